@@ -1,0 +1,135 @@
+// Package envelope signs and opens the one signed envelope of licenses, slices, passes, delegations, revocation lists,
+// identities and commands: a COSE_Sign1 (RFC 9052, section 4.2) over a payload it never looks into. It does not know what a
+// payload means, who may sign what, or what time it is; keys come from its caller.
+package envelope
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/veraison/go-cose"
+)
+
+// Kind names what an envelope carries. It is authenticated as external data, so that an envelope of one kind never
+// verifies as another, although the same key may sign both.
+type Kind string
+
+// The kinds that exist. License to Command have a text form (see Armor).
+const (
+	License    Kind = "license"
+	Slice      Kind = "slice"
+	Pass       Kind = "pass"
+	Identity   Kind = "identity"
+	Delegation Kind = "delegation"
+	Revocation Kind = "revocation"
+	Command    Kind = "command"
+)
+
+// ErrMalformed is returned for bytes or text that are no envelope in the one accepted encoding.
+var ErrMalformed = errors.New("not a doorpanel envelope")
+
+// ErrUnknownKey is returned when nobody knows the key that the envelope names.
+var ErrUnknownKey = errors.New("signed by an unknown key")
+
+// ErrForged is returned when the signature does not fit the content, the kind or the key.
+var ErrForged = errors.New("signature does not fit")
+
+const (
+	smallLimit      = 2 << 10
+	delegationLimit = 4 << 10
+	revocationLimit = 64 << 10
+)
+
+// Limit is the largest envelope of this kind in bytes that Sign makes and Open reads.
+func (k Kind) Limit() int {
+	switch k {
+	case Revocation:
+		return revocationLimit
+	case Delegation:
+		return delegationLimit
+	}
+	return smallLimit
+}
+
+func (k Kind) external() []byte { return []byte("doorpanel/" + string(k) + "/1") }
+
+// signer lets COSE sign with a private key that only its owner sees.
+type signer func(message []byte) ([]byte, error)
+
+func (signer) Algorithm() cose.Algorithm { return cose.AlgorithmEdDSA }
+
+func (s signer) Sign(_ io.Reader, content []byte) ([]byte, error) { return s(content) }
+
+func headers(kid KeyID) cose.Headers {
+	return cose.Headers{Protected: cose.ProtectedHeader{
+		cose.HeaderLabelAlgorithm: cose.AlgorithmEdDSA,
+		cose.HeaderLabelKeyID:     kid[:],
+	}}
+}
+
+// Sign returns the untagged COSE_Sign1 of payload, signed by the owner of pub through sign. The protected header is
+// {1: -8, 4: key id}, the unprotected one is empty. The result is checked with pub before it is handed out.
+func Sign(kind Kind, pub ed25519.PublicKey, sign func(message []byte) ([]byte, error), payload []byte) ([]byte, error) {
+	if err := CheckKey(pub); err != nil {
+		return nil, fmt.Errorf("cannot sign %s: %w", kind, err)
+	}
+	if len(payload) == 0 {
+		return nil, fmt.Errorf("cannot sign %s: the payload is empty", kind)
+	}
+	message := cose.UntaggedSign1Message{Headers: headers(IDOf(pub)), Payload: payload}
+	if err := message.Sign(nil, kind.external(), signer(sign)); err != nil {
+		return nil, fmt.Errorf("cannot sign %s: %w", kind, err)
+	}
+	raw, err := message.MarshalCBOR()
+	if err != nil {
+		return nil, fmt.Errorf("cannot sign %s: %w", kind, err)
+	}
+	if len(raw) > kind.Limit() {
+		return nil, fmt.Errorf("cannot sign %s: %d bytes are more than the %d that a reader accepts; put less into it", kind, len(raw), kind.Limit())
+	}
+	if _, _, err := Open(kind, raw, func(KeyID) (ed25519.PublicKey, bool) { return pub, true }); err != nil {
+		return nil, fmt.Errorf("cannot sign %s: the private key does not belong to %s: %w", kind, KeyText(pub), err)
+	}
+	return raw, nil
+}
+
+// Open verifies raw and returns its payload (a copy) and the id of the key that signed it. keys looks the public key up; it
+// alone decides who is trusted. Only the one encoding that Sign makes is accepted, the algorithm is Ed25519 whatever the
+// envelope says, and no byte of the payload is interpreted. Errors wrap ErrMalformed, ErrUnknownKey or ErrForged; the key id is
+// returned with the last two as well.
+func Open(kind Kind, raw []byte, keys func(KeyID) (ed25519.PublicKey, bool)) (payload []byte, kid KeyID, err error) {
+	if len(raw) > kind.Limit() {
+		return nil, KeyID{}, fmt.Errorf("cannot open %s: %w: %d bytes are more than %d", kind, ErrMalformed, len(raw), kind.Limit())
+	}
+	var message cose.UntaggedSign1Message
+	if err := message.UnmarshalCBOR(raw); err != nil {
+		return nil, KeyID{}, fmt.Errorf("cannot open %s: %w: %v", kind, ErrMalformed, err)
+	}
+	named, _ := message.Headers.Protected[cose.HeaderLabelKeyID].([]byte)
+	if len(named) != len(kid) || len(message.Payload) == 0 || len(message.Signature) != ed25519.SignatureSize {
+		return nil, KeyID{}, fmt.Errorf("cannot open %s: %w: key id, payload or signature has a wrong size", kind, ErrMalformed)
+	}
+	kid = KeyID(named)
+	only := cose.UntaggedSign1Message{Headers: headers(kid), Payload: message.Payload, Signature: message.Signature}
+	if canonical, err := only.MarshalCBOR(); err != nil || !bytes.Equal(canonical, raw) {
+		return nil, KeyID{}, fmt.Errorf("cannot open %s: %w: other headers or another encoding than the one allowed", kind, ErrMalformed)
+	}
+	pub, known := keys(kid)
+	if !known {
+		return nil, kid, fmt.Errorf("cannot open %s: %w: %s", kind, ErrUnknownKey, kid)
+	}
+	if len(pub) != ed25519.PublicKeySize || lowOrder(pub) || IDOf(pub) != kid {
+		return nil, kid, fmt.Errorf("cannot open %s: %w: the key found for %s cannot be used", kind, ErrForged, kid)
+	}
+	verifier, err := cose.NewVerifier(cose.AlgorithmEdDSA, pub)
+	if err != nil {
+		return nil, kid, fmt.Errorf("cannot open %s: %w: %v", kind, ErrForged, err)
+	}
+	if err := only.Verify(kind.external(), verifier); err != nil {
+		return nil, kid, fmt.Errorf("cannot open %s: %w: key %s", kind, ErrForged, kid)
+	}
+	return bytes.Clone(message.Payload), kid, nil
+}
