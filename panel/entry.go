@@ -1,0 +1,61 @@
+package panel
+
+// Entry is what the journal says of one thing that happened. Who, Person and Credential name somebody and are kept apart
+// from the rest, so that a person can be erased and the journal still be checked.
+type Entry struct {
+	Kind       Kind   `json:"kind"`
+	Door       string `json:"door,omitempty"`
+	Why        string `json:"why,omitempty"`
+	Reader     string `json:"reader,omitempty"`
+	Call       string `json:"call,omitempty"`
+	Button     int    `json:"button,omitempty"`
+	Detail     string `json:"detail,omitempty"` // a sentence for people; bounded, without control characters
+	Who        string `json:"who,omitempty"`
+	Credential string `json:"credential,omitempty"`
+}
+
+// Kind is what an entry is about: subject, dot, what happened.
+type Kind string
+
+// The kinds of entries. docs/journal-events.md explains each.
+const (
+	AccessGranted Kind = "access.granted" // decided; written before the strike moves
+	AccessRefused Kind = "access.refused"
+	StrikeOn      Kind = "strike.on"  // the outcome of a grant
+	StrikeOff     Kind = "strike.off" // the door is secured again
+	StrikeFailed  Kind = "strike.failed"
+
+	CallPlaced   Kind = "call.placed"
+	CallRefused  Kind = "call.refused" // the panel did not place it
+	CallAnswer   Kind = "call.answered"
+	CallFail     Kind = "call.failed"
+	CallEnd      Kind = "call.ended"
+	ExitOpened   Kind = "door.exit"
+	DoorOpen     Kind = "door.opened"
+	DoorClose    Kind = "door.closed"
+	DoorForced   Kind = "door.forced"
+	DoorHeld     Kind = "door.held"
+	DoorHeldOver Kind = "door.held_over"
+
+	FireOn      Kind = "fire.on"
+	FireOff     Kind = "fire.off"
+	TamperOn    Kind = "tamper.on"
+	TamperOff   Kind = "tamper.off"
+	GuessBlock  Kind = "access.blocked" // too many wrong codes: how long
+	LicenseOn   Kind = "license.activated"
+	LicenseSeen Kind = "license.already_active"
+	LicenseNo   Kind = "license.refused"
+	Entitled    Kind = "license.entitlements" // what the licenses give has changed
+	CodeUnread  Kind = "scan.refused"
+	AccountIs   Kind = "account.changed"
+	ClockIs     Kind = "clock.changed"
+	DeviceDead  Kind = "device.failed"
+	DeviceBack  Kind = "device.recovered"
+
+	SystemStarted Kind = "system.started"
+	SystemStopped Kind = "system.stopped"
+	SystemAside   Kind = "system.set_aside" // a damaged file, and what was done with it
+	LoginDone     Kind = "login.done"
+	LoginRefused  Kind = "login.refused"
+	ConfigIs      Kind = "config.changed" // a credential, person, button or schedule was changed: by whom
+)
