@@ -1,0 +1,123 @@
+package telemetry
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/doorpanel/doorpanel/license/envelope"
+)
+
+// VerbOpen asks to open the door that Object names.
+const VerbOpen = "open"
+
+// Command is what somebody with a command key asks of one panel. That its signature is good says nothing about who may ask
+// what: the panel compares Panel, Boot, DeadlineMS and Number with its own, and refuses a verb that it does not know.
+type Command struct {
+	Panel      string // the panel's id, not its name in the topic
+	Boot       string // of the panel, from its last status
+	DeadlineMS uint64 // on the panel's monotonic clock of that boot, in milliseconds
+	Number     uint64 // greater than 0, used once per key and boot
+	Verb       string // VerbOpen
+	Object     string // the door
+}
+
+// commandWire is the payload of the envelope. Its labels are for ever.
+type commandWire struct {
+	Panel      string            `cbor:"1,keyasint"`
+	Boot       string            `cbor:"2,keyasint"`
+	DeadlineMS uint64            `cbor:"3,keyasint"`
+	Number     uint64            `cbor:"4,keyasint"`
+	What       map[string]string `cbor:"5,keyasint"`
+}
+
+const textLimit = 128
+
+func (c Command) check() error {
+	for _, text := range []struct{ name, value string }{{"panel", c.Panel}, {"boot", c.Boot}, {"verb", c.Verb}, {"object", c.Object}} {
+		if text.value == "" || len(text.value) > textLimit {
+			return fmt.Errorf("%s has %d bytes, not 1 to %d", text.name, len(text.value), textLimit)
+		}
+	}
+	if c.Number == 0 {
+		return errors.New("the number is 0")
+	}
+	return nil
+}
+
+func (c Command) encode() ([]byte, error) {
+	mode, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		return nil, err
+	}
+	return mode.Marshal(commandWire{c.Panel, c.Boot, c.DeadlineMS, c.Number, map[string]string{c.Verb: c.Object}})
+}
+
+// SignCommand returns the payload of the command topic: the command in deterministic CBOR (RFC 8949, section 4.2.1) inside an
+// envelope of kind Command, signed by the owner of pub.
+func SignCommand(command Command, pub ed25519.PublicKey, sign func(message []byte) ([]byte, error)) ([]byte, error) {
+	if err := command.check(); err != nil {
+		return nil, fmt.Errorf("cannot sign command %d: %w", command.Number, err)
+	}
+	payload, err := command.encode()
+	if err != nil {
+		return nil, fmt.Errorf("cannot sign command %d: %w", command.Number, err)
+	}
+	return envelope.Sign(envelope.Command, pub, sign, payload)
+}
+
+// OpenCommand verifies raw with the key that keys finds and reads the command in it. Errors of the envelope are passed on
+// (envelope.ErrMalformed, ErrUnknownKey, ErrForged); a payload that is not exactly what SignCommand makes wraps
+// envelope.ErrMalformed.
+func OpenCommand(raw []byte, keys func(envelope.KeyID) (ed25519.PublicKey, bool)) (Command, envelope.KeyID, error) {
+	payload, kid, err := envelope.Open(envelope.Command, raw, keys)
+	if err != nil {
+		return Command{}, kid, err
+	}
+	command, err := decodeCommand(payload)
+	if err != nil {
+		return Command{}, kid, fmt.Errorf("cannot read command: %w: %v", envelope.ErrMalformed, err)
+	}
+	return command, kid, nil
+}
+
+func decodeCommand(payload []byte) (Command, error) {
+	mode, err := cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		IndefLength:       cbor.IndefLengthForbidden,
+		TagsMd:            cbor.TagsForbidden,
+		UTF8:              cbor.UTF8RejectInvalid,
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		MaxNestedLevels:   4,
+		MaxMapPairs:       16,
+		MaxArrayElements:  16,
+	}.DecMode()
+	if err != nil {
+		return Command{}, err
+	}
+	var wire commandWire
+	if err := mode.Unmarshal(payload, &wire); err != nil {
+		return Command{}, err
+	}
+	if len(wire.What) != 1 {
+		return Command{}, fmt.Errorf("it asks for %d things, not for one", len(wire.What))
+	}
+	command := Command{Panel: wire.Panel, Boot: wire.Boot, DeadlineMS: wire.DeadlineMS, Number: wire.Number}
+	for verb, object := range wire.What {
+		command.Verb, command.Object = verb, object
+	}
+	if err := command.check(); err != nil {
+		return Command{}, err
+	}
+	canonical, err := command.encode()
+	if err != nil {
+		return Command{}, err
+	}
+	if !bytes.Equal(canonical, payload) {
+		return Command{}, errors.New("not in the one encoding that is accepted")
+	}
+	return command, nil
+}
