@@ -1,0 +1,316 @@
+package license
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doorpanel/doorpanel/license/envelope"
+)
+
+// Status is how a granted feature stands at the time of the Clock it was derived with.
+type Status string
+
+// The statuses.
+const (
+	Active    Status = "active"
+	Ending    Status = "ending"   // active, for less than 30 days more
+	Waiting   Status = "waiting"  // active, to be associated with an account
+	Pending   Status = "pending"  // begins later
+	Grace     Status = "grace"    // ended; enrolled credentials go on for 14 days
+	Ended     Status = "ended"    // its time is over
+	Withdrawn Status = "revoked"  // on a revocation list
+	Unusable  Status = "unusable" // not opened, not for this panel, or a second copy
+)
+
+// Entry is one feature of one stored license, for pages. A license that cannot be opened is one entry without a feature.
+type Entry struct {
+	Feature      string    `json:"feature,omitempty"`
+	Title        string    `json:"title"`
+	Counted      bool      `json:"counted"`
+	Count        int       `json:"count"`
+	Status       Status    `json:"status"`
+	From         time.Time `json:"from,omitzero"`
+	Until        time.Time `json:"until,omitzero"` // first instant without it; zero = never ends
+	UpdatesUntil time.Time `json:"updates_until,omitzero"`
+	TokenID      TokenID   `json:"license"`
+	Scope        Scope     `json:"scope,omitempty"`
+	Account      string    `json:"account,omitempty"`
+	Label        string    `json:"label,omitempty"`
+	Issuer       string    `json:"issuer,omitempty"`
+	Root         string    `json:"root,omitempty"` // envelope.KeyText of the root behind it
+	Message      string    `json:"message,omitempty"`
+}
+
+// Entitlements is what a panel may do, derived from signed tokens at one time. It is a value that never changes; compare with Equal.
+// The zero value is the free baseline: one button, no licensed feature. What must never depend on a license (exit, fire input,
+// answering on the LAN) is not asked here at all.
+type Entitlements struct {
+	entries []Entry
+	next    time.Time
+	lapsed  time.Time
+}
+
+const (
+	graceDays  = 14 // R-18
+	endingDays = 30
+)
+
+// Derive computes the entitlements of panel at clock from every stored license, in any order. Each token is verified again;
+// ActivatedAt and Account are the only facts taken from the store. Different licenses add; two copies of one count once.
+// An annual license without counted features that is activated while an equal one holds (or, for access control, in its grace)
+// begins where that one ends (R-6).
+func Derive(ring Keyring, panel Panel, clock Clock, held []Held) Entitlements {
+	now := clock.latest()
+	d := derivation{now: now, panel: panel, seen: map[identity]bool{}, ends: map[string]time.Time{}}
+	for _, h := range slices.SortedFunc(slices.Values(held), earlier) {
+		d.add(ring, h)
+	}
+	return d.finish()
+}
+
+func earlier(a, b Held) int {
+	if order := a.ActivatedAt.Compare(b.ActivatedAt); order != 0 {
+		return order
+	}
+	if order := bytes.Compare(a.Raw, b.Raw); order != 0 {
+		return order
+	}
+	return strings.Compare(a.Account, b.Account)
+}
+
+type identity struct {
+	id   TokenID
+	root string
+}
+
+type derivation struct {
+	now     time.Time
+	panel   Panel
+	seen    map[identity]bool
+	ends    map[string]time.Time // of annual licenses, by what they grant
+	entries []Entry
+	edges   []time.Time
+	access  time.Time // when access control last ended
+}
+
+func (d *derivation) add(ring Keyring, held Held) {
+	token, refused := ring.open(held.Raw)
+	entry := Entry{TokenID: token.ID, Scope: token.Scope, Account: held.Account, Label: token.Label, Issuer: token.issuer, Status: Unusable}
+	if token.root != nil {
+		entry.Root, entry.UpdatesUntil = envelope.KeyText(token.root), token.UpdatesUntil()
+	}
+	if token.Scope == ScopeAccount && len(token.Subject) > 0 {
+		entry.Account = string(token.Subject)
+	}
+	self := identity{token.ID, entry.Root}
+	detail := token.notFor(d.panel)
+	switch {
+	case refused != nil:
+		entry.Title, entry.Message = refused.result.Title(), sentence(refused.detail)
+		d.entries = append(d.entries, entry)
+		return
+	case detail != "":
+		entry.Message = sentence(detail)
+	case !token.revoked.IsZero():
+		entry.From, entry.Until = token.NotBefore, token.revoked
+		entry.Status, entry.Message = Withdrawn, "Revoked on "+token.revoked.Format(time.DateOnly)+"."
+	case d.seen[self]:
+		entry.Message = "A second copy of the same license does not count."
+	default:
+		d.seen[self] = true
+		entry.From, entry.Until = d.window(token, held.ActivatedAt.UTC().Round(0))
+		entry.Status, entry.Message = d.status(entry)
+	}
+	for _, grant := range token.Grants {
+		feature := Describe(grant.Feature)
+		entry.Feature, entry.Title, entry.Counted, entry.Count = grant.Feature, feature.Title, feature.Counted, grant.Count
+		d.entries = append(d.entries, entry)
+	}
+	if ran := entry.Status == Ended || entry.Status == Withdrawn; ran && token.grantsAccess() && token.Scope != ScopeAccount &&
+		entry.Until.After(held.ActivatedAt) && entry.Until.After(d.access) {
+		d.access = entry.Until
+	}
+}
+
+func (t Token) grantsAccess() bool {
+	return slices.ContainsFunc(t.Grants, func(g Grant) bool { return g.Feature == AccessBasic || Describe(g.Feature).Implies == AccessBasic })
+}
+
+// window is [from, until) of the license; zero = open on that side.
+func (d *derivation) window(token opened, activated time.Time) (from, until time.Time) {
+	from, until = token.NotBefore, token.Expires
+	if token.Term.IsZero() {
+		d.edge(from, until)
+		return from, until
+	}
+	if activated.After(from) {
+		from = activated
+	}
+	key, renewable := renewal(token.Token)
+	if renewable {
+		end, grace := d.ends[key], 0
+		if token.grantsAccess() {
+			grace = graceDays
+		}
+		if !end.IsZero() && from.Before(end.AddDate(0, 0, grace)) && (until.IsZero() || end.Before(until)) {
+			from = end
+		}
+	}
+	if end := token.Term.after(from.In(d.panel.zone())).UTC(); until.IsZero() || end.Before(until) {
+		until = end
+	}
+	if renewable && until.After(d.ends[key]) {
+		d.ends[key] = until
+	}
+	d.edge(from, until)
+	return from, until
+}
+
+func (d *derivation) edge(from, until time.Time) {
+	d.edges = append(d.edges, from, until)
+	if !until.IsZero() {
+		d.edges = append(d.edges, until.AddDate(0, 0, -endingDays))
+	}
+}
+
+// renewal names what a license for a term renews. One with counted features adds to others instead (R-1), as does one for accounts.
+func renewal(token Token) (key string, ok bool) {
+	names := []string{string(token.Scope)}
+	for _, grant := range token.Grants {
+		if grant.Count != 1 || Describe(grant.Feature).Counted {
+			return "", false
+		}
+		names = append(names, grant.Feature)
+	}
+	return strings.Join(names, " "), token.Scope != ScopeAccount
+}
+
+func (d *derivation) status(entry Entry) (Status, string) {
+	switch {
+	case !entry.Until.IsZero() && !d.now.Before(entry.Until):
+		return Ended, "Ended on " + entry.Until.Format(time.DateOnly) + "."
+	case d.now.Before(entry.From):
+		return Pending, "Begins on " + entry.From.Format(time.DateOnly) + "."
+	case entry.Scope == ScopeAccount && entry.Account == "":
+		return Waiting, "Waiting to be given to an account."
+	case !entry.Until.IsZero() && !d.now.Before(entry.Until.AddDate(0, 0, -endingDays)):
+		return Ending, "Ends on " + entry.Until.Format(time.DateOnly) + "."
+	}
+	return Active, ""
+}
+
+func (d *derivation) finish() Entitlements {
+	e := Entitlements{entries: d.entries}
+	if !d.access.IsZero() && !e.Allows(AccessBasic) {
+		e.lapsed = d.access.AddDate(0, 0, graceDays)
+		d.edges = append(d.edges, e.lapsed)
+		for i, entry := range e.entries {
+			access := entry.Feature == AccessBasic || Describe(entry.Feature).Implies == AccessBasic
+			if access && entry.Status == Ended && entry.Until.Equal(d.access) && e.AccessGrace(d.now) {
+				e.entries[i].Status = Grace
+				e.entries[i].Message += " Enrolled cards and codes go on until " + e.lapsed.Format(time.DateOnly) + "."
+			}
+		}
+	}
+	for _, edge := range d.edges {
+		if edge.After(d.now) && (e.next.IsZero() || edge.Before(e.next)) {
+			e.next = edge
+		}
+	}
+	return e
+}
+
+func (s Status) counts() bool { return s == Active || s == Ending }
+
+// Count is how much of a feature all active licenses grant together; an on/off feature that is on counts 1 or more. Licenses for
+// accounts do not count for the panel.
+func (e Entitlements) Count(feature string) int {
+	total := 0
+	for _, entry := range e.entries {
+		if entry.Feature == feature && entry.Scope != ScopeAccount && entry.Status.counts() {
+			total = min(total+entry.Count, maxTotal)
+		}
+	}
+	return total
+}
+
+// maxTotal keeps a sum of many licenses well inside 32 bits.
+const maxTotal = 1_000_000_000
+
+// Allows tells whether the panel may use a feature, by itself or because another one that is on implies it.
+func (e Entitlements) Allows(feature string) bool {
+	for _, entry := range e.entries {
+		if entry.Scope != ScopeAccount && entry.Status.counts() && (entry.Feature == feature || Describe(entry.Feature).Implies == feature) {
+			return true
+		}
+	}
+	return false
+}
+
+// AllowsAccount tells whether an account has a feature through a license that was given to it.
+func (e Entitlements) AllowsAccount(account, feature string) bool {
+	for _, entry := range e.entries {
+		if entry.Scope == ScopeAccount && entry.Account == account && account != "" && entry.Status.counts() &&
+			(entry.Feature == feature || Describe(entry.Feature).Implies == feature) {
+			return true
+		}
+	}
+	return false
+}
+
+// Buttons is the number of usable call buttons: one that is free, and those that licenses add (I-10, I-11).
+func (e Entitlements) Buttons() int { return 1 + e.Count(Buttons) }
+
+// AccessLapsedUntil is when the grace after lapsed access control is over (R-18). Zero when access control is on or was never on.
+func (e Entitlements) AccessLapsedUntil() time.Time { return e.lapsed }
+
+// AccessGrace tells that access control has lapsed but enrolled credentials still open at now. New ones must not be enrolled.
+func (e Entitlements) AccessGrace(now time.Time) bool { return now.Before(e.lapsed) }
+
+// NextChange is when Derive must run again because a right begins, ends, or is about to; zero = never by itself.
+func (e Entitlements) NextChange() time.Time { return e.next }
+
+// List is every feature of every stored license in the order of activation. The caller owns the slice.
+func (e Entitlements) List() []Entry { return slices.Clone(e.entries) }
+
+// Roots names the roots behind all active rights (envelope.KeyText), sorted, each once.
+func (e Entitlements) Roots() []string {
+	var roots []string
+	for _, entry := range e.entries {
+		if entry.Status.counts() || entry.Status == Waiting {
+			roots = append(roots, entry.Root)
+		}
+	}
+	slices.Sort(roots)
+	return slices.Compact(roots)
+}
+
+// Equal tells whether two values grant and show the same.
+func (e Entitlements) Equal(other Entitlements) bool {
+	return e.next.Equal(other.next) && e.lapsed.Equal(other.lapsed) && slices.Equal(e.entries, other.entries)
+}
+
+// MarshalJSON is the shape that the API and the command line show.
+func (e Entitlements) MarshalJSON() ([]byte, error) {
+	features := map[string]int{}
+	for _, entry := range e.entries {
+		if entry.Scope != ScopeAccount && entry.Status.counts() {
+			features[entry.Feature] = e.Count(entry.Feature)
+			if implied := Describe(entry.Feature).Implies; implied != "" {
+				features[implied] = max(1, e.Count(implied))
+			}
+		}
+	}
+	return json.Marshal(struct {
+		Buttons           int            `json:"buttons"`
+		FreeButtons       int            `json:"free_buttons"`
+		Features          map[string]int `json:"features"`
+		NextChange        time.Time      `json:"next_change,omitzero"`
+		AccessLapsedUntil time.Time      `json:"access_lapsed_until,omitzero"`
+		Roots             []string       `json:"roots"`
+		Licenses          []Entry        `json:"licenses"`
+	}{e.Buttons(), 1, features, e.next, e.lapsed, append([]string{}, e.Roots()...), append([]Entry{}, e.entries...)})
+}

@@ -1,0 +1,285 @@
+package license
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doorpanel/doorpanel/license/envelope"
+)
+
+// Result is the outcome of presenting a code, spelled as the API spells it.
+type Result string
+
+// The results. UsedElsewhere and PoolExhausted are known to a hub's ledger alone: Examine never finds them, their words are here.
+const (
+	Activated      Result = "activated"
+	AlreadyActive  Result = "already_active"
+	Malformed      Result = "malformed"
+	Forged         Result = "forged"
+	UnknownIssuer  Result = "unknown-issuer"
+	Revoked        Result = "revoked"
+	NotYetValid    Result = "not-yet-valid"
+	Expired        Result = "expired"
+	OtherPanel     Result = "other-panel"
+	UsedElsewhere  Result = "used-elsewhere"
+	PoolExhausted  Result = "pool-exhausted"
+	ClockUntrusted Result = "clock-untrusted"
+)
+
+// Refused tells that nothing was accepted and nothing may be stored.
+func (r Result) Refused() bool { return r != Activated && r != AlreadyActive }
+
+// Title is the result in a few words for a small display.
+func (r Result) Title() string {
+	title, _ := r.words()
+	return title
+}
+
+// Remedy is one sentence that says what to do now; empty when nothing needs doing.
+func (r Result) Remedy() string {
+	_, remedy := r.words()
+	return remedy
+}
+
+func (r Result) words() (title, remedy string) {
+	switch r {
+	case Activated:
+		return "License activated", ""
+	case AlreadyActive:
+		return "Already active", ""
+	case Malformed:
+		return "Not a readable license", "Scan the printed license code again, whole and flat, or ask the seller for a new print."
+	case Forged:
+		return "License not genuine", "Nothing was changed. Ask the seller for a genuine license."
+	case UnknownIssuer:
+		return "Issuer not known", "Enter the issuer's delegation first, or ask the seller for a license from an issuer this panel trusts."
+	case Revoked:
+		return "License revoked", "Ask the seller why, or for a replacement."
+	case NotYetValid:
+		return "License not yet valid", "Enter it again when it has begun."
+	case Expired:
+		return "License expired", "Buy a renewal and enter its code."
+	case OtherPanel:
+		return "License for another panel", "Enter it there, or ask the seller to move it."
+	case UsedElsewhere:
+		return "License already used", "It is active on another panel; release it there first."
+	case PoolExhausted:
+		return "Pool used up", "Lower the share of another panel first, or buy more."
+	case ClockUntrusted:
+		return "Clock not trusted", "Set the panel's clock or connect it to the network, then enter the license again."
+	}
+	return "Not accepted", ""
+}
+
+// Clock is what the panel knows about the time. Mark is the high-water mark: a time that has certainly passed. Rights that expire
+// use the later of Now and Mark; perpetual rights use neither.
+type Clock struct {
+	Now, Mark time.Time
+	Trusted   bool // Now may be believed
+}
+
+func (c Clock) latest() time.Time {
+	if c.Mark.After(c.Now) {
+		return c.Mark
+	}
+	return c.Now
+}
+
+// certain is a time that has passed for sure.
+func (c Clock) certain() time.Time {
+	if c.Trusted {
+		return c.latest()
+	}
+	return c.Mark
+}
+
+// Panel is the panel that asks.
+type Panel struct {
+	ID   envelope.Thumbprint
+	Site string         // its site's name; empty when it belongs to none
+	Zone *time.Location // where its calendar years and days are counted; nil = UTC
+}
+
+func (p Panel) zone() *time.Location {
+	if p.Zone == nil {
+		return time.UTC
+	}
+	return p.Zone
+}
+
+// Held is what a store keeps of an activated license: the signed bytes, never the rights that were read from them.
+type Held struct {
+	Raw         []byte    `json:"raw"`
+	ActivatedAt time.Time `json:"activated_at"`
+	Account     string    `json:"account,omitempty"` // account that an account license was associated with; empty = none yet
+}
+
+// Verdict is the answer to a presented code.
+type Verdict struct {
+	Result Result
+	// Kind is what was presented and tells where an accepted Raw belongs: License (store Held), Delegation or Revocation
+	// (store Raw, make a new Keyring). Empty when the text was none of our codes.
+	Kind    envelope.Kind
+	Raw     []byte // the signed bytes, nil when refused
+	Held    Held   // what to store when a license was activated
+	Token   *Token // set whenever the signature held, also in refusals
+	Issuer  string // the issuer's name, when it is known
+	Root    string // envelope.KeyText of the root behind it, when it is known
+	Title   string // for a small display
+	Message string // for people: what changed, or what is wrong and what to do
+}
+
+func (v Verdict) because(result Result, detail string) Verdict {
+	v.Result, v.Title, v.Raw, v.Held = result, result.Title(), nil, Held{}
+	v.Message = strings.TrimSpace(sentence(detail) + " " + result.Remedy())
+	return v
+}
+
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
+}
+
+// Examine decides about a code that was scanned, typed or uploaded at a panel. Nothing is stored: on Activated the caller makes
+// Held (or Raw) durable before it says yes. held is everything the store keeps, in any order.
+//
+// The checks go from what is certain to what depends on time, so that the words name the real cause: readable, genuine, known
+// issuer, not revoked, for this panel, not here already, not expired, clock, begun.
+func Examine(text string, ring Keyring, panel Panel, clock Clock, held []Held) Verdict {
+	kind, raw, err := envelope.Unarmor(text)
+	v := Verdict{Kind: kind}
+	switch {
+	case err != nil && kind == "":
+		return v.because(Malformed, "this is not one of our codes")
+	case err != nil:
+		return v.because(Malformed, "the code is damaged or cut off")
+	case kind == envelope.License:
+		return examineLicense(v, raw, ring, panel, clock, held)
+	case kind == envelope.Delegation:
+		return examineDelegation(v, raw, ring)
+	case kind == envelope.Revocation:
+		return examineRevocation(v, raw, ring)
+	}
+	return v.because(Malformed, fmt.Sprintf("this is a %s, not a license", map[envelope.Kind]string{
+		envelope.Slice: "share of a pool", envelope.Pass: "guest pass", envelope.Identity: "panel's identity", envelope.Command: "command",
+	}[kind]))
+}
+
+func examineLicense(v Verdict, raw []byte, ring Keyring, panel Panel, clock Clock, held []Held) Verdict {
+	token, refused := ring.open(raw)
+	if token.root != nil {
+		v.Token, v.Issuer, v.Root = &token.Token, token.issuer, envelope.KeyText(token.root)
+	}
+	if refused != nil {
+		return v.because(refused.result, refused.detail)
+	}
+	if !token.revoked.IsZero() {
+		return v.because(Revoked, "this license was revoked on "+token.revoked.Format(time.DateOnly))
+	}
+	if detail := token.notFor(panel); detail != "" {
+		return v.because(OtherPanel, detail)
+	}
+	for _, entry := range Derive(ring, panel, Clock{Now: clock.certain()}, held).List() {
+		if entry.TokenID != token.ID || entry.Root != v.Root {
+			continue
+		}
+		switch entry.Status {
+		case Ended, Grace:
+			return v.because(Expired, "this license ended on "+entry.Until.Format(time.DateOnly))
+		case Active, Ending, Waiting, Pending:
+			v.Result, v.Title, v.Raw = AlreadyActive, AlreadyActive.Title(), raw
+			v.Message = "This license is already active on this panel."
+			return v
+		}
+	}
+	if !token.Expires.IsZero() && !clock.certain().Before(token.Expires) {
+		return v.because(Expired, "this license ended on "+token.Expires.Format(time.DateOnly))
+	}
+	begun := !clock.certain().Before(token.NotBefore)
+	if !clock.Trusted && (!begun || !token.Expires.IsZero() || !token.Term.IsZero()) {
+		return v.because(ClockUntrusted, "this license depends on the date, and the panel does not know it for sure")
+	}
+	if !begun {
+		return v.because(NotYetValid, "this license begins on "+token.NotBefore.Format(time.DateOnly))
+	}
+	v.Result, v.Title, v.Raw = Activated, Activated.Title(), raw
+	v.Held = Held{Raw: bytes.Clone(raw), ActivatedAt: clock.certain().UTC().Truncate(time.Second)}
+	v.Message = gained(token, Derive(ring, panel, Clock{Now: clock.certain()}, append(slices.Clone(held), v.Held)))
+	return v
+}
+
+// gained says what the license brought, the way an installer would: "10 buttons added, access control on until 2027-11-21".
+func gained(token opened, after Entitlements) string {
+	var parts []string
+	var until time.Time
+	waiting := false
+	for _, entry := range after.List() {
+		if entry.TokenID == token.ID && entry.Root == envelope.KeyText(token.root) {
+			parts = append(parts, Describe(entry.Feature).gained(entry.Count))
+			until, waiting = entry.Until, entry.Status == Waiting
+		}
+	}
+	message := strings.Join(parts, ", ")
+	if !until.IsZero() {
+		message += " until " + until.Format(time.DateOnly)
+	}
+	if waiting {
+		message += ", waiting to be given to an account"
+	}
+	return message
+}
+
+// notFor tells why a panel cannot use the token; empty when it can.
+func (t Token) notFor(panel Panel) string {
+	switch {
+	case t.Scope == ScopeGroup:
+		return "this license is for a group of users and is entered at the hub"
+	case len(t.Subject) == 0 || t.Scope == ScopeAccount:
+		return ""
+	case t.Scope == ScopePanel && envelope.Thumbprint(t.Subject) != panel.ID:
+		return fmt.Sprintf("this license is for panel %s, this is panel %s", t.For(), panel.ID)
+	case t.Scope == ScopeSite && string(t.Subject) != panel.Site:
+		return fmt.Sprintf("this license is for site %q, this panel belongs to %q", t.For(), panel.Site)
+	}
+	return ""
+}
+
+func examineDelegation(v Verdict, raw []byte, ring Keyring) Verdict {
+	delegation, root, err := ring.OpenDelegation(raw)
+	if err != nil {
+		refused := refuse(err, signedBy(envelope.Delegation, raw))
+		return v.because(refused.result, refused.detail)
+	}
+	v.Issuer, v.Root, v.Raw = delegation.Name, envelope.KeyText(root), raw
+	held, known := ring.issuers[envelope.IDOf(delegation.Issuer)]
+	if known && !ring.outranks(delegation, root, raw, held) {
+		v.Result, v.Title = AlreadyActive, AlreadyActive.Title()
+		v.Message = fmt.Sprintf("Issuer %s is already accepted.", delegation.Name)
+		return v
+	}
+	v.Result, v.Title = Activated, "Issuer accepted"
+	v.Message = fmt.Sprintf("issuer %s accepted", delegation.Name)
+	return v
+}
+
+func examineRevocation(v Verdict, raw []byte, ring Keyring) Verdict {
+	list, root, err := ring.OpenRevocation(raw)
+	if err != nil {
+		refused := refuse(err, signedBy(envelope.Revocation, raw))
+		return v.because(refused.result, refused.detail)
+	}
+	v.Root, v.Raw = envelope.KeyText(root), raw
+	if held, known := ring.lists[envelope.IDOf(root)]; known && held.Number >= list.Number {
+		v.Result, v.Title = AlreadyActive, AlreadyActive.Title()
+		v.Message = fmt.Sprintf("Revocation list %d or a newer one is already here.", list.Number)
+		return v
+	}
+	v.Result, v.Title = Activated, "Revocation list accepted"
+	v.Message = fmt.Sprintf("revocation list %d accepted: %d licenses and %d issuers no longer hold", list.Number, len(list.Tokens), len(list.Issuers))
+	return v
+}
