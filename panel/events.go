@@ -57,13 +57,9 @@ type (
 		Account string // the account to call through when Route is Server
 		Route   Route
 	}
-	// KeyPressed is one key of a keypad. Facts travel only with the key that completes a code.
-	KeyPressed struct {
-		Reader string
-		Key    rune // 0-9, '#' ends, '*' clears
-		Facts  Facts
-	}
-	// CredentialPresented is a card at a reader.
+	// KeyPressed is one key of a keypad. Every key sounds the same; what the keys make together comes from a Keypad.
+	KeyPressed struct{ Reader string }
+	// CredentialPresented is a card at a reader, or a code that was ended with #.
 	CredentialPresented struct {
 		Reader string
 		Kind   access.Kind
@@ -90,7 +86,10 @@ type (
 	// Cleared is an input going off again: fire or tamper.
 	Cleared struct{ Input Input }
 	// DoorOpened and DoorClosed are the door's contact.
-	DoorOpened struct{ Door string }
+	DoorOpened struct {
+		Door    string
+		AtStart bool // found open when the panel came up: nobody forced it now
+	}
 	DoorClosed struct{ Door string }
 	// CallRinging to CallEnded report on a call the panel placed.
 	CallRinging  struct{ Call string }

@@ -1,0 +1,242 @@
+package panel
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/doorpanel/doorpanel/panel/access"
+)
+
+// grant writes the intent down and waits for it; open follows. What is pending already for the same request is not
+// granted twice.
+func (s *step) grant(w pending, remember ...Memory) {
+	p := s.p
+	p.tickets++
+	w.ticket, w.grant = p.tickets, true
+	w.deadline = s.now.Mono + recordWait
+	if w.once {
+		w.deadline = s.now.Mono + onceWait
+	}
+	w.entry.Kind, w.entry.Door = AccessGranted, p.doors[w.door].rules.Name
+	p.pending = append(p.pending, w)
+	s.do(Record{Ticket: w.ticket, Entry: w.entry, Remember: remember})
+}
+
+// refuse tells and records a refusal at once.
+func (s *step) refuse(entry Entry, why access.Why, request string) {
+	entry.Kind, entry.Why = AccessRefused, string(why)
+	s.tell(Red, Tone("refused-"+string(why)), s.reason(why))
+	s.record(entry)
+	if request != "" {
+		s.do(Answer{Request: request, Why: string(why)})
+	}
+}
+
+func (s *step) recorded(e Recorded) {
+	i := slices.IndexFunc(s.p.pending, func(w pending) bool { return w.ticket == e.Ticket })
+	if i < 0 {
+		return // it opened after its 50 ms already
+	}
+	w := s.p.pending[i]
+	s.p.pending = slices.Delete(s.p.pending, i, i+1)
+	switch {
+	case !w.grant:
+		s.tellWrong(w)
+	case e.Failed && w.once:
+		s.refuse(w.entry, access.CannotRecord, w.request)
+	case e.Failed:
+		s.open(w, "the journal could not be written")
+	default:
+		s.open(w, "")
+	}
+}
+
+// overdue is a decision whose record did not become durable in time.
+func (s *step) overdue(w pending) {
+	switch {
+	case !w.grant:
+		s.tellWrong(w)
+	case w.once:
+		s.refuse(w.entry, access.CannotRecord, w.request)
+	default:
+		s.open(w, "opened before its record was durable")
+	}
+}
+
+// open releases a door for its time: the strike first, then sound and light, then the outcome.
+func (s *step) open(w pending, detail string) {
+	d := &s.p.doors[w.door]
+	s.release(w.door)
+	s.tell(Green, ToneGranted, s.p.rules.Words.ComeIn)
+	s.record(Entry{Kind: StrikeOn, Door: d.rules.Name, Why: w.entry.Why, Call: w.call, Detail: detail})
+	if w.call != "" {
+		d.hangUp = w.call
+	}
+	if w.request != "" {
+		s.do(Answer{Request: w.request, Granted: true, Why: w.entry.Why})
+	}
+}
+
+func (s *step) release(i int) {
+	d := &s.p.doors[i]
+	d.on, d.everOn = true, true
+	d.until = s.now.Mono + d.rules.Pulse
+	length := d.rules.Pulse
+	if s.p.fire {
+		length = 0
+	}
+	s.do(SetStrike{Door: d.rules.Name, On: true, For: length})
+}
+
+func (s *step) pulseOver(i int) {
+	d := &s.p.doors[i]
+	d.until = 0
+	if s.p.fire {
+		return
+	}
+	s.secure(i)
+	if d.hangUp != "" {
+		if s.p.call.id == d.hangUp && s.p.call.state == answered {
+			s.hangUp()
+		}
+		d.hangUp = ""
+	}
+}
+
+func (s *step) secure(i int) {
+	d := &s.p.doors[i]
+	d.on, d.securedAt = false, s.now.Mono
+	s.do(SetStrike{Door: d.rules.Name})
+	s.record(Entry{Kind: StrikeOff, Door: d.rules.Name})
+}
+
+// exit opens before anything else is done or asked.
+func (s *step) exit(e ExitRequested) {
+	i := s.doorNamed(e.Door)
+	if i < 0 {
+		return
+	}
+	s.release(i)
+	s.tell(Green, ToneGranted, s.p.rules.Words.Exit)
+	s.record(Entry{Kind: ExitOpened, Door: e.Door})
+}
+
+func (s *step) fireAlarm() {
+	if s.p.fire {
+		return
+	}
+	s.p.fire = true
+	for i := range s.p.doors {
+		d := &s.p.doors[i]
+		d.on, d.everOn, d.heldAt = true, true, 0
+		s.do(SetStrike{Door: d.rules.Name, On: true})
+	}
+	s.p.clearAt = 0
+	s.do(Signal{Light: Amber, Tone: ToneAlarm, Text: s.p.rules.Words.Fire})
+	s.record(Entry{Kind: FireOn})
+}
+
+func (s *step) tampered() {
+	if s.p.tamper {
+		return
+	}
+	s.p.tamper = true
+	var remember []Memory
+	if s.p.rules.TamperBlock > 0 {
+		s.p.tamperUntil = s.now.Mono + s.p.rules.TamperBlock
+		remember = append(remember, tamperMemory(s.now, s.p.rules.TamperBlock))
+	}
+	s.tell(Amber, ToneAlarm, s.p.rules.Words.Tamper)
+	s.record(Entry{Kind: TamperOn}, remember...)
+}
+
+func (s *step) cleared(e Cleared) {
+	switch e.Input {
+	case Fire:
+		if !s.p.fire {
+			return
+		}
+		s.p.fire = false
+		for i := range s.p.doors {
+			if s.p.doors[i].until == 0 {
+				s.secure(i)
+			} else {
+				d := &s.p.doors[i]
+				s.do(SetStrike{Door: d.rules.Name, On: true, For: d.until - s.now.Mono})
+			}
+		}
+		s.record(Entry{Kind: FireOff})
+		s.idle()
+	case Tamper:
+		if s.p.tamper {
+			s.p.tamper = false
+			s.record(Entry{Kind: TamperOff})
+		}
+	}
+}
+
+// blocked reports whether the tamper block refuses what a person at the door or a phone asks for.
+func (s *step) blocked() bool { return s.now.Mono < s.p.tamperUntil }
+
+func (s *step) doorOpened(e DoorOpened) {
+	i := s.doorNamed(e.Door)
+	if i < 0 || s.p.doors[i].open {
+		return
+	}
+	d := &s.p.doors[i]
+	d.open = true
+	if d.rules.HeldAfter > 0 && !s.p.fire {
+		d.heldAt = s.now.Mono + d.rules.HeldAfter
+	}
+	if d.on || e.AtStart || s.p.fire || d.everOn && s.now.Mono-d.securedAt <= openAfterStrike {
+		s.record(Entry{Kind: DoorOpen, Door: e.Door})
+		return
+	}
+	d.forced = true
+	s.tell(Amber, ToneAlarm, s.p.rules.Words.Forced)
+	s.record(Entry{Kind: DoorForced, Door: e.Door})
+}
+
+func (s *step) doorClosed(e DoorClosed) {
+	i := s.doorNamed(e.Door)
+	if i < 0 || !s.p.doors[i].open {
+		return
+	}
+	d := &s.p.doors[i]
+	kind := DoorClose
+	if d.held {
+		kind = DoorHeldOver
+	}
+	alarmed := d.held || d.forced
+	d.open, d.held, d.forced, d.heldAt = false, false, false, 0
+	s.record(Entry{Kind: kind, Door: e.Door})
+	if alarmed && s.p.call.state == noCall {
+		s.idle()
+	}
+}
+
+func (s *step) heldOpen(i int) {
+	d := &s.p.doors[i]
+	d.heldAt = 0
+	if !d.open || s.p.fire {
+		return
+	}
+	d.held = true
+	s.tell(Amber, ToneAlarm, s.p.rules.Words.HeldOpen)
+	s.record(Entry{Kind: DoorHeld, Door: d.rules.Name, Detail: fmt.Sprintf("open for %v", d.rules.HeldAfter)})
+}
+
+func (s *step) device(e DeviceChanged) {
+	if !e.Dead {
+		s.record(Entry{Kind: DeviceBack, Detail: e.Device})
+		return
+	}
+	for i := range s.p.doors {
+		if d := &s.p.doors[i]; e.Device == "strike "+d.rules.Name && d.on {
+			s.tell(Red, ToneAlarm, s.p.rules.Words.StrikeDead)
+			s.record(Entry{Kind: StrikeFailed, Door: d.rules.Name, Detail: e.Cause})
+			return
+		}
+	}
+	s.record(Entry{Kind: DeviceDead, Detail: e.Device + ": " + e.Cause})
+}

@@ -1,0 +1,57 @@
+package panel
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/doorpanel/doorpanel/license"
+)
+
+// license tells what came of a license code: its own words and its own tone for each answer.
+func (s *step) license(e LicensePresented) {
+	entry := Entry{Why: string(e.Result), Detail: strings.TrimSpace(e.Via + ": " + e.Message), Who: e.By}
+	light, tone := Green, ToneLicense
+	switch {
+	case e.Result == license.AlreadyActive:
+		entry.Kind = LicenseSeen
+	case e.Accepted:
+		entry.Kind = LicenseOn
+	default:
+		entry.Kind = LicenseNo
+		light, tone = Red, Tone("license-"+string(e.Result))
+	}
+	s.tell(light, tone, e.Title)
+	s.record(entry)
+}
+
+func (s *step) codeRejected(e CodeRejected) {
+	text := s.p.rules.Words.NotOurCode
+	if e.Why == "no_code" {
+		text = s.p.rules.Words.NoCodeSeen
+	}
+	s.tell(Red, Tone("scan-"+e.Why), text)
+	s.record(Entry{Kind: CodeUnread, Reader: e.Reader, Why: e.Why})
+}
+
+// entitlements takes over what the licenses now give. Calls in progress finish.
+func (s *step) entitlements(e EntitlementsChanged) {
+	s.p.entitlements = e.Entitlements
+	s.accounts()
+	s.record(Entry{Kind: Entitled, Detail: fmt.Sprintf("buttons %d, access control %s, sip %s",
+		e.Entitlements.Buttons(), onOff(e.Entitlements.Allows("access_basic")), onOff(e.Entitlements.Allows("sip")))})
+}
+
+// accounts registers at servers exactly while a sip license allows it.
+func (s *step) accounts() {
+	if on := s.p.entitlements.Allows("sip"); on != s.p.accountsOn {
+		s.p.accountsOn = on
+		s.do(SetAccount{On: on})
+	}
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}

@@ -1,0 +1,99 @@
+package panel
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The keys of what is remembered.
+const (
+	guessKey  = "guess"
+	tamperKey = "tamper"
+	orderKey  = "order/"
+)
+
+// memory is the guess budget as it is written down: wrong tries, and until when codes are refused.
+func (g guess) memory(now Now) Memory {
+	value := strconv.Itoa(g.wrong)
+	if g.until > now.Mono {
+		value += " " + blockEnd(now, g.until-now.Mono)
+	}
+	return Memory{Key: guessKey, Value: value}
+}
+
+func tamperMemory(now Now, block time.Duration) Memory {
+	return Memory{Key: tamperKey, Value: blockEnd(now, block)}
+}
+
+// blockEnd is when a block ends by the clock on the wall, with a question mark where that clock was not trusted.
+func blockEnd(now Now, left time.Duration) string {
+	end := strconv.FormatInt(now.Wall.Add(left).UnixMilli(), 10)
+	if !now.Trusted {
+		end += "?"
+	}
+	return end
+}
+
+// blockLeft is how long a block of the full length still runs: in full again when either clock cannot be trusted, and
+// never longer than in full, whatever the clock says.
+func blockLeft(end string, full time.Duration, now Now) time.Duration {
+	ms, err := strconv.ParseInt(strings.TrimSuffix(end, "?"), 10, 64)
+	if err != nil || strings.HasSuffix(end, "?") || !now.Trusted {
+		return full
+	}
+	return min(max(time.UnixMilli(ms).Sub(now.Wall), 0), full)
+}
+
+func (p *Panel) restore(m Memory, now Now) {
+	switch {
+	case m.Key == guessKey:
+		wrong, end, blocked := strings.Cut(m.Value, " ")
+		if n, err := strconv.Atoi(wrong); err == nil {
+			p.guess.wrong = min(max(n, 0), wrongTries-1)
+		}
+		if blocked {
+			p.guess.until = now.Mono + blockLeft(end, blockFor, now)
+		}
+	case m.Key == tamperKey:
+		if p.rules.TamperBlock > 0 {
+			p.tamperUntil = now.Mono + blockLeft(m.Value, p.rules.TamperBlock, now)
+		}
+	case strings.HasPrefix(m.Key, orderKey):
+		p.remember(m)
+	}
+}
+
+// remember keeps the highest order number of each signer.
+func (p *Panel) remember(m Memory) {
+	if i := slices.IndexFunc(p.orders, func(o Memory) bool { return o.Key == m.Key }); i >= 0 {
+		p.orders[i] = m
+		return
+	}
+	p.orders = append(p.orders, m)
+}
+
+func (p *Panel) lastOrder(signer string) uint64 {
+	for _, o := range p.orders {
+		if o.Key == orderKey+signer {
+			n, err := strconv.ParseUint(o.Value, 10, 64)
+			if err != nil {
+				return ^uint64(0) // an unreadable mark never lets an order in twice
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+func (r Rules) zone() *time.Location {
+	if r.Zone == nil {
+		return time.UTC
+	}
+	return r.Zone
+}
+
+// callID names a call within one boot.
+func callID(n uint64) string { return fmt.Sprintf("call-%d", n) }

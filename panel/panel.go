@@ -1,0 +1,281 @@
+package panel
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/panel/access"
+)
+
+// Panel is the machine. It is a plain value of one owner: nothing in it is safe for two goroutines.
+type Panel struct {
+	rules        Rules
+	entitlements license.Entitlements
+	doors        []door
+	call         call
+	calls        uint64
+	tickets      uint64
+	pending      []pending
+	guess        guess
+	fire         bool
+	tamper       bool
+	tamperUntil  time.Duration
+	orders       []Memory // highest number used, by signer
+	accountsOn   bool
+	setupCode    string
+	clearAt      time.Duration // when the display goes idle again; 0: it is, or a call holds it
+}
+
+type door struct {
+	rules     DoorRules
+	on        bool
+	until     time.Duration // end of the pulse; 0: none runs
+	securedAt time.Duration // when the strike was last secured; meaningful once everOn
+	everOn    bool
+	open      bool // by its contact
+	heldAt    time.Duration
+	held      bool
+	forced    bool
+	hangUp    string // the call that is over once this door is secured again
+}
+
+type callState int
+
+const (
+	noCall callState = iota
+	placing
+	answered
+	ending
+)
+
+type call struct {
+	id     string
+	button int
+	label  string
+	state  callState
+	until  time.Duration
+}
+
+// pending is a decision that waits for its record.
+type pending struct {
+	ticket   uint64
+	deadline time.Duration
+	once     bool // opens only when durable
+	grant    bool // otherwise a refusal, told only once the wrong try cannot be forgotten
+	door     int
+	why      access.Why // of a refusal
+	entry    Entry
+	request  string
+	call     string
+}
+
+// New makes a machine in the state of a panel that has just started: strikes secured, nobody calling, what Remember
+// wrote before brought back. An unreadable memory is ignored: the panel must come up.
+func New(rules Rules, entitlements license.Entitlements, memory []Memory, now Now) *Panel {
+	p := &Panel{rules: rules, entitlements: entitlements}
+	for _, d := range rules.Doors {
+		p.doors = append(p.doors, door{rules: d})
+	}
+	for _, m := range memory {
+		p.restore(m, now)
+	}
+	return p
+}
+
+// Start returns what a panel does first. No strike moves at a start, whatever was remembered.
+func (p *Panel) Start(now Now) []Action {
+	s := step{p: p, now: now}
+	s.do(Signal{Light: Off, Clear: true})
+	s.accounts()
+	s.record(Entry{Kind: SystemStarted})
+	return s.actions
+}
+
+// Next is the monotonic time of the next deadline, or 0 when there is none. Waking earlier does no harm.
+func (p *Panel) Next() time.Duration {
+	var next time.Duration
+	at := func(t time.Duration) {
+		if t > 0 && (next == 0 || t < next) {
+			next = t
+		}
+	}
+	at(p.clearAt)
+	at(p.call.until)
+	for _, w := range p.pending {
+		at(w.deadline)
+	}
+	for i := range p.doors {
+		at(p.doors[i].until)
+		at(p.doors[i].heldAt)
+	}
+	return next
+}
+
+// Step makes the machine take note of one event and returns what is to be done, in order. It never waits.
+func (p *Panel) Step(now Now, event Event) []Action {
+	s := step{p: p, now: now}
+	switch e := event.(type) {
+	case ExitRequested:
+		s.exit(e)
+		s.due()
+		return s.actions
+	case FireAlarm:
+		s.fireAlarm()
+		s.due()
+		return s.actions
+	}
+	s.due()
+	switch e := event.(type) {
+	case Recorded:
+		s.recorded(e)
+	case CallButtonPressed:
+		s.pressed(e)
+	case KeyPressed:
+		s.do(Signal{Tone: ToneKey})
+	case CredentialPresented:
+		s.present(e)
+	case OpenRequested:
+		s.openRequested(e)
+	case DigitPressed:
+		s.digit(e)
+	case CallRinging:
+		if s.current(e.Call, placing) {
+			s.do(Signal{Light: Blue, Tone: ToneRinging})
+		}
+	case CallAnswered:
+		s.callAnswered(e)
+	case CallFailed:
+		s.callFailed(e)
+	case CallEnded:
+		s.callEnded(e)
+	case DoorOpened:
+		s.doorOpened(e)
+	case DoorClosed:
+		s.doorClosed(e)
+	case Tampered:
+		s.tampered()
+	case Cleared:
+		s.cleared(e)
+	case LicensePresented:
+		s.license(e)
+	case CodeRejected:
+		s.codeRejected(e)
+	case EntitlementsChanged:
+		s.entitlements(e)
+	case AccountChanged:
+		s.record(Entry{Kind: AccountIs, Who: e.Account, Why: e.State, Detail: e.Detail})
+	case SetupCodeChanged:
+		p.setupCode = e.Code
+		if p.clearAt == 0 && p.call.state == noCall {
+			s.idle()
+		}
+	case ClockChanged:
+		s.record(Entry{Kind: ClockIs, Why: trust(now.Trusted), Detail: fmt.Sprintf("moved by %v", e.Jump.Round(time.Second))})
+	case DeviceChanged:
+		s.device(e)
+	case Noted:
+		s.record(e.Entry)
+	case Tick:
+	}
+	return s.actions
+}
+
+// step collects the actions of one step.
+type step struct {
+	p       *Panel
+	now     Now
+	actions []Action
+}
+
+func (s *step) do(a ...Action) { s.actions = append(s.actions, a...) }
+
+func (s *step) record(e Entry, remember ...Memory) { s.do(Record{Entry: e, Remember: remember}) }
+
+// tell shows a message for a while.
+func (s *step) tell(light Light, tone Tone, text string) {
+	s.do(Signal{Light: light, Tone: tone, Text: text})
+	s.p.clearAt = s.now.Mono + messageFor
+}
+
+// idle brings the display back to what stands there when nothing happens.
+func (s *step) idle() {
+	s.p.clearAt = 0
+	signal := Signal{Light: Off, Clear: true}
+	for i := range s.p.doors {
+		if s.p.doors[i].forced || s.p.doors[i].held {
+			signal.Light = Amber
+		}
+	}
+	switch {
+	case s.p.fire:
+		signal = Signal{Light: Amber, Text: s.p.rules.Words.Fire}
+	case s.p.setupCode != "":
+		signal.Clear, signal.Text = false, fmt.Sprintf(s.p.rules.Words.SetupCode, s.p.setupCode)
+	}
+	s.do(signal)
+}
+
+// due lets every deadline that has passed take effect, the doors first.
+func (s *step) due() {
+	p, now := s.p, s.now.Mono
+	for i := range p.doors {
+		if d := &p.doors[i]; d.until > 0 && d.until <= now {
+			s.pulseOver(i)
+		}
+	}
+	for i := 0; i < len(p.pending); {
+		if w := p.pending[i]; w.deadline <= now {
+			p.pending = slices.Delete(p.pending, i, i+1)
+			s.overdue(w)
+			continue
+		}
+		i++
+	}
+	for i := range p.doors {
+		if d := &p.doors[i]; d.heldAt > 0 && d.heldAt <= now {
+			s.heldOpen(i)
+		}
+	}
+	if p.call.until > 0 && p.call.until <= now {
+		s.callTimeout()
+	}
+	if p.clearAt > 0 && p.clearAt <= now {
+		s.afterMessage()
+	}
+}
+
+// afterMessage shows again what a message covered.
+func (s *step) afterMessage() {
+	s.p.clearAt = 0
+	w := s.p.rules.Words
+	switch s.p.call.state {
+	case placing:
+		s.do(Signal{Light: Blue, Text: fmt.Sprintf(w.Calling, s.p.call.label)})
+	case answered:
+		s.do(Signal{Light: Blue, Text: fmt.Sprintf(w.Connected, s.p.call.label)})
+	default:
+		s.idle()
+	}
+}
+
+func (s *step) doorNamed(name string) int {
+	return slices.IndexFunc(s.p.doors, func(d door) bool { return d.rules.Name == name })
+}
+
+func (s *step) doorOf(reader string) (index int, name string) {
+	for _, r := range s.p.rules.Readers {
+		if r.Name == reader {
+			return s.doorNamed(r.Door), r.Door
+		}
+	}
+	return -1, ""
+}
+
+func trust(trusted bool) string {
+	if trusted {
+		return "trusted"
+	}
+	return "not_trusted"
+}

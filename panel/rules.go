@@ -1,0 +1,51 @@
+package panel
+
+import "time"
+
+// Rules is what the installer decided about this panel. It does not change while the machine runs.
+type Rules struct {
+	ID      string // the panel's id; orders must name it
+	Boot    string // drawn at each start; orders must name it
+	Doors   []DoorRules
+	Readers []Reader
+	Words   Words
+	Zone    *time.Location // schedules are read in it; nil: UTC
+	// RingFor bounds ringing, TalkFor an answered call.
+	RingFor, TalkFor time.Duration
+	// TamperBlock is for how long after a tamper alarm cards, codes, digits and requests are refused. Zero: a tamper alarms
+	// and blocks nothing. Exit and fire open all the same.
+	TamperBlock time.Duration
+}
+
+// DoorRules is one door. What its strike needs electrically is the driver's affair.
+type DoorRules struct {
+	Name      string
+	Pulse     time.Duration // how long a grant releases it
+	OpenDigit rune          // key of the called phone that opens it; 0: none does
+	HeldAfter time.Duration // open longer than this is held open; 0: never
+}
+
+// Reader says which door a card reader or keypad stands at.
+type Reader struct{ Name, Door string }
+
+// The bounds that are not the installer's to choose.
+const (
+	// recordWait is how long a grant waits for its intent to be durable: a dead disk never holds a door.
+	recordWait = 50 * time.Millisecond
+	// onceWait is how long what may be used only once waits for its use to be durable, before it is refused.
+	onceWait = 2 * time.Second
+	// orderAhead is the furthest deadline an order may carry.
+	orderAhead = 30 * time.Second
+	// wrongTries wrong codes in a row block codes for blockFor.
+	wrongTries = 5
+	blockFor   = 30 * time.Second
+	// keysWithin ends a half-typed code, maxCode bounds it.
+	keysWithin = 10 * time.Second
+	maxCode    = 16
+	// messageFor is how long a message stays on the display.
+	messageFor = 5 * time.Second
+	// openAfterStrike is how long after the strike was secured a door may still be on its way open.
+	openAfterStrike = 2 * time.Second
+	// endingFor is how long the telephone may take to confirm a hang-up.
+	endingFor = 5 * time.Second
+)

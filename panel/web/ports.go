@@ -1,0 +1,258 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/panel"
+	"github.com/doorpanel/doorpanel/panel/access"
+)
+
+// What a port may wrap, so that the caller is told in the right words. The text of the wrapping error is shown to the
+// caller as it is; every other error is shown as a failure of the panel and goes to the log.
+var (
+	ErrNotFound    = errors.New("not found")              // 404
+	ErrInvalid     = errors.New("not valid")              // 422
+	ErrConflict    = errors.New("already there")          // 409
+	ErrNotLicensed = errors.New("not licensed")           // 403
+	ErrReadOnly    = errors.New("the store is read-only") // 503: written by a newer version, or the disk is full
+	ErrBusy        = errors.New("busy")                   // 503, worth another try
+)
+
+// Doors opens doors and tells how they are.
+type Doors interface {
+	// Open asks the panel to open a door and waits for its decision. why is the reason of a refusal (an access.Why or
+	// another word of the journal). err says that there was no decision: ErrNotFound for an unknown door.
+	Open(ctx context.Context, door, who, via string) (granted bool, why string, err error)
+	// Doors lists every door in the order of the configuration.
+	Doors() []DoorView
+}
+
+// DoorView is a door as the pages show it.
+type DoorView struct {
+	Name   string `json:"name"`
+	Safe   string `json:"safe"`   // fail-secure or fail-safe
+	Strike string `json:"strike"` // released, secured or failed
+	// OpensMS is how long the strike stays released, in milliseconds; 0: not released, or for as long as an alarm lasts.
+	OpensMS int64  `json:"opens_ms,omitempty"`
+	Contact string `json:"contact"`         // open, closed, or none when no contact is wired
+	Alarm   string `json:"alarm,omitempty"` // held, forced, fire
+}
+
+// Licenses activates licenses and tells what they give.
+type Licenses interface {
+	// Present examines what was shown and, when it is good, stores it before it returns. A refusal is a Verdict, not an
+	// error; err says that no decision could be made or kept.
+	Present(ctx context.Context, text, via, by string) (license.Verdict, error)
+	// Entitlements is what the stored licenses give at this moment.
+	Entitlements() license.Entitlements
+	// Held lists the stored licenses, newest activation first.
+	Held() []LicenseView
+}
+
+// LicenseView is one stored license. Secrets of a license do not exist: whoever may see the page may see all of it.
+type LicenseView struct {
+	ID        string         `json:"id"`
+	Label     string         `json:"label,omitempty"` // what the issuer printed on it
+	Grants    map[string]int `json:"grants"`
+	Scope     string         `json:"scope"`  // panel, account, site, group
+	Status    string         `json:"status"` // the words of license.Entitlements
+	Message   string         `json:"message,omitempty"`
+	Activated time.Time      `json:"activated"`
+	From      time.Time      `json:"from,omitzero"`
+	Until     time.Time      `json:"until,omitzero"`
+	Issuer    string         `json:"issuer"` // key id
+	Root      string         `json:"root"`   // key id of the root that stands behind it
+}
+
+// People keeps the persons whom credentials belong to.
+type People interface {
+	// People returns at most limit persons whose id is greater than after, by id.
+	People(after string, limit int) ([]Person, error)
+	// PutPerson makes a person (empty ID: one is drawn) or replaces the one with this ID.
+	PutPerson(ctx context.Context, p Person, by string) (Person, error)
+	// DeletePerson erases a person and every credential of that person.
+	DeletePerson(ctx context.Context, id, by string) error
+}
+
+// Person is somebody who lives or works here.
+type Person struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Note  string `json:"note,omitempty"` // apartment, company
+	Cards int    `json:"cards"`          // how many credentials; not read on the way in
+	Codes int    `json:"codes"`
+}
+
+// Credentials makes and withdraws what people open doors with.
+type Credentials interface {
+	// Credentials returns at most limit credentials whose id is greater than after, by id.
+	Credentials(after string, limit int) ([]access.Credential, error)
+	// AddCredential stores a credential. code is the drawn code when none was given, else empty; it is shown once and
+	// kept nowhere. ErrConflict: the card or code is in use. ErrNotLicensed: access control is not active.
+	AddCredential(ctx context.Context, c NewCredential, by string) (made access.Credential, code string, err error)
+	RemoveCredential(ctx context.Context, id, by string) error
+}
+
+// NewCredential is a card or a code to be made. It has been checked for form: exactly one of UID and Code belongs to the
+// kind, the UID is upper-case hexadecimal, From is before Until.
+type NewCredential struct {
+	Person   string      `json:"person"` // id or name; an unknown name makes the person
+	Kind     access.Kind `json:"kind"`
+	UID      string      `json:"uid,omitempty"`
+	Code     string      `json:"code,omitempty"` // 4 to 12 digits; empty: the panel draws one
+	Doors    []string    `json:"doors,omitempty"`
+	From     time.Time   `json:"valid_from,omitzero"`
+	Until    time.Time   `json:"valid_until,omitzero"`
+	Schedule string      `json:"schedule,omitempty"`
+}
+
+// Schedules keeps the weekly profiles. What it is given has passed access.Profile.Check.
+type Schedules interface {
+	Schedules() ([]access.Profile, error)
+	PutSchedule(ctx context.Context, p access.Profile, by string) error
+	// DeleteSchedule fails with ErrConflict while a credential names the profile.
+	DeleteSchedule(ctx context.Context, name, by string) error
+}
+
+// Buttons keeps the call buttons' labels and targets.
+type Buttons interface {
+	Buttons() []ButtonView
+	PutButton(ctx context.Context, b ButtonView, by string) error
+	DeleteButton(ctx context.Context, number int, by string) error
+}
+
+// ButtonView is a call button. Active and Why are not read on the way in.
+type ButtonView struct {
+	Number int    `json:"number"` // 1-based
+	Label  string `json:"label"`
+	Target string `json:"target,omitempty"`
+	Active bool   `json:"active"`        // a press would call
+	Why    string `json:"why,omitempty"` // a sentence when it would not
+}
+
+// Learner waits for a card in order to make a credential of it.
+type Learner interface {
+	// Learn returns the next card at the reader, or at any reader when it is empty. The card opens nothing meanwhile. It
+	// returns when ctx ends; ErrBusy while somebody else is learning.
+	Learn(ctx context.Context, reader string) (uid, seenAt string, err error)
+}
+
+// Journal is read, never written.
+type Journal interface {
+	// After returns at most limit entries younger than seq, oldest first.
+	After(seq uint64, limit int) ([]JournalEntry, error)
+	// Before returns at most limit entries older than seq, newest first.
+	Before(seq uint64, limit int) ([]JournalEntry, error)
+	// Wait returns nil once there is an entry younger than after, and the cause when ctx ends before.
+	Wait(ctx context.Context, after uint64) error
+}
+
+// JournalEntry is one entry with its place in the journal.
+type JournalEntry struct {
+	Seq     uint64    `json:"seq"`
+	Time    time.Time `json:"time"`
+	Trusted bool      `json:"trusted"`
+	MonoMS  int64     `json:"mono_ms"`
+	Boot    string    `json:"boot,omitempty"`
+	Gap     uint64    `json:"gap,omitempty"` // that many entries before this one are gone
+	panel.Entry
+}
+
+// Accounts keeps who may log in. There are few.
+type Accounts interface {
+	Users() ([]User, error)
+	PutUser(u User) error
+	DeleteUser(name string) error
+}
+
+// User may log in.
+type User struct {
+	Name string `json:"name"`
+	Role Role   `json:"role"`
+	Hash string `json:"hash"` // argon2id, in PHC form
+	// Generation counts password changes; sessions of an earlier one have ended.
+	Generation int       `json:"generation"`
+	Made       time.Time `json:"made"`
+}
+
+// Role says what a user may do. Each may do what the next may.
+type Role string
+
+// The roles.
+const (
+	Administrator Role = "administrator" // everything, users included
+	Installer     Role = "installer"     // everything but users
+	Resident      Role = "resident"      // sees the doors and opens them, on the LAN
+)
+
+// Sessions keeps who is logged in, by the hash of the token that only the browser has. A session not used for
+// SessionIdle is over and may be dropped.
+type Sessions interface {
+	Session(hash string) (Session, bool, error)
+	PutSession(hash string, s Session) error
+	DeleteSession(hash string) error
+}
+
+// Session is somebody who is logged in.
+type Session struct {
+	User       string    `json:"user"`
+	Generation int       `json:"generation"`
+	Seen       time.Time `json:"seen"` // last use, to within sessionTouch
+}
+
+// Face is what the display, the light and the buttons show to a visitor.
+type Face interface {
+	Face() FaceView
+	// WaitFace returns nil once Face().Version differs from version, and the cause when ctx ends before.
+	WaitFace(ctx context.Context, version uint64) error
+}
+
+// FaceView is the panel as a visitor sees it: no targets, no names of residents but the labels.
+type FaceView struct {
+	Version  uint64       `json:"version"`
+	Site     string       `json:"site"`     // filled in by this package
+	Language string       `json:"language"` // filled in by this package
+	Time     time.Time    `json:"time"`     // filled in by this package
+	Trusted  bool         `json:"trusted"`  // the clock may be shown; filled in by this package
+	Touch    bool         `json:"touch"`    // this caller may press; filled in by this package
+	Text     string       `json:"text"`     // empty: idle
+	Light    panel.Light  `json:"light"`
+	Tone     panel.Tone   `json:"tone,omitempty"` // the last one, for a display without a speaker
+	Buttons  []ButtonView `json:"buttons"`
+}
+
+// Touch is the glass of a panel whose display shows the face page: it presses as a wired button or keypad would.
+type Touch interface {
+	Press(button int) error
+	Key(key rune) error // 0-9, '#', '*'
+}
+
+// Status is the panel's health, each part with a state of its own.
+type Status struct {
+	Version     string       `json:"version"`
+	Panel       string       `json:"panel"` // the panel's id
+	Site        string       `json:"site"`
+	Boot        string       `json:"boot"`
+	StartedAt   time.Time    `json:"started"`
+	Now         time.Time    `json:"now"`
+	Trusted     bool         `json:"clock_trusted"`
+	ClockSource string       `json:"clock_source,omitempty"`
+	ReadOnly    bool         `json:"read_only"`
+	Roots       []string     `json:"roots"`                 // key ids of the configured license roots
+	Fingerprint string       `json:"fingerprint,omitempty"` // of the page's certificate, SHA-256
+	Epoch       string       `json:"epoch,omitempty"`
+	Seq         uint64       `json:"seq"` // newest journal entry
+	Parts       []PartStatus `json:"parts"`
+	Notes       []string     `json:"notes,omitempty"` // what was set aside or restored at start
+}
+
+// PartStatus is one part that may fail without the others: a SIP account, the uplink, a reader, the journal.
+type PartStatus struct {
+	Kind   string `json:"kind"` // account, uplink, reader, strike, display, store, journal, clock
+	Name   string `json:"name"`
+	State  string `json:"state"` // ok, starting, failed, off
+	Detail string `json:"detail,omitempty"`
+}

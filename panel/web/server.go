@@ -1,0 +1,282 @@
+// Package web serves the panel's own pages and its JSON API.
+//
+// It decides who may call what and puts decisions into words; the decisions themselves are made by the panel's loop
+// behind the ports of ports.go. It opens no store, moves no strike and knows no device, and its pages are clients of the
+// API like any other.
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/doorpanel/doorpanel/panel"
+)
+
+// Options is what the pages are served from. Every port is required except Touch, Sim, Metrics and the functions that
+// say so.
+type Options struct {
+	Doors       Doors
+	Licenses    Licenses
+	People      People
+	Credentials Credentials
+	Schedules   Schedules
+	Buttons     Buttons
+	Learner     Learner
+	Journal     Journal
+	Accounts    Accounts
+	Sessions    Sessions
+	Face        Face
+	Touch       Touch // nil: the face page cannot be pressed
+
+	Status func() Status
+	// Alive answers within ctx when the panel's loop does; nil: always.
+	Alive func(ctx context.Context) error
+	// Ready says whether the panel does its job, and what keeps it from it; nil: always.
+	Ready func() (ok bool, causes []string)
+	// Note puts logins and changes of users into the journal; nil: nowhere.
+	Note func(panel.Entry)
+	// ShowSetupCode shows the code of the first run to whoever stands at the panel; "" hides it.
+	ShowSetupCode func(code string)
+	// Clock is the time by which sessions end (Wall) and blocks and the setup window run out (Mono).
+	Clock func() panel.Now
+
+	Sim     http.Handler // serves /sim/ with simulated hardware, for callers on this host; nil otherwise
+	Metrics http.Handler // serves /metrics; nil: not found
+
+	SiteName string
+	Language string
+	// Hosts are the names under which the panel may be called, besides IP addresses and localhost.
+	Hosts  []string
+	Logger *slog.Logger
+}
+
+// Server is the pages and the API. Close it to end what waits.
+type Server struct {
+	o       Options
+	log     *slog.Logger
+	routes  []route
+	pages   assets
+	openapi []byte
+	setup   *setup
+	logins  *guard
+	hasher  *hasher
+	cross   *http.CrossOriginProtection
+	streams chan struct{} // one for each event stream and long poll
+
+	done  context.Context
+	close context.CancelFunc
+	users sync.Mutex // makes reading and changing the accounts one step
+}
+
+// maxStreams bounds event streams and long polls: each holds a connection and a goroutine.
+const maxStreams = 64
+
+// New checks the options and makes the server. When no administrator exists the setup window opens at once.
+func New(o Options) (*Server, error) {
+	for _, port := range []struct {
+		name    string
+		missing bool
+	}{
+		{"Doors", o.Doors == nil}, {"Licenses", o.Licenses == nil}, {"People", o.People == nil},
+		{"Credentials", o.Credentials == nil}, {"Schedules", o.Schedules == nil}, {"Buttons", o.Buttons == nil},
+		{"Learner", o.Learner == nil}, {"Journal", o.Journal == nil}, {"Accounts", o.Accounts == nil},
+		{"Sessions", o.Sessions == nil}, {"Face", o.Face == nil}, {"Status", o.Status == nil},
+		{"Clock", o.Clock == nil}, {"Logger", o.Logger == nil},
+	} {
+		if port.missing {
+			return nil, errors.New("cannot make web server: option " + port.name + " is missing")
+		}
+	}
+	if o.Note == nil {
+		o.Note = func(panel.Entry) {}
+	}
+	if o.ShowSetupCode == nil {
+		o.ShowSetupCode = func(string) {}
+	}
+	pages, err := loadAssets()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		o: o, log: o.Logger, pages: pages, hasher: newHasher(),
+		cross: http.NewCrossOriginProtection(), streams: make(chan struct{}, maxStreams),
+	}
+	s.done, s.close = context.WithCancel(context.Background())
+	mono := func() time.Duration { return o.Clock().Mono }
+	s.setup = newSetup(mono, o.ShowSetupCode)
+	s.logins = newGuard(mono)
+	s.routes = s.table()
+	if s.openapi, err = openAPI(s.routes); err != nil {
+		return nil, err
+	}
+	s.OpenSetupWindow()
+	return s, nil
+}
+
+// Close ends event streams and long polls and hides the setup code.
+func (s *Server) Close() {
+	s.close()
+	s.setup.hide()
+}
+
+// OpenSetupWindow shows a new setup code for ten minutes, if no administrator exists. It is called at start and when the
+// service input is pressed.
+func (s *Server) OpenSetupWindow() {
+	s.users.Lock()
+	defer s.users.Unlock()
+	if has, err := s.hasAdministrator(); err != nil || has {
+		return
+	}
+	s.setup.open()
+}
+
+func (s *Server) hasAdministrator() (bool, error) {
+	users, err := s.o.Accounts.Users()
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(users, func(u User) bool { return u.Role == Administrator }), nil
+}
+
+// Handler serves callers over TCP.
+func (s *Server) Handler() http.Handler { return s.handler(s.byNetwork) }
+
+// SocketHandler serves callers of the unix socket, whom the file's mode has proved to be root or the daemon's own user:
+// they are administrators.
+func (s *Server) SocketHandler() http.Handler {
+	return s.handler(func(_ http.ResponseWriter, r *http.Request, _ Access) (caller, error) {
+		return caller{User: "root", Role: Administrator, Via: "cli", Local: true}, nil
+	})
+}
+
+// identify finds out who calls and whether this host may be asked for under the name that was used.
+type identify func(w http.ResponseWriter, r *http.Request, needs Access) (caller, error)
+
+func (s *Server) handler(who identify) http.Handler {
+	mux := http.NewServeMux()
+	known := map[string][]string{}
+	for _, rt := range s.routes {
+		mux.Handle(rt.Method+" "+rt.Pattern, s.serve(rt, who))
+		known[rt.Pattern] = append(known[rt.Pattern], rt.Method)
+	}
+	if s.o.Sim != nil {
+		mux.Handle("/sim/", s.serve(route{Access: Loopback, Handler: func(w http.ResponseWriter, r *http.Request, _ caller) error {
+			s.o.Sim.ServeHTTP(w, r)
+			return nil
+		}}, who))
+		known["/sim/"] = nil
+	}
+	rest := s.serve(route{Access: Public, Handler: func(w http.ResponseWriter, r *http.Request, _ caller) error {
+		return s.unrouted(mux, w, r)
+	}}, who)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern == "" {
+			rest.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// unrouted answers for a path or method that no route has, as problem details.
+func (s *Server) unrouted(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) error {
+	var allowed []string
+	probe := r.Clone(r.Context())
+	for _, method := range []string{"DELETE", "GET", "POST", "PUT"} {
+		probe.Method = method
+		if _, pattern := mux.Handler(probe); pattern != "" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		return problem(http.StatusMethodNotAllowed, "method-not-allowed", "use "+strings.Join(allowed, " or "))
+	}
+	return problem(http.StatusNotFound, "not-found", "there is nothing at this address")
+}
+
+func (s *Server) serve(rt route, who identify) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secure(w.Header(), r)
+		// Recorders in tests know no deadlines; a real connection always does.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
+		c, err := who(w, r, rt.Access)
+		if err == nil {
+			err = permit(c, rt.Access)
+		}
+		if err == nil {
+			err = rt.Handler(w, r, c)
+		}
+		if err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}
+
+// secure sets what a browser must know before it looks at the page.
+func secure(h http.Header, r *http.Request) {
+	h.Set("Content-Security-Policy", "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	if r.TLS != nil {
+		h.Set("X-Frame-Options", "DENY")
+	}
+}
+
+// byNetwork identifies a caller over TCP.
+func (s *Server) byNetwork(w http.ResponseWriter, r *http.Request, needs Access) (caller, error) {
+	host := hostName(r.Host)
+	if !s.knows(host) {
+		return caller{}, problem(http.StatusMisdirectedRequest, "unknown-host",
+			"this panel is not known under the name that was asked for; use its IP address, or add the name to [web] hosts")
+	}
+	if err := s.cross.Check(r); err != nil {
+		return caller{}, problem(http.StatusForbidden, "foreign-origin", "the request was made by a page of another site")
+	}
+	c := caller{Via: "web", Peer: peerOf(r.RemoteAddr), Local: isLoopback(peerOf(r.RemoteAddr)) && isLoopback(host)}
+	if needs == Public || needs == Loopback {
+		return c, nil
+	}
+	return s.bySession(w, r, c)
+}
+
+// knows reports whether the panel may be called by this name. Names that anybody can point here would let a page of
+// another site speak to the panel.
+func (s *Server) knows(host string) bool {
+	return net.ParseIP(host) != nil || host == "localhost" ||
+		slices.ContainsFunc(s.o.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
+}
+
+// hostName is the host without port, brackets and the dot at the end, in lower case.
+func hostName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+}
+
+func peerOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return ""
+	}
+	return host
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

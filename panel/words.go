@@ -1,0 +1,52 @@
+package panel
+
+// Words is what the display says. A %s stands for the name on the button, %d for seconds.
+type Words struct {
+	Calling, Connected, NoTarget, ButtonOff, NotPossible            string
+	Busy, Refused, NoAnswer, Unreachable, CallOver                  string
+	ComeIn, Exit, Fire, Tamper, HeldOpen, Forced, SetupCode, Wait   string
+	Unknown, Revoked, OtherDoor, NotYetValid, Expired, OutsideHours string
+	ClockUnknown, NotLicensed, Tampered, CannotRecord, NotOurCode   string
+	NoCodeSeen, StrikeDead                                          string
+}
+
+// WordsIn returns the words of a language (ISO 639-1), English where it is not known.
+func WordsIn(language string) Words {
+	switch language {
+	case "it":
+		return Words{
+			Calling: "Chiamata a %s", Connected: "%s risponde", NoTarget: "Nessuno è assegnato a questo pulsante",
+			ButtonOff: "Questo pulsante non è attivo", NotPossible: "%s non si può chiamare da qui",
+			Busy: "%s è occupato", Refused: "%s non può rispondere", NoAnswer: "%s non risponde", Unreachable: "%s non è raggiungibile",
+			CallOver: "Chiamata terminata", ComeIn: "Prego, entrate", Exit: "Porta aperta", Fire: "Allarme incendio: porte aperte",
+			Tamper: "Manomissione rilevata", HeldOpen: "Chiudere la porta", Forced: "Porta forzata", SetupCode: "Codice di avvio %s",
+			Wait: "Troppi codici errati. Attendere %d s", Unknown: "Non riconosciuto", Revoked: "Non più valido", OtherDoor: "Non per questa porta",
+			NotYetValid: "Non ancora valido", Expired: "Scaduto", OutsideHours: "Non a quest'ora", ClockUnknown: "L'ora non è nota. Riprovare più tardi",
+			NotLicensed: "Il controllo accessi non è attivo", Tampered: "Bloccato dopo una manomissione", CannotRecord: "Impossibile registrare. Riprovare",
+			NotOurCode: "Questo non è uno dei nostri codici", NoCodeSeen: "Nessun codice visto. Tenerlo fermo", StrikeDead: "La porta non risponde",
+		}
+	case "de":
+		return Words{
+			Calling: "%s wird gerufen", Connected: "%s ist am Apparat", NoTarget: "Dieser Taste ist niemand zugeordnet",
+			ButtonOff: "Diese Taste ist nicht aktiv", NotPossible: "%s kann von hier nicht gerufen werden",
+			Busy: "%s spricht gerade", Refused: "%s kann nicht antworten", NoAnswer: "%s antwortet nicht", Unreachable: "%s ist nicht erreichbar",
+			CallOver: "Gespräch beendet", ComeIn: "Bitte eintreten", Exit: "Tür offen", Fire: "Feueralarm: Türen offen",
+			Tamper: "Sabotage erkannt", HeldOpen: "Bitte Tür schließen", Forced: "Tür aufgebrochen", SetupCode: "Einrichtungscode %s",
+			Wait: "Zu viele falsche Codes. Bitte %d s warten", Unknown: "Nicht erkannt", Revoked: "Nicht mehr gültig", OtherDoor: "Nicht für diese Tür",
+			NotYetValid: "Noch nicht gültig", Expired: "Abgelaufen", OutsideHours: "Nicht zu dieser Zeit", ClockUnknown: "Uhrzeit unbekannt. Später versuchen",
+			NotLicensed: "Zutrittskontrolle ist nicht aktiv", Tampered: "Nach Sabotage gesperrt", CannotRecord: "Kann nicht aufzeichnen. Bitte erneut",
+			NotOurCode: "Das ist keiner unserer Codes", NoCodeSeen: "Kein Code erkannt. Bitte ruhig halten", StrikeDead: "Die Tür antwortet nicht",
+		}
+	}
+	return Words{
+		Calling: "Calling %s", Connected: "%s is on the line", NoTarget: "Nobody is set for this button",
+		ButtonOff: "This button is not active", NotPossible: "%s cannot be called from here",
+		Busy: "%s is busy", Refused: "%s cannot answer now", NoAnswer: "%s does not answer", Unreachable: "%s cannot be reached",
+		CallOver: "Call ended", ComeIn: "Please come in", Exit: "Door open", Fire: "Fire alarm: doors open",
+		Tamper: "Tampering detected", HeldOpen: "Please close the door", Forced: "Door forced open", SetupCode: "Setup code %s",
+		Wait: "Too many wrong codes. Wait %d s", Unknown: "Not recognized", Revoked: "No longer valid", OtherDoor: "Not for this door",
+		NotYetValid: "Not valid yet", Expired: "Expired", OutsideHours: "Not at this hour", ClockUnknown: "The time is not known. Try later",
+		NotLicensed: "Access control is not active", Tampered: "Blocked after tampering", CannotRecord: "Cannot record. Please try again",
+		NotOurCode: "This is not one of our codes", NoCodeSeen: "No code seen. Hold it still", StrikeDead: "The door does not answer",
+	}
+}
