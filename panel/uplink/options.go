@@ -69,10 +69,10 @@ type Options struct {
 	Retry       time.Duration // first pause before connecting again; doubles; default 1 s
 	RetryLimit  time.Duration // last pause; default 60 s
 
-	Status   func() telemetry.Status                                     // asked for each publication
-	Command  func(raw []byte, retained bool)                             // a retained one must be refused
+	Status   func() telemetry.Status                                      // asked for each publication
+	Command  func(raw []byte, retained bool)                              // a retained one must be refused
 	Document func(kind telemetry.DocumentKind, id string, payload []byte) // empty = withdrawn; each comes again at every connect
-	State    func(connected bool, cause string)                          // on every change; cause is for people
+	State    func(connected bool, cause string)                           // on every change; cause is for people
 	Logger   *slog.Logger
 }
 
