@@ -34,6 +34,10 @@ func (s *step) present(e CredentialPresented) {
 		s.refuse(Entry{Door: door, Reader: reader, Detail: string(kind)}, access.Blocked, "")
 		return
 	}
+	if f.Failed {
+		s.refuse(entry, access.CannotLookUp, "")
+		return
+	}
 	granted, why := access.Decide(access.Question{
 		Door: door, Credential: f.Credential, Profile: f.Profile, HasProfile: f.HasProfile,
 		Now: s.now.Wall, Trusted: s.now.Trusted, Zone: s.p.rules.zone(),
@@ -110,6 +114,8 @@ func (s *step) reason(why access.Why) string {
 		return w.Tampered
 	case access.CannotRecord:
 		return w.CannotRecord
+	case access.CannotLookUp:
+		return w.CannotLookUp
 	case access.Blocked:
 		left := (s.p.guess.until - s.now.Mono + time.Second - 1) / time.Second
 		return fmt.Sprintf(w.Wait, int(max(left, 1)))

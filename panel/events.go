@@ -33,7 +33,8 @@ type Facts struct {
 	Credential access.Credential // zero: unknown
 	Profile    access.Profile
 	HasProfile bool
-	Person     string // the person's name, for display and journal
+	Person     string // the person's name, for the journal
+	Failed     bool   // the store did not answer
 }
 
 // Order is a signed command from upstream: what its envelope proved, for the core to decide on. Nothing else from the

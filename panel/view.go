@@ -41,4 +41,3 @@ func (p *Panel) View(now Now) View {
 	}
 	return v
 }
-

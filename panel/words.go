@@ -6,8 +6,8 @@ type Words struct {
 	Busy, Refused, NoAnswer, Unreachable, CallOver                  string
 	ComeIn, Exit, Fire, Tamper, HeldOpen, Forced, SetupCode, Wait   string
 	Unknown, Revoked, OtherDoor, NotYetValid, Expired, OutsideHours string
-	ClockUnknown, NotLicensed, Tampered, CannotRecord, NotOurCode   string
-	NoCodeSeen, StrikeDead                                          string
+	ClockUnknown, NotLicensed, Tampered, CannotRecord, CannotLookUp string
+	NotOurCode, NoCodeSeen, StrikeDead                              string
 }
 
 // WordsIn returns the words of a language (ISO 639-1), English where it is not known.
@@ -22,7 +22,7 @@ func WordsIn(language string) Words {
 			Tamper: "Manomissione rilevata", HeldOpen: "Chiudere la porta", Forced: "Porta forzata", SetupCode: "Codice di avvio %s",
 			Wait: "Troppi codici errati. Attendere %d s", Unknown: "Non riconosciuto", Revoked: "Non più valido", OtherDoor: "Non per questa porta",
 			NotYetValid: "Non ancora valido", Expired: "Scaduto", OutsideHours: "Non a quest'ora", ClockUnknown: "L'ora non è nota. Riprovare più tardi",
-			NotLicensed: "Il controllo accessi non è attivo", Tampered: "Bloccato dopo una manomissione", CannotRecord: "Impossibile registrare. Riprovare",
+			NotLicensed: "Il controllo accessi non è attivo", Tampered: "Bloccato dopo una manomissione", CannotRecord: "Impossibile registrare. Riprovare", CannotLookUp: "Impossibile verificare. Riprovare",
 			NotOurCode: "Questo non è uno dei nostri codici", NoCodeSeen: "Nessun codice visto. Tenerlo fermo", StrikeDead: "La porta non risponde",
 		}
 	case "de":
@@ -34,7 +34,7 @@ func WordsIn(language string) Words {
 			Tamper: "Sabotage erkannt", HeldOpen: "Bitte Tür schließen", Forced: "Tür aufgebrochen", SetupCode: "Einrichtungscode %s",
 			Wait: "Zu viele falsche Codes. Bitte %d s warten", Unknown: "Nicht erkannt", Revoked: "Nicht mehr gültig", OtherDoor: "Nicht für diese Tür",
 			NotYetValid: "Noch nicht gültig", Expired: "Abgelaufen", OutsideHours: "Nicht zu dieser Zeit", ClockUnknown: "Uhrzeit unbekannt. Später versuchen",
-			NotLicensed: "Zutrittskontrolle ist nicht aktiv", Tampered: "Nach Sabotage gesperrt", CannotRecord: "Kann nicht aufzeichnen. Bitte erneut",
+			NotLicensed: "Zutrittskontrolle ist nicht aktiv", Tampered: "Nach Sabotage gesperrt", CannotRecord: "Kann nicht aufzeichnen. Bitte erneut", CannotLookUp: "Kann nicht prüfen. Bitte erneut",
 			NotOurCode: "Das ist keiner unserer Codes", NoCodeSeen: "Kein Code erkannt. Bitte ruhig halten", StrikeDead: "Die Tür antwortet nicht",
 		}
 	}
@@ -46,7 +46,7 @@ func WordsIn(language string) Words {
 		Tamper: "Tampering detected", HeldOpen: "Please close the door", Forced: "Door forced open", SetupCode: "Setup code %s",
 		Wait: "Too many wrong codes. Wait %d s", Unknown: "Not recognized", Revoked: "No longer valid", OtherDoor: "Not for this door",
 		NotYetValid: "Not valid yet", Expired: "Expired", OutsideHours: "Not at this hour", ClockUnknown: "The time is not known. Try later",
-		NotLicensed: "Access control is not active", Tampered: "Blocked after tampering", CannotRecord: "Cannot record. Please try again",
+		NotLicensed: "Access control is not active", Tampered: "Blocked after tampering", CannotRecord: "Cannot record. Please try again", CannotLookUp: "Cannot look this up. Please try again",
 		NotOurCode: "This is not one of our codes", NoCodeSeen: "No code seen. Hold it still", StrikeDead: "The door does not answer",
 	}
 }

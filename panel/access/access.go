@@ -51,6 +51,7 @@ const (
 	Blocked         Why = "blocked"           // too many wrong tries
 	Tampered        Why = "tampered"          // the tamper block is on
 	CannotRecord    Why = "cannot_record"     // what may be used once could not be written down
+	CannotLookUp    Why = "cannot_look_up"    // the store did not answer: nobody is guessed about
 )
 
 // Question is everything a decision depends on.

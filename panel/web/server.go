@@ -151,32 +151,32 @@ func (s *Server) Handler() http.Handler { return s.handler(s.byNetwork) }
 // SocketHandler serves callers of the unix socket, whom the file's mode has proved to be root or the daemon's own user:
 // they are administrators.
 func (s *Server) SocketHandler() http.Handler {
-	return s.handler(func(_ http.ResponseWriter, r *http.Request, _ Access) (caller, error) {
+	return s.handler(func(*http.Request) (caller, error) {
 		return caller{User: "root", Role: Administrator, Via: "cli", Local: true}, nil
 	})
 }
 
-// identify finds out who calls and whether this host may be asked for under the name that was used.
-type identify func(w http.ResponseWriter, r *http.Request, needs Access) (caller, error)
+type callerKey struct{}
 
-func (s *Server) handler(who identify) http.Handler {
+// handler lets identify judge each request before anything else looks at it.
+func (s *Server) handler(identify func(*http.Request) (caller, error)) http.Handler {
 	mux := http.NewServeMux()
-	known := map[string][]string{}
 	for _, rt := range s.routes {
-		mux.Handle(rt.Method+" "+rt.Pattern, s.serve(rt, who))
-		known[rt.Pattern] = append(known[rt.Pattern], rt.Method)
-	}
-	if s.o.Sim != nil {
-		mux.Handle("/sim/", s.serve(route{Access: Loopback, Handler: func(w http.ResponseWriter, r *http.Request, _ caller) error {
-			s.o.Sim.ServeHTTP(w, r)
-			return nil
-		}}, who))
-		known["/sim/"] = nil
+		mux.Handle(rt.Method+" "+rt.Pattern, s.serve(rt))
 	}
 	rest := s.serve(route{Access: Public, Handler: func(w http.ResponseWriter, r *http.Request, _ caller) error {
-		return s.unrouted(mux, w, r)
-	}}, who)
+		return unrouted(mux, w, r)
+	}})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secure(w.Header())
+		// Recorders in tests know no deadlines; a real connection always does.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
+		c, err := identify(r)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
 		if _, pattern := mux.Handler(r); pattern == "" {
 			rest.ServeHTTP(w, r)
 			return
@@ -186,7 +186,7 @@ func (s *Server) handler(who identify) http.Handler {
 }
 
 // unrouted answers for a path or method that no route has, as problem details.
-func (s *Server) unrouted(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) error {
+func unrouted(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) error {
 	var allowed []string
 	probe := r.Clone(r.Context())
 	for _, method := range []string{"DELETE", "GET", "POST", "PUT"} {
@@ -202,15 +202,11 @@ func (s *Server) unrouted(mux *http.ServeMux, w http.ResponseWriter, r *http.Req
 	return problem(http.StatusNotFound, "not-found", "there is nothing at this address")
 }
 
-func (s *Server) serve(rt route, who identify) http.Handler {
+// serve asks for what the route asks for, then lets it answer.
+func (s *Server) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		secure(w.Header(), r)
-		// Recorders in tests know no deadlines; a real connection always does.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
-		c, err := who(w, r, rt.Access)
-		if err == nil {
-			err = permit(c, rt.Access)
-		}
+		c, _ := r.Context().Value(callerKey{}).(caller)
+		err := s.permit(r, &c, rt.Access)
 		if err == nil {
 			err = rt.Handler(w, r, c)
 		}
@@ -221,33 +217,28 @@ func (s *Server) serve(rt route, who identify) http.Handler {
 }
 
 // secure sets what a browser must know before it looks at the page.
-func secure(h http.Header, r *http.Request) {
+func secure(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
-	if r.TLS != nil {
-		h.Set("X-Frame-Options", "DENY")
-	}
+	h.Set("X-Frame-Options", "DENY")
 }
 
-// byNetwork identifies a caller over TCP.
-func (s *Server) byNetwork(w http.ResponseWriter, r *http.Request, needs Access) (caller, error) {
+// byNetwork says from where a caller over TCP comes, and refuses one who was sent here by another site.
+func (s *Server) byNetwork(r *http.Request) (caller, error) {
 	host := hostName(r.Host)
 	if !s.knows(host) {
 		return caller{}, problem(http.StatusMisdirectedRequest, "unknown-host",
-			"this panel is not known under the name that was asked for; use its IP address, or add the name to [web] hosts")
+			"this panel is not known under the name that was asked for; use its IP address, or add the name to its configuration")
 	}
 	if err := s.cross.Check(r); err != nil {
 		return caller{}, problem(http.StatusForbidden, "foreign-origin", "the request was made by a page of another site")
 	}
-	c := caller{Via: "web", Peer: peerOf(r.RemoteAddr), Local: isLoopback(peerOf(r.RemoteAddr)) && isLoopback(host)}
-	if needs == Public || needs == Loopback {
-		return c, nil
-	}
-	return s.bySession(w, r, c)
+	peer := peerOf(r.RemoteAddr)
+	return caller{Via: "web", Peer: peer, Local: isLoopback(peer) && isLoopback(host)}, nil
 }
 
 // knows reports whether the panel may be called by this name. Names that anybody can point here would let a page of

@@ -1,0 +1,390 @@
+// Package agent is the one loop of a panel: it orders events, looks facts up, performs actions.
+//
+// It decides nothing at the door (package panel does), and knows neither files nor wires: journal, store, telephone and
+// hardware are handed in by whoever composes the program.
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/doorpanel/doorpanel/panel"
+	"github.com/doorpanel/doorpanel/panel/access"
+)
+
+// Journal keeps entries. Append never waits for the disk.
+type Journal interface {
+	// Append hands over the two parts of an entry; done gets one value once they are durable, or cannot be made so.
+	Append(open, personal []byte) (seq uint64, done <-chan error, err error)
+}
+
+// Phone places calls by id. Nothing in it waits.
+type Phone interface {
+	Place(call, target, account string)
+	HangUp(call string)
+	SetAccount(account string, on bool)
+}
+
+// Hardware is what people at the door see, hear and push against. Nothing in it waits.
+type Hardware interface {
+	// SetStrike releases a door for length, for as long as the process lives when length is 0, or secures it.
+	SetStrike(door string, on bool, length time.Duration) error
+	Signal(panel.Signal)
+}
+
+// Lookups finds credentials. It may wait for a disk: it is asked outside the loop.
+type Lookups interface {
+	Facts(kind access.Kind, shown string) (panel.Facts, error)
+}
+
+// Options is everything an agent works with.
+type Options struct {
+	Panel    *panel.Panel
+	Boot     string // 16 hexadecimal digits, drawn at this start
+	Journal  Journal
+	Phone    Phone
+	Hardware Hardware
+	Lookups  Lookups
+	// Button is what stands behind a call button, from memory: the first button must work without a disk.
+	Button func(number int) panel.CallButtonPressed
+	// Doors are the doors' names, for the way out.
+	Doors  []string
+	Clock  func() panel.Now
+	Replay *Replay // what was remembered; owned by the agent from now on
+	Logger *slog.Logger
+}
+
+// Agent runs one panel. Its methods may be called from any goroutine once Run has been called.
+type Agent struct {
+	o         Options
+	log       *slog.Logger
+	urgent    chan input // exit and fire: never behind anything else
+	inbox     chan input
+	reads     chan read
+	keypads   map[string]*panel.Keypad // of the readers' goroutine
+	waiting   map[string]chan panel.Answer
+	view      atomic.Pointer[View]
+	face      face
+	learner   atomic.Pointer[learner]
+	dropped   atomic.Uint64
+	offset    time.Duration // wall minus monotonic, to see the clock jump
+	trusted   bool
+	clockMove chan struct{} // the licenses look at the clock again
+	replay    *Replay
+	lastSeq   uint64
+	snapshots chan chan Snapshot
+	journalOK atomic.Bool
+	stopped   chan struct{}
+	waiters   sync.WaitGroup
+}
+
+// View is the machine as it was after the last step.
+type View struct {
+	panel.View
+	At time.Duration // monotonic
+}
+
+type input struct {
+	event  panel.Event
+	done   chan struct{}     // closed after the step, when not nil
+	answer chan panel.Answer // for OpenRequested
+}
+
+const inboxSize = 256
+
+// New makes an agent. Nothing happens before Run.
+func New(o Options) *Agent {
+	if o.Replay == nil {
+		o.Replay = &Replay{}
+	}
+	a := &Agent{
+		o: o, log: o.Logger, replay: o.Replay,
+		urgent: make(chan input, 16), inbox: make(chan input, inboxSize), reads: make(chan read, 64),
+		keypads: map[string]*panel.Keypad{}, waiting: map[string]chan panel.Answer{},
+		clockMove: make(chan struct{}, 1), snapshots: make(chan chan Snapshot), stopped: make(chan struct{}),
+	}
+	a.face.changed = make(chan struct{})
+	a.journalOK.Store(true)
+	a.view.Store(&View{View: o.Panel.View(o.Clock())})
+	return a
+}
+
+// Run is the loop. It returns when ctx ends, with every strike secured and the last entry durable if the disk lets it.
+func (a *Agent) Run(ctx context.Context) error {
+	readers, stopReaders := context.WithCancel(ctx)
+	defer stopReaders()
+	a.waiters.Go(func() { a.read(readers) })
+	defer a.waiters.Wait()
+	defer close(a.stopped)
+
+	now := a.o.Clock()
+	a.offset, a.trusted = now.Wall.Sub(time.Unix(0, 0))-now.Mono, now.Trusted
+	a.perform(now, a.o.Panel.Start(now))
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		a.publish()
+		timer.Reset(a.untilNext())
+		// What came by the urgent way goes first, whatever else is waiting.
+		select {
+		case in := <-a.urgent:
+			a.step(in)
+			continue
+		default:
+		}
+		select {
+		case <-ctx.Done():
+			a.leave()
+			return nil
+		case in := <-a.urgent:
+			a.step(in)
+		case in := <-a.inbox:
+			a.step(in)
+		case reply := <-a.snapshots:
+			reply <- a.snapshot()
+		case <-timer.C:
+			a.step(input{event: panel.Tick{}})
+		}
+	}
+}
+
+func (a *Agent) untilNext() time.Duration {
+	next := a.o.Panel.Next()
+	if next == 0 {
+		return time.Hour
+	}
+	return max(next-a.o.Clock().Mono, 0)
+}
+
+func (a *Agent) step(in input) {
+	now := a.o.Clock()
+	if jump, moved := a.clockJump(now); moved {
+		if _, urgent := in.event.(panel.ExitRequested); !urgent {
+			a.perform(now, a.o.Panel.Step(now, panel.ClockChanged{Jump: jump}))
+		}
+		select {
+		case a.clockMove <- struct{}{}:
+		default:
+		}
+	}
+	if open, ok := in.event.(panel.OpenRequested); ok && in.answer != nil {
+		a.waiting[open.Request] = in.answer
+	}
+	a.perform(now, a.o.Panel.Step(now, in.event))
+	if in.done != nil {
+		a.publish()
+		close(in.done)
+	}
+}
+
+// clockJump notices a wall clock that was set, or trust in it that changed. Slow slewing is no jump.
+func (a *Agent) clockJump(now panel.Now) (time.Duration, bool) {
+	offset := now.Wall.Sub(time.Unix(0, 0)) - now.Mono
+	jump := offset - a.offset
+	moved := jump.Abs() > 2*time.Second || now.Trusted != a.trusted
+	a.offset, a.trusted = offset, now.Trusted
+	return jump, moved
+}
+
+// perform does the actions in their order. What fails at once comes back as an event of its own.
+func (a *Agent) perform(now panel.Now, actions []panel.Action) {
+	var failed []panel.Event
+	for _, action := range actions {
+		switch act := action.(type) {
+		case panel.SetStrike:
+			if err := a.o.Hardware.SetStrike(act.Door, act.On, act.For); err != nil {
+				a.log.Error("cannot move strike", "door", act.Door, "on", act.On, "cause", err)
+				failed = append(failed, panel.DeviceChanged{Device: "strike " + act.Door, Dead: true, Cause: err.Error()})
+			}
+		case panel.Signal:
+			a.face.show(act)
+			a.o.Hardware.Signal(act)
+		case panel.PlaceCall:
+			a.o.Phone.Place(act.Call, act.Target, act.Account)
+		case panel.HangUp:
+			a.o.Phone.HangUp(act.Call)
+		case panel.SetAccount:
+			a.o.Phone.SetAccount(act.Account, act.On)
+		case panel.Record:
+			if err := a.record(now, act); err != nil && act.Ticket != 0 {
+				failed = append(failed, panel.Recorded{Ticket: act.Ticket, Failed: true})
+			}
+		case panel.Answer:
+			if answer, ok := a.waiting[act.Request]; ok {
+				delete(a.waiting, act.Request)
+				answer <- act
+			}
+		}
+	}
+	for _, event := range failed {
+		a.perform(now, a.o.Panel.Step(now, event))
+	}
+}
+
+func (a *Agent) record(now panel.Now, r panel.Record) error {
+	record := Record{Boot: a.o.Boot, Now: now, Entry: r.Entry, Remember: r.Remember}
+	open, personal := record.Encode()
+	seq, done, err := a.o.Journal.Append(open, personal)
+	if err != nil {
+		a.journalState(err)
+		return err
+	}
+	a.lastSeq = seq
+	a.replay.Add(record)
+	a.log.Info("journal", "seq", seq, "kind", r.Entry.Kind, "door", r.Entry.Door, "why", r.Entry.Why)
+	if r.Ticket != 0 {
+		a.waiters.Go(func() { a.await(r.Ticket, done) })
+	}
+	return nil
+}
+
+// await brings the word that an entry is durable back into the loop.
+func (a *Agent) await(ticket uint64, done <-chan error) {
+	select {
+	case err := <-done:
+		a.journalState(err)
+		select {
+		case a.inbox <- input{event: panel.Recorded{Ticket: ticket, Failed: err != nil}}:
+		case <-a.stopped:
+		}
+	case <-a.stopped:
+	}
+}
+
+func (a *Agent) journalState(err error) {
+	if was := a.journalOK.Swap(err == nil); was && err != nil {
+		a.log.Error("cannot write the journal", "cause", err)
+	}
+}
+
+// JournalOK reports whether the last entry that was waited for became durable.
+func (a *Agent) JournalOK() bool { return a.journalOK.Load() }
+
+// leave secures the doors first, then says goodbye to the journal.
+func (a *Agent) leave() {
+	for _, door := range a.o.Doors {
+		if err := a.o.Hardware.SetStrike(door, false, 0); err != nil {
+			a.log.Error("cannot secure door on the way out", "door", door, "cause", err)
+		}
+	}
+	now := a.o.Clock()
+	open, personal := Record{Boot: a.o.Boot, Now: now, Entry: panel.Entry{Kind: panel.SystemStopped}}.Encode()
+	seq, done, err := a.o.Journal.Append(open, personal)
+	if err == nil {
+		a.lastSeq = seq
+		timeout := time.NewTimer(2 * time.Second)
+		defer timeout.Stop()
+		select {
+		case err = <-done:
+		case <-timeout.C:
+			err = errors.New("the disk does not answer")
+		}
+	}
+	if err != nil {
+		a.log.Error("cannot record the stop", "cause", err)
+	}
+	for request, answer := range a.waiting {
+		answer <- panel.Answer{Request: request, Why: "stopping"}
+	}
+}
+
+func (a *Agent) publish() {
+	now := a.o.Clock()
+	a.view.Store(&View{View: a.o.Panel.View(now), At: now.Mono})
+}
+
+// View is the machine as it was after the last step.
+func (a *Agent) View() View { return *a.view.Load() }
+
+// Dropped counts events that came faster than they could be taken.
+func (a *Agent) Dropped() uint64 { return a.dropped.Load() }
+
+// Post hands an event to the loop and never waits. Exit and fire have a way of their own.
+func (a *Agent) Post(event panel.Event) {
+	box := a.inbox
+	switch event.(type) {
+	case panel.ExitRequested, panel.FireAlarm:
+		box = a.urgent
+	}
+	select {
+	case box <- input{event: event}:
+	default:
+		a.dropped.Add(1)
+	}
+}
+
+// Do hands an event to the loop and waits until its step is done.
+func (a *Agent) Do(ctx context.Context, event panel.Event) error {
+	in := input{event: event, done: make(chan struct{})}
+	select {
+	case a.inbox <- in:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.stopped:
+		return errStopped
+	}
+	select {
+	case <-in.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.stopped:
+		return errStopped
+	}
+}
+
+var errStopped = errors.New("cannot ask the panel: it is stopping")
+
+// Alive returns nil when the loop answers within ctx.
+func (a *Agent) Alive(ctx context.Context) error { return a.Do(ctx, panel.Tick{}) }
+
+// Open asks for a door and waits for the decision.
+func (a *Agent) Open(ctx context.Context, request panel.OpenRequested) (panel.Answer, error) {
+	in := input{event: request, answer: make(chan panel.Answer, 1)}
+	select {
+	case a.inbox <- in:
+	case <-ctx.Done():
+		return panel.Answer{}, ctx.Err()
+	case <-a.stopped:
+		return panel.Answer{}, errStopped
+	}
+	select {
+	case answer := <-in.answer:
+		return answer, nil
+	case <-ctx.Done():
+		return panel.Answer{}, ctx.Err()
+	case <-a.stopped:
+		return panel.Answer{}, errStopped
+	}
+}
+
+// Press is a call button.
+func (a *Agent) Press(button int) { a.Post(a.o.Button(button)) }
+
+// Snapshot is what the machine remembers, up to and with an entry of the journal.
+type Snapshot struct {
+	Seq    uint64
+	Memory []panel.Memory
+	Mark   time.Time
+}
+
+// Snapshot returns what must be known again after a restart. It may be stored once entry Seq is durable.
+func (a *Agent) Snapshot(ctx context.Context) (Snapshot, error) {
+	reply := make(chan Snapshot, 1)
+	select {
+	case a.snapshots <- reply:
+		return <-reply, nil
+	case <-ctx.Done():
+		return Snapshot{}, ctx.Err()
+	case <-a.stopped:
+		return a.snapshot(), nil // the loop is over: nobody else looks at it
+	}
+}
+
+func (a *Agent) snapshot() Snapshot {
+	return Snapshot{Seq: a.lastSeq, Memory: a.replay.Memory(), Mark: a.replay.Mark}
+}

@@ -1,0 +1,162 @@
+package agent
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/license/envelope"
+	"github.com/doorpanel/doorpanel/panel"
+)
+
+// LicenseStore keeps signed bytes. Each of its methods is durable before it returns nil.
+type LicenseStore interface {
+	KeepLicense(license.Held) error
+	// KeepDocument keeps a delegation or a revocation list.
+	KeepDocument(kind envelope.Kind, raw []byte) error
+}
+
+// LicenseOptions is everything the licenses work with.
+type LicenseOptions struct {
+	Roots       []ed25519.PublicKey
+	Panel       license.Panel
+	Store       LicenseStore
+	Held        []license.Held
+	Delegations [][]byte
+	Revocations [][]byte
+	// Clock is the wall clock and the latest time that is known to have passed.
+	Clock  func() license.Clock
+	Logger *slog.Logger
+}
+
+// Licenses is the one way in for a license code, wherever it was shown, and the source of the entitlements.
+type Licenses struct {
+	o            LicenseOptions
+	mu           sync.Mutex // one code at a time; guards what follows
+	ring         license.Keyring
+	held         []license.Held
+	delegations  [][]byte
+	revocations  [][]byte
+	entitlements license.Entitlements
+}
+
+// NewLicenses derives the entitlements of what is stored. What cannot be used is reported and left alone.
+func NewLicenses(o LicenseOptions) (*Licenses, []error) {
+	l := &Licenses{o: o, held: o.Held, delegations: o.Delegations, revocations: o.Revocations}
+	var faults []error
+	l.ring, faults = license.NewKeyring(o.Roots, o.Delegations, o.Revocations)
+	l.entitlements = license.Derive(l.ring, o.Panel, o.Clock(), l.held)
+	return l, faults
+}
+
+// Present examines a code and keeps what it brings before it says yes. A refusal is a verdict; an error says that the
+// code was good and could not be kept: nothing changed. inform carries what came of it to the panel and waits for it.
+func (l *Licenses) Present(ctx context.Context, text, via, by string, inform func(context.Context, panel.Event) error) (license.Verdict, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := license.Examine(text, l.ring, l.o.Panel, l.o.Clock(), l.held)
+	if v.Result == license.Activated {
+		if err := l.keep(v); err != nil {
+			return v, fmt.Errorf("cannot store license: %w; nothing was changed, try again", err)
+		}
+		if err := l.derive(ctx, inform); err != nil {
+			return v, err
+		}
+	}
+	id := ""
+	if v.Token != nil {
+		id = v.Token.ID.String()
+	}
+	return v, inform(ctx, panel.LicensePresented{
+		Result: v.Result, Title: v.Title, Message: v.Message, Token: id, Via: via, By: by, Accepted: !v.Result.Refused(),
+	})
+}
+
+func (l *Licenses) keep(v license.Verdict) error {
+	if v.Kind == envelope.License {
+		if err := l.o.Store.KeepLicense(v.Held); err != nil {
+			return err
+		}
+		l.held = append(l.held, v.Held)
+		return nil
+	}
+	if err := l.o.Store.KeepDocument(v.Kind, v.Raw); err != nil {
+		return err
+	}
+	switch v.Kind {
+	case envelope.Delegation:
+		l.delegations = append(l.delegations, v.Raw)
+	case envelope.Revocation:
+		l.revocations = append(l.revocations, v.Raw)
+	}
+	ring, faults := license.NewKeyring(l.o.Roots, l.delegations, l.revocations)
+	for _, fault := range faults {
+		l.o.Logger.Warn("cannot use stored document", "cause", fault)
+	}
+	l.ring = ring
+	return nil
+}
+
+// derive computes the entitlements anew and tells the panel when they changed.
+func (l *Licenses) derive(ctx context.Context, inform func(context.Context, panel.Event) error) error {
+	now := license.Derive(l.ring, l.o.Panel, l.o.Clock(), l.held)
+	if now.Equal(l.entitlements) {
+		l.entitlements = now
+		return nil
+	}
+	l.entitlements = now
+	return inform(ctx, panel.EntitlementsChanged{Entitlements: now})
+}
+
+// Entitlements is what the licenses give at this moment.
+func (l *Licenses) Entitlements() license.Entitlements {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.entitlements
+}
+
+// Held are the stored licenses and the ring they are verified with.
+func (l *Licenses) Held() ([]license.Held, license.Keyring) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]license.Held(nil), l.held...), l.ring
+}
+
+// longestWatch bounds how long a change of rights may go unnoticed when a wall clock runs away from the monotonic one.
+const longestWatch = time.Hour
+
+// Watch lets rights begin and end by themselves until ctx ends: at their time, and whenever the clock was set.
+func (l *Licenses) Watch(ctx context.Context, a *Agent) error {
+	timer := time.NewTimer(longestWatch)
+	defer timer.Stop()
+	for {
+		l.mu.Lock()
+		wait := longestWatch
+		if next := l.entitlements.NextChange(); !next.IsZero() {
+			// An instant that lies in the past on a clock nobody trusts changes nothing yet: look again, without haste.
+			if left := next.Sub(l.o.Clock().Now); left > 0 {
+				wait = min(left+time.Millisecond, longestWatch)
+			} else {
+				wait = time.Minute
+			}
+		}
+		l.mu.Unlock()
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+		case <-a.clockMove:
+		}
+		l.mu.Lock()
+		err := l.derive(ctx, a.Do)
+		l.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+}

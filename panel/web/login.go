@@ -1,0 +1,299 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+
+	"github.com/doorpanel/doorpanel/panel"
+)
+
+type (
+	setupState struct {
+		Needed  bool `json:"needed"`
+		Open    bool `json:"open"`
+		Seconds int  `json:"seconds,omitempty"`     // how long the code on the display is good
+		Retry   int  `json:"retry_after,omitempty"` // seconds until codes are taken again
+	}
+	setupRequest struct {
+		Code     string `json:"code"`
+		Password string `json:"password"`
+		User     string `json:"user,omitempty"` // admin when empty
+	}
+	loginRequest struct {
+		User     string `json:"user"`
+		Password string `json:"password"`
+	}
+	account struct {
+		User string `json:"user"`
+		Role Role   `json:"role"`
+	}
+	loginAnswer struct {
+		Token string `json:"token"`
+		account
+		IdleSeconds int `json:"idle_seconds"` // the session ends when it is not used for so long
+	}
+	passwordRequest struct {
+		Old string `json:"old"`
+		New string `json:"new"`
+	}
+	userRequest struct {
+		Role     Role   `json:"role,omitempty"`
+		Password string `json:"password,omitempty"`
+	}
+)
+
+func (s *Server) getSetup(w http.ResponseWriter, _ *http.Request, _ caller) error {
+	has, err := s.hasAdministrator()
+	if err != nil {
+		return err
+	}
+	if has {
+		return writeJSON(w, http.StatusOK, setupState{})
+	}
+	open, left, locked := s.setup.state()
+	return writeJSON(w, http.StatusOK, setupState{Needed: true, Open: open, Seconds: int(left.Seconds()), Retry: int(locked.Seconds())})
+}
+
+func (s *Server) postSetup(w http.ResponseWriter, r *http.Request, c caller) error {
+	var in setupRequest
+	if err := decode(w, r, &in); err != nil {
+		return err
+	}
+	in.User = cmp.Or(in.User, defaultAdministrator)
+	// What does not depend on the code is said before a try is counted.
+	if err := checkUserName(in.User); err != nil {
+		return err
+	}
+	if err := checkPassword(in.Password, in.User); err != nil {
+		return err
+	}
+	s.users.Lock()
+	defer s.users.Unlock()
+	has, err := s.hasAdministrator()
+	if err != nil {
+		return err
+	}
+	if has {
+		return problem(http.StatusConflict, "already-set-up", "this panel has an administrator; log in, or restore it as its manual says")
+	}
+	if err := s.setup.check(in.Code); err != nil {
+		s.o.Note(panel.Entry{Kind: panel.LoginRefused, Why: "setup_code", Detail: "first run, from " + c.Peer})
+		return err
+	}
+	hash, err := s.hasher.hash(r.Context(), in.Password)
+	if err != nil {
+		return err
+	}
+	if err := s.o.Accounts.PutUser(User{Name: in.User, Role: Administrator, Hash: hash, Generation: 1, Made: s.o.Clock().Wall}); err != nil {
+		return err
+	}
+	s.setup.hide()
+	s.o.Note(panel.Entry{Kind: panel.ConfigIs, Who: in.User, Detail: "first administrator made"})
+	return writeJSON(w, http.StatusCreated, account{in.User, Administrator})
+}
+
+func (s *Server) postLogin(w http.ResponseWriter, r *http.Request, c caller) error {
+	var in loginRequest
+	if err := decode(w, r, &in); err != nil {
+		return err
+	}
+	keys := guardKeys(in.User, c.Peer)
+	if wait := s.logins.wait(keys); wait > 0 {
+		return tooMany("too-many-tries", "too many wrong passwords; wait before the next try", wait)
+	}
+	// Counted before it is known, so that tries made at the same time do not all pass.
+	s.logins.wrong(keys)
+	user, _, err := s.user(in.User)
+	if err != nil {
+		return err
+	}
+	if len(in.Password) > maxPassword {
+		in.Password = "" // no user has one so long, and hashing it would cost time
+	}
+	match, err := s.hasher.matches(r.Context(), in.Password, user.Hash)
+	if err != nil {
+		return err
+	}
+	if !match {
+		s.o.Note(panel.Entry{Kind: panel.LoginRefused, Why: "wrong_password", Who: user.Name, Detail: "from " + c.Peer})
+		return problem(http.StatusUnauthorized, "wrong-login", "this user and password do not belong together")
+	}
+	s.logins.right(keys)
+	token := newToken()
+	err = s.o.Sessions.PutSession(hashToken(token), Session{User: user.Name, Generation: user.Generation, Seen: s.o.Clock().Wall})
+	if err != nil {
+		return err
+	}
+	s.o.Note(panel.Entry{Kind: panel.LoginDone, Who: user.Name, Detail: "from " + c.Peer})
+	http.SetCookie(w, cookie(r, token))
+	return writeJSON(w, http.StatusOK, loginAnswer{token, account{user.Name, user.Role}, int(SessionIdle.Seconds())})
+}
+
+func (s *Server) postLogout(w http.ResponseWriter, r *http.Request, c caller) error {
+	if c.Token != "" {
+		if err := s.o.Sessions.DeleteSession(c.Token); err != nil {
+			return err
+		}
+	}
+	http.SetCookie(w, cookie(r, ""))
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) getSession(w http.ResponseWriter, _ *http.Request, c caller) error {
+	return writeJSON(w, http.StatusOK, account{c.User, c.Role})
+}
+
+func (s *Server) putPassword(w http.ResponseWriter, r *http.Request, c caller) error {
+	var in passwordRequest
+	if err := decode(w, r, &in); err != nil {
+		return err
+	}
+	keys := guardKeys(c.User, c.Peer)
+	if wait := s.logins.wait(keys); wait > 0 {
+		return tooMany("too-many-tries", "too many wrong passwords; wait before the next try", wait)
+	}
+	if err := checkPassword(in.New, c.User); err != nil {
+		return err
+	}
+	s.logins.wrong(keys)
+	s.users.Lock()
+	defer s.users.Unlock()
+	user, found, err := s.user(c.User)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return problem(http.StatusConflict, "conflict", "callers of the socket have no password; change one's with PUT /api/v1/users/{name}")
+	}
+	match, err := s.hasher.matches(r.Context(), in.Old, user.Hash)
+	if err != nil {
+		return err
+	}
+	if !match {
+		return problem(http.StatusForbidden, "wrong-login", "the old password is not this")
+	}
+	s.logins.right(keys)
+	if user.Hash, err = s.hasher.hash(r.Context(), in.New); err != nil {
+		return err
+	}
+	user.Generation++
+	if err := s.o.Accounts.PutUser(user); err != nil {
+		return err
+	}
+	// The session that asked goes on.
+	if err := s.o.Sessions.PutSession(c.Token, Session{User: user.Name, Generation: user.Generation, Seen: s.o.Clock().Wall}); err != nil {
+		return err
+	}
+	s.o.Note(panel.Entry{Kind: panel.ConfigIs, Who: c.User, Detail: "password of " + user.Name + " changed"})
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) getUsers(w http.ResponseWriter, _ *http.Request, _ caller) error {
+	users, err := s.o.Accounts.Users()
+	if err != nil {
+		return err
+	}
+	list := make([]account, 0, len(users))
+	for _, u := range users {
+		list = append(list, account{u.Name, u.Role})
+	}
+	slices.SortFunc(list, func(a, b account) int { return cmp.Compare(a.User, b.User) })
+	return writeJSON(w, http.StatusOK, object{"users": list})
+}
+
+func (s *Server) putUser(w http.ResponseWriter, r *http.Request, c caller) error {
+	var in userRequest
+	if err := decode(w, r, &in); err != nil {
+		return err
+	}
+	name := r.PathValue("name")
+	if err := checkUserName(name); err != nil {
+		return err
+	}
+	if in.Role != "" && !in.Role.valid() {
+		return problem(http.StatusUnprocessableEntity, "not-valid", "the role is administrator, installer or resident")
+	}
+	if in.Password != "" {
+		if err := checkPassword(in.Password, name); err != nil {
+			return err
+		}
+	}
+	s.users.Lock()
+	defer s.users.Unlock()
+	users, err := s.o.Accounts.Users()
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(users, func(u User) bool { return u.Name == name })
+	user, what := User{Name: name, Made: s.o.Clock().Wall}, "changed"
+	if i >= 0 {
+		user = users[i]
+	} else {
+		what = "made"
+		if in.Password == "" || in.Role == "" {
+			return problem(http.StatusUnprocessableEntity, "not-valid", "a new user needs a role and a password")
+		}
+		if len(users) >= maxUsers {
+			return problem(http.StatusConflict, "conflict", "there are as many users as this panel keeps; remove one first")
+		}
+	}
+	if in.Role != "" && in.Role != user.Role {
+		if i >= 0 && user.Role == Administrator && administrators(users) == 1 {
+			return problem(http.StatusConflict, "last-administrator", "this is the only administrator; make another one first")
+		}
+		user.Role = in.Role
+	}
+	if in.Password != "" {
+		if user.Hash, err = s.hasher.hash(r.Context(), in.Password); err != nil {
+			return err
+		}
+		user.Generation++
+	}
+	if err := s.o.Accounts.PutUser(user); err != nil {
+		return err
+	}
+	if c.User == name && c.Token != "" && in.Password != "" {
+		if err := s.o.Sessions.PutSession(c.Token, Session{User: name, Generation: user.Generation, Seen: s.o.Clock().Wall}); err != nil {
+			return err
+		}
+	}
+	s.setup.hide()
+	s.o.Note(panel.Entry{Kind: panel.ConfigIs, Who: c.User, Detail: "user " + name + " " + what + ": " + string(user.Role)})
+	return writeJSON(w, http.StatusOK, account{user.Name, user.Role})
+}
+
+func (s *Server) deleteUser(w http.ResponseWriter, r *http.Request, c caller) error {
+	name := r.PathValue("name")
+	s.users.Lock()
+	defer s.users.Unlock()
+	users, err := s.o.Accounts.Users()
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(users, func(u User) bool { return u.Name == name })
+	if i < 0 {
+		return problem(http.StatusNotFound, "not-found", "there is no such user")
+	}
+	if users[i].Role == Administrator && administrators(users) == 1 {
+		return problem(http.StatusConflict, "last-administrator", "this is the only administrator; make another one first")
+	}
+	if err := s.o.Accounts.DeleteUser(name); err != nil {
+		return err
+	}
+	s.o.Note(panel.Entry{Kind: panel.ConfigIs, Who: c.User, Detail: "user " + name + " removed"})
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func administrators(users []User) int {
+	n := 0
+	for _, u := range users {
+		if u.Role == Administrator {
+			n++
+		}
+	}
+	return n
+}
