@@ -115,7 +115,7 @@ func (d *derivation) add(ring Keyring, held Held) {
 	case detail != "":
 		entry.Message = sentence(detail)
 	case !token.revoked.IsZero():
-		entry.From, entry.Until = token.NotBefore, token.revoked
+		entry.From, entry.Until = token.NotBefore, token.heldUntil(held.ActivatedAt.In(d.panel.zone()))
 		entry.Status, entry.Message = Withdrawn, "Revoked on "+token.revoked.Format(time.DateOnly)+"."
 	case d.seen[self]:
 		entry.Message = "A second copy of the same license does not count."
@@ -133,6 +133,18 @@ func (d *derivation) add(ring Keyring, held Held) {
 		entry.Until.After(held.ActivatedAt) && entry.Until.After(d.access) {
 		d.access = entry.Until
 	}
+}
+
+// heldUntil is when a revoked license stopped: at its revocation, or before by itself.
+func (o opened) heldUntil(activated time.Time) time.Time {
+	until := o.revoked
+	if !o.Expires.IsZero() && o.Expires.Before(until) {
+		until = o.Expires
+	}
+	if end := o.Term.after(activated).UTC(); !o.Term.IsZero() && end.Before(until) {
+		until = end
+	}
+	return until
 }
 
 func (t Token) grantsAccess() bool {
