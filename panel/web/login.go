@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 
@@ -85,7 +86,7 @@ func (s *Server) postSetup(w http.ResponseWriter, r *http.Request, c caller) err
 	if err != nil {
 		return err
 	}
-	if err := s.o.Accounts.PutUser(User{Name: in.User, Role: Administrator, Hash: hash, Generation: 1, Made: s.o.Clock().Wall}); err != nil {
+	if err := s.o.Accounts.PutUser(User{Name: in.User, Role: Administrator, Hash: hash, Generation: firstGeneration(), Made: s.o.Clock().Wall}); err != nil {
 		return err
 	}
 	s.setup.hide()
@@ -228,7 +229,7 @@ func (s *Server) putUser(w http.ResponseWriter, r *http.Request, c caller) error
 		return err
 	}
 	i := slices.IndexFunc(users, func(u User) bool { return u.Name == name })
-	user, what := User{Name: name, Made: s.o.Clock().Wall}, "changed"
+	user, what := User{Name: name, Made: s.o.Clock().Wall, Generation: firstGeneration()}, "changed"
 	if i >= 0 {
 		user = users[i]
 	} else {
@@ -260,7 +261,9 @@ func (s *Server) putUser(w http.ResponseWriter, r *http.Request, c caller) error
 			return err
 		}
 	}
-	s.setup.hide()
+	if user.Role == Administrator {
+		s.setup.hide()
+	}
 	s.o.Note(panel.Entry{Kind: panel.ConfigIs, Who: c.User, Detail: "user " + name + " " + what + ": " + string(user.Role)})
 	return writeJSON(w, http.StatusOK, account{user.Name, user.Role})
 }
@@ -287,6 +290,9 @@ func (s *Server) deleteUser(w http.ResponseWriter, r *http.Request, c caller) er
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
+
+// firstGeneration is drawn, so that sessions of a removed user do not fit a new one of the same name.
+func firstGeneration() int { return rand.IntN(1 << 30) }
 
 func administrators(users []User) int {
 	n := 0

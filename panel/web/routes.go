@@ -1,6 +1,10 @@
 package web
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/doorpanel/doorpanel/panel/access"
+)
 
 // route is one address of the API or the pages. The routes are one table, from which the mux and openapi.json are made.
 type route struct {
@@ -123,3 +127,8 @@ func (s *Server) table() []route {
 	}
 	return routes
 }
+
+var (
+	exampleButton   = ButtonView{Number: 2, Label: "Office", Target: "sip:201@192.168.1.20", Active: true}
+	exampleSchedule = scheduleRequest{Name: "office hours", Slots: []access.Slot{{Days: []string{"mon", "fri"}, From: "08:00", To: "18:00"}}}
+)

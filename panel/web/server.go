@@ -230,7 +230,7 @@ func secure(h http.Header) {
 // byNetwork says from where a caller over TCP comes, and refuses one who was sent here by another site.
 func (s *Server) byNetwork(r *http.Request) (caller, error) {
 	host := hostName(r.Host)
-	if !s.knows(host) {
+	if !knows(host, s.o.Hosts) {
 		return caller{}, problem(http.StatusMisdirectedRequest, "unknown-host",
 			"this panel is not known under the name that was asked for; use its IP address, or add the name to its configuration")
 	}
@@ -241,11 +241,11 @@ func (s *Server) byNetwork(r *http.Request) (caller, error) {
 	return caller{Via: "web", Peer: peer, Local: isLoopback(peer) && isLoopback(host)}, nil
 }
 
-// knows reports whether the panel may be called by this name. Names that anybody can point here would let a page of
-// another site speak to the panel.
-func (s *Server) knows(host string) bool {
+// knows reports whether a panel may be called by this name. Under names that anybody can point here, a page of another
+// site could speak to the panel as if it were the panel's own.
+func knows(host string, names []string) bool {
 	return net.ParseIP(host) != nil || host == "localhost" ||
-		slices.ContainsFunc(s.o.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
+		slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, host) })
 }
 
 // hostName is the host without port, brackets and the dot at the end, in lower case.
