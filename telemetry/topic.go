@@ -73,7 +73,9 @@ func CheckName(name string) error {
 	return nil
 }
 
-func leafTopic(site, panel string, leaf Leaf) string { return prefix + site + "/" + panel + "/" + string(leaf) }
+func leafTopic(site, panel string, leaf Leaf) string {
+	return prefix + site + "/" + panel + "/" + string(leaf)
+}
 
 // StatusTopic is where the retained status of a panel lies. Names are not checked here: use CheckName where they come in.
 func StatusTopic(site, panel string) string { return leafTopic(site, panel, LeafStatus) }
