@@ -49,6 +49,7 @@ type Entry struct {
 // answering on the LAN) is not asked here at all.
 type Entitlements struct {
 	entries []Entry
+	rights  []Grant // sums over the entries, sorted
 	next    time.Time
 	lapsed  time.Time
 }
@@ -215,7 +216,7 @@ func (d *derivation) status(entry Entry) (Status, string) {
 }
 
 func (d *derivation) finish() Entitlements {
-	e := Entitlements{entries: d.entries}
+	e := Entitlements{entries: d.entries, rights: total(d.entries)}
 	if !d.access.IsZero() && !e.Allows(AccessBasic) {
 		e.lapsed = d.access.AddDate(0, 0, graceDays)
 		d.edges = append(d.edges, e.lapsed)
@@ -237,30 +238,40 @@ func (d *derivation) finish() Entitlements {
 
 func (s Status) counts() bool { return s == Active || s == Ending }
 
-// Count is how much of a feature all active licenses grant together; an on/off feature that is on counts 1 or more. Licenses for
-// accounts do not count for the panel.
-func (e Entitlements) Count(feature string) int {
-	total := 0
-	for _, entry := range e.entries {
-		if entry.Feature == feature && entry.Scope != ScopeAccount && entry.Status.counts() {
-			total = min(total+entry.Count, maxTotal)
+// total sums what the active licenses that are not for accounts grant, and adds what is implied; sorted by feature.
+func total(entries []Entry) []Grant {
+	counts := map[string]int{}
+	implied := map[string]bool{}
+	for _, entry := range entries {
+		if entry.Scope != ScopeAccount && entry.Status.counts() {
+			counts[entry.Feature] = min(counts[entry.Feature]+entry.Count, maxTotal)
+			implied[Describe(entry.Feature).Implies] = true
 		}
 	}
-	return total
+	for feature := range implied {
+		if feature != "" {
+			counts[feature] = max(counts[feature], 1)
+		}
+	}
+	return sorted(counts)
 }
 
 // maxTotal keeps a sum of many licenses well inside 32 bits.
 const maxTotal = 1_000_000_000
 
-// Allows tells whether the panel may use a feature, by itself or because another one that is on implies it.
-func (e Entitlements) Allows(feature string) bool {
-	for _, entry := range e.entries {
-		if entry.Scope != ScopeAccount && entry.Status.counts() && (entry.Feature == feature || Describe(entry.Feature).Implies == feature) {
-			return true
+// Count is how much of a feature all active licenses grant together; an on/off feature that is on, or implied by another one,
+// counts 1 or more. Licenses for accounts do not count for the panel.
+func (e Entitlements) Count(feature string) int {
+	for _, right := range e.rights {
+		if right.Feature == feature {
+			return right.Count
 		}
 	}
-	return false
+	return 0
 }
+
+// Allows tells whether the panel may use a feature, by itself or because another one that is on implies it.
+func (e Entitlements) Allows(feature string) bool { return e.Count(feature) > 0 }
 
 // AllowsAccount tells whether an account has a feature through a license that was given to it.
 func (e Entitlements) AllowsAccount(account, feature string) bool {
@@ -308,13 +319,8 @@ func (e Entitlements) Equal(other Entitlements) bool {
 // MarshalJSON is the shape that the API and the command line show.
 func (e Entitlements) MarshalJSON() ([]byte, error) {
 	features := map[string]int{}
-	for _, entry := range e.entries {
-		if entry.Scope != ScopeAccount && entry.Status.counts() {
-			features[entry.Feature] = e.Count(entry.Feature)
-			if implied := Describe(entry.Feature).Implies; implied != "" {
-				features[implied] = max(1, e.Count(implied))
-			}
-		}
+	for _, right := range e.rights {
+		features[right.Feature] = right.Count
 	}
 	return json.Marshal(struct {
 		Buttons           int            `json:"buttons"`

@@ -2,6 +2,7 @@ package license
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -29,34 +30,34 @@ const (
 // Any stands in a delegation's ceilings for every feature that is not named there.
 const Any = "*"
 
-// Features lists the features known here, in the order in which people should see them.
-func Features() []Feature {
-	return []Feature{
-		{Name: Buttons, Title: "Call buttons", Counted: true, one: "button", many: "buttons"},
-		{Name: AccessBasic, Title: "Access control"},
-		{Name: AccessAdvanced, Title: "Advanced access control", Implies: AccessBasic},
-		{Name: SIP, Title: "SIP interface"},
-		{Name: AppRemote, Title: "Remote App"},
-		{Name: Monitoring, Title: "Monitoring"},
-		{Name: "sip_numbers", Title: "SIP numbers", Counted: true, one: "SIP number", many: "SIP numbers"},
-		{Name: "apps", Title: "Applications", Counted: true, one: "application", many: "applications"},
-		{Name: "ukey", Title: "Mobile keys", Counted: true, one: "mobile key", many: "mobile keys"},
-		{Name: "sip_trunks", Title: "SIP trunks"},
-		{Name: "web_dialer", Title: "Web dialer"},
-		{Name: "remote_open", Title: "Remote opening"},
-		{Name: "assistant", Title: "Voice assistant"},
-		{Name: "guests", Title: "Guest passes"},
-		{Name: "lift", Title: "Lift control"},
-		{Name: "amenities", Title: "Amenities"},
-		{Name: "plates", Title: "Number plates"},
-	}
+// Features lists the features known here, in the order in which people should see them. The caller owns the slice.
+func Features() []Feature { return slices.Clone(known[:]) }
+
+var known = [...]Feature{
+	{Name: Buttons, Title: "Call buttons", Counted: true, one: "button", many: "buttons"},
+	{Name: AccessBasic, Title: "Access control"},
+	{Name: AccessAdvanced, Title: "Advanced access control", Implies: AccessBasic},
+	{Name: SIP, Title: "SIP interface"},
+	{Name: AppRemote, Title: "Remote App"},
+	{Name: Monitoring, Title: "Monitoring"},
+	{Name: "sip_numbers", Title: "SIP numbers", Counted: true, one: "SIP number", many: "SIP numbers"},
+	{Name: "apps", Title: "Applications", Counted: true, one: "application", many: "applications"},
+	{Name: "ukey", Title: "Mobile keys", Counted: true, one: "mobile key", many: "mobile keys"},
+	{Name: "sip_trunks", Title: "SIP trunks"},
+	{Name: "web_dialer", Title: "Web dialer"},
+	{Name: "remote_open", Title: "Remote opening"},
+	{Name: "assistant", Title: "Voice assistant"},
+	{Name: "guests", Title: "Guest passes"},
+	{Name: "lift", Title: "Lift control"},
+	{Name: "amenities", Title: "Amenities"},
+	{Name: "plates", Title: "Number plates"},
 }
 
 // Describe finds a feature by name. One that is not listed is described by its name alone.
 func Describe(name string) Feature {
-	for _, feature := range Features() {
-		if feature.Name == name {
-			return feature
+	for i := range known {
+		if known[i].Name == name {
+			return known[i]
 		}
 	}
 	return Feature{Name: name, Title: name}

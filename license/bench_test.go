@@ -1,0 +1,74 @@
+package license
+
+import (
+	"crypto/ed25519"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/doorpanel/doorpanel/license/envelope"
+)
+
+// BenchmarkVerify alternates a bare Ed25519 verification and the opening of a license from its text (base45, COSE, signature,
+// claims) and reports the ratio of their medians.
+func BenchmarkVerify(b *testing.B) {
+	ring := ringOf(b, nil, nil)
+	token := access(1)
+	token.Subject = here.ID[:]
+	text := text(b, token, rootKey)
+	message := make([]byte, 100)
+	signature, err := rootKey.sign(message)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var bare, whole []float64
+	for b.Loop() {
+		start := time.Now()
+		if !ed25519.Verify(rootKey.pub, message, signature) {
+			b.Fatal("not verified")
+		}
+		middle := time.Now()
+		_, raw, err := envelope.Unarmor(text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, refused := ring.open(raw); refused != nil {
+			b.Fatal(refused.detail)
+		}
+		bare, whole = append(bare, float64(middle.Sub(start))), append(whole, float64(time.Since(middle)))
+	}
+	slices.Sort(bare)
+	slices.Sort(whole)
+	b.ReportMetric(whole[len(whole)/2]/bare[len(bare)/2], "x-ed25519")
+	b.ReportMetric(bare[len(bare)/2]/1000, "ed25519-us")
+	b.ReportMetric(whole[len(whole)/2]/1000, "license-us")
+}
+
+// BenchmarkDerive computes the entitlements of a panel with 20 licenses.
+func BenchmarkDerive(b *testing.B) {
+	ring := ringOf(b, nil, nil)
+	var stored []Held
+	for id := range byte(20) {
+		stored = append(stored, Held{Raw: signed(b, ten(id+1), rootKey), ActivatedAt: issued})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		Derive(ring, here, Clock{Now: issued}, stored)
+	}
+}
+
+// BenchmarkAllows is what a press or a badge pays.
+func BenchmarkAllows(b *testing.B) {
+	ring := ringOf(b, nil, nil)
+	var stored []Held
+	for id := range byte(20) {
+		stored = append(stored, Held{Raw: signed(b, ten(id+1), rootKey), ActivatedAt: issued})
+	}
+	e := Derive(ring, here, Clock{Now: issued}, stored)
+	b.ReportAllocs()
+	for b.Loop() {
+		if e.Allows(AccessBasic) {
+			b.Fatal("allowed")
+		}
+	}
+}
