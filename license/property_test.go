@@ -159,7 +159,7 @@ func TestExamineAndDeriveAgree(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		held := rapid.SliceOfN(anyHeld(t, 1), 0, 6).Draw(r, "held")
 		clock := anyClock().Draw(r, "clock")
-		v := Examine(armored(anyHeld(t, 1).Draw(r, "presented")), ring, here, clock, held)
+		v := Examine(armored(anyHeld(t, 2).Draw(r, "presented")), ring, here, clock, held)
 		if v.Result != Activated {
 			return
 		}
