@@ -1,6 +1,10 @@
 package panel
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/doorpanel/doorpanel/panel/access"
+)
 
 // pressed is a visitor's press: one call at a time, and every refusal told.
 func (s *step) pressed(e CallButtonPressed) {
@@ -55,12 +59,12 @@ func (s *step) callFailed(e CallFailed) {
 	if s.p.call.id != e.Call || s.p.call.state == noCall {
 		return
 	}
-	c := s.p.call
-	s.p.call = call{}
-	if c.state == ending {
-		s.record(Entry{Kind: CallEnd, Call: c.id, Button: c.button, Who: c.label, Detail: e.Detail})
+	if s.p.call.state == ending {
+		s.callOver(e.Detail)
 		return
 	}
+	c := s.p.call
+	s.p.call = call{}
 	s.tell(Red, Tone("call-"+string(e.Reason)), s.failure(e.Reason, c.label))
 	s.record(Entry{Kind: CallFail, Call: c.id, Button: c.button, Who: c.label, Why: string(e.Reason), Detail: e.Detail})
 }
@@ -79,15 +83,19 @@ func (s *step) failure(reason CallFailure, label string) string {
 }
 
 func (s *step) callEnded(e CallEnded) {
-	if s.p.call.id != e.Call || s.p.call.state == noCall {
-		return
+	if s.p.call.id == e.Call && s.p.call.state != noCall {
+		s.callOver("")
 	}
+}
+
+// callOver ends the call, and says so where no other message stands: whoever was let in needs no word about it.
+func (s *step) callOver(detail string) {
 	c := s.p.call
 	s.p.call = call{}
 	if s.p.clearAt == 0 {
 		s.tell(Off, ToneEnded, s.p.rules.Words.CallOver)
 	}
-	s.record(Entry{Kind: CallEnd, Call: c.id, Button: c.button, Who: c.label})
+	s.record(Entry{Kind: CallEnd, Call: c.id, Button: c.button, Who: c.label, Detail: detail})
 }
 
 // digit is a key of the called party's phone: the one that opens a door opens it.
@@ -102,7 +110,7 @@ func (s *step) digit(e DigitPressed) {
 		}
 		entry := Entry{Door: d.rules.Name, Why: "call", Call: e.Call, Button: s.p.call.button, Who: s.p.call.label}
 		if s.blocked() {
-			s.refuse(entry, "tampered", "")
+			s.refuse(entry, access.Tampered)
 			return
 		}
 		for _, w := range s.p.pending {
@@ -126,7 +134,7 @@ func (s *step) callTimeout() {
 	case answered:
 		s.hangUp()
 	case ending:
-		s.callEnded(CallEnded{Call: c.id})
+		s.callOver("the telephone did not confirm the end")
 	}
 }
 

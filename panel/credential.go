@@ -24,18 +24,18 @@ func (s *step) present(e CredentialPresented) {
 	entry := Entry{Door: door, Reader: reader, Detail: string(kind), Who: f.Person, Credential: f.Credential.ID}
 	switch {
 	case !s.accessActive():
-		s.refuse(Entry{Door: door, Reader: reader, Detail: string(kind)}, access.NotLicensed, "")
+		s.refuse(Entry{Door: door, Reader: reader, Detail: string(kind)}, access.NotLicensed)
 		return
 	case s.blocked():
-		s.refuse(entry, access.Tampered, "")
+		s.refuse(entry, access.Tampered)
 		return
 	case kind == access.Code && s.now.Mono < s.p.guess.until:
 		// What was typed was not looked up: during a block nobody learns whether a code is right.
-		s.refuse(Entry{Door: door, Reader: reader, Detail: string(kind)}, access.Blocked, "")
+		s.refuse(Entry{Door: door, Reader: reader, Detail: string(kind)}, access.Blocked)
 		return
 	}
 	if f.Failed {
-		s.refuse(entry, access.CannotLookUp, "")
+		s.refuse(entry, access.CannotLookUp)
 		return
 	}
 	granted, why := access.Decide(access.Question{
@@ -54,7 +54,7 @@ func (s *step) present(e CredentialPresented) {
 	case kind == access.Code && why == access.Unknown:
 		s.wrongCode(i, entry)
 	default:
-		s.refuse(entry, why, "")
+		s.refuse(entry, why)
 	}
 }
 
@@ -76,10 +76,14 @@ func (s *step) wrongCode(door int, entry Entry) {
 	}
 }
 
-func (s *step) tellWrong(w pending) {
+// tellWrong answers a wrong try: that it was wrong only when it cannot be forgotten any more.
+func (s *step) tellWrong(w pending, durable bool) {
 	why := w.why
-	if s.now.Mono < s.p.guess.until {
+	switch {
+	case s.now.Mono < s.p.guess.until:
 		why = access.Blocked
+	case !durable:
+		why = access.CannotRecord
 	}
 	s.tell(Red, Tone("refused-"+string(why)), s.reason(why))
 }
@@ -126,54 +130,65 @@ func (s *step) reason(why access.Why) string {
 // openRequested is a request by name: from the panel's own pages, or an order from upstream.
 func (s *step) openRequested(e OpenRequested) {
 	entry := Entry{Door: e.Door, Who: e.Who, Detail: e.Via}
-	i := s.doorNamed(e.Door)
-	if i < 0 {
-		s.decline(e, entry, "unknown_door")
-		return
-	}
-	w := pending{door: i, entry: entry, request: e.Request}
-	w.entry.Why = e.Via
 	var remember []Memory
 	if e.Order != nil {
 		if why := s.orderFault(*e.Order); why != "" {
-			s.decline(e, entry, why)
+			s.decline(e.Request, entry, why)
 			return
 		}
+		// From here on the number is used, whatever comes of it.
 		m := Memory{Key: orderKey + e.Order.Signer, Value: strconv.FormatUint(e.Order.Number, 10)}
 		s.p.remember(m)
-		remember, w.once = append(remember, m), true
+		remember = append(remember, m)
 	}
-	if s.blocked() {
-		s.decline(e, entry, access.Tampered)
-		return
+	i := s.doorNamed(e.Door)
+	switch {
+	case i < 0:
+		s.decline(e.Request, entry, unknownDoor, remember...)
+	case s.blocked():
+		s.decline(e.Request, entry, access.Tampered, remember...)
+	default:
+		entry.Why = e.Via
+		s.grant(pending{door: i, entry: entry, request: e.Request, once: e.Order != nil}, remember...)
 	}
-	s.grant(w, remember...)
 }
 
+// Why a request by name is refused, beside the reasons of package access.
+const (
+	unknownDoor    access.Why = "unknown_door"     // this panel has no such door
+	retained       access.Why = "retained"         // the broker kept the order for later
+	notSigned      access.Why = "not_signed"       // by no configured key
+	otherPanel     access.Why = "other_panel"      // it names another panel
+	otherBoot      access.Why = "other_boot"       // it was made before this start, or after another
+	late           access.Why = "late"             // its deadline has passed
+	deadlineTooFar access.Why = "deadline_too_far" // further ahead than an order may live
+	used           access.Why = "used"             // its number, or a higher one, was used
+)
+
 // decline refuses a request without a word to whoever stands at the door: it was not theirs.
-func (s *step) decline(e OpenRequested, entry Entry, why access.Why) {
+func (s *step) decline(request string, entry Entry, why access.Why, remember ...Memory) {
 	entry.Kind, entry.Why = AccessRefused, string(why)
-	s.record(entry)
-	s.do(Answer{Request: e.Request, Why: string(why)})
+	s.record(entry, remember...)
+	s.do(Answer{Request: request, Why: string(why)})
 }
 
 // orderFault says why an order is not honored, or nothing. An order is for this panel and this boot, in time, and used once.
 func (s *step) orderFault(o Order) access.Why {
 	switch {
 	case o.Retained:
-		return "retained"
+		return retained
 	case o.Signer == "":
-		return "not_signed"
+		return notSigned
 	case o.Panel != s.p.rules.ID:
-		return "other_panel"
+		return otherPanel
 	case o.Boot != s.p.rules.Boot:
-		return "other_boot"
+		return otherBoot
 	case s.now.Mono >= o.Deadline:
-		return "late"
+		return late
 	case o.Deadline > s.now.Mono+orderAhead:
-		return "deadline_too_far"
+		return deadlineTooFar
 	case o.Number <= s.p.lastOrder(o.Signer):
-		return "used"
+		return used
 	}
 	return ""
 }

@@ -7,8 +7,7 @@ import (
 	"github.com/doorpanel/doorpanel/panel/access"
 )
 
-// grant writes the intent down and waits for it; open follows. What is pending already for the same request is not
-// granted twice.
+// grant writes the intent down and waits for it; open follows.
 func (s *step) grant(w pending, remember ...Memory) {
 	p := s.p
 	p.tickets++
@@ -23,13 +22,10 @@ func (s *step) grant(w pending, remember ...Memory) {
 }
 
 // refuse tells and records a refusal at once.
-func (s *step) refuse(entry Entry, why access.Why, request string) {
+func (s *step) refuse(entry Entry, why access.Why) {
 	entry.Kind, entry.Why = AccessRefused, string(why)
 	s.tell(Red, Tone("refused-"+string(why)), s.reason(why))
 	s.record(entry)
-	if request != "" {
-		s.do(Answer{Request: request, Why: string(why)})
-	}
 }
 
 func (s *step) recorded(e Recorded) {
@@ -41,9 +37,9 @@ func (s *step) recorded(e Recorded) {
 	s.p.pending = slices.Delete(s.p.pending, i, i+1)
 	switch {
 	case !w.grant:
-		s.tellWrong(w)
+		s.tellWrong(w, !e.Failed)
 	case e.Failed && w.once:
-		s.refuse(w.entry, access.CannotRecord, w.request)
+		s.decline(w.request, w.entry, access.CannotRecord)
 	case e.Failed:
 		s.open(w, "the journal could not be written")
 	default:
@@ -55,9 +51,9 @@ func (s *step) recorded(e Recorded) {
 func (s *step) overdue(w pending) {
 	switch {
 	case !w.grant:
-		s.tellWrong(w)
+		s.tellWrong(w, false)
 	case w.once:
-		s.refuse(w.entry, access.CannotRecord, w.request)
+		s.decline(w.request, w.entry, access.CannotRecord)
 	default:
 		s.open(w, "opened before its record was durable")
 	}
@@ -91,10 +87,9 @@ func (s *step) release(i int) {
 func (s *step) pulseOver(i int) {
 	d := &s.p.doors[i]
 	d.until = 0
-	if s.p.fire {
-		return
+	if !s.p.fire {
+		s.secure(i)
 	}
-	s.secure(i)
 	if d.hangUp != "" {
 		if s.p.call.id == d.hangUp && s.p.call.state == answered {
 			s.hangUp()
@@ -164,6 +159,7 @@ func (s *step) cleared(e Cleared) {
 				d := &s.p.doors[i]
 				s.do(SetStrike{Door: d.rules.Name, On: true, For: d.until - s.now.Mono})
 			}
+			s.watchHeld(i)
 		}
 		s.record(Entry{Kind: FireOff})
 		s.idle()
@@ -171,6 +167,7 @@ func (s *step) cleared(e Cleared) {
 		if s.p.tamper {
 			s.p.tamper = false
 			s.record(Entry{Kind: TamperOff})
+			s.refresh()
 		}
 	}
 }
@@ -185,9 +182,7 @@ func (s *step) doorOpened(e DoorOpened) {
 	}
 	d := &s.p.doors[i]
 	d.open = true
-	if d.rules.HeldAfter > 0 && !s.p.fire {
-		d.heldAt = s.now.Mono + d.rules.HeldAfter
-	}
+	s.watchHeld(i)
 	if d.on || e.AtStart || s.p.fire || d.everOn && s.now.Mono-d.securedAt <= openAfterStrike {
 		s.record(Entry{Kind: DoorOpen, Door: e.Door})
 		return
@@ -195,6 +190,13 @@ func (s *step) doorOpened(e DoorOpened) {
 	d.forced = true
 	s.tell(Amber, ToneAlarm, s.p.rules.Words.Forced)
 	s.record(Entry{Kind: DoorForced, Door: e.Door})
+}
+
+// watchHeld begins to count how long an open door stands open. While fire holds the doors nobody is told to close them.
+func (s *step) watchHeld(i int) {
+	if d := &s.p.doors[i]; d.open && !d.held && d.rules.HeldAfter > 0 && !s.p.fire {
+		d.heldAt = s.now.Mono + d.rules.HeldAfter
+	}
 }
 
 func (s *step) doorClosed(e DoorClosed) {

@@ -1,6 +1,6 @@
 package panel
 
-// Entry is what the journal says of one thing that happened. Who, Person and Credential name somebody and are kept apart
+// Entry is what the journal says of one thing that happened. Who and Credential name somebody and are kept apart
 // from the rest, so that a person can be erased and the journal still be checked.
 type Entry struct {
 	Kind       Kind   `json:"kind"`
@@ -41,7 +41,9 @@ const (
 	FireOff     Kind = "fire.off"
 	TamperOn    Kind = "tamper.on"
 	TamperOff   Kind = "tamper.off"
-	GuessBlock  Kind = "access.blocked" // too many wrong codes: how long
+	TamperFree  Kind = "tamper.block_over" // cards, codes, digits and requests are heard again
+	GuessBlock  Kind = "access.blocked"    // too many wrong codes: how long
+	GuessFree   Kind = "access.block_over" // codes are heard again
 	LicenseOn   Kind = "license.activated"
 	LicenseSeen Kind = "license.already_active"
 	LicenseNo   Kind = "license.refused"

@@ -24,7 +24,11 @@ func (g guess) memory(now Now) Memory {
 	return Memory{Key: guessKey, Value: value}
 }
 
+// tamperMemory is empty when no block is left.
 func tamperMemory(now Now, block time.Duration) Memory {
+	if block <= 0 {
+		return Memory{Key: tamperKey}
+	}
 	return Memory{Key: tamperKey, Value: blockEnd(now, block)}
 }
 
@@ -37,14 +41,15 @@ func blockEnd(now Now, left time.Duration) string {
 	return end
 }
 
-// blockLeft is how long a block of the full length still runs: in full again when either clock cannot be trusted, and
-// never longer than in full, whatever the clock says.
+// blockLeft is how long a block of the full length still runs: in full again when either clock cannot be trusted or the
+// memory cannot be read, and never longer than in full, whatever the clock says. One that is over by the clock still runs
+// for an instant, so that its end is written down.
 func blockLeft(end string, full time.Duration, now Now) time.Duration {
 	ms, err := strconv.ParseInt(strings.TrimSuffix(end, "?"), 10, 64)
 	if err != nil || strings.HasSuffix(end, "?") || !now.Trusted {
 		return full
 	}
-	return min(max(time.UnixMilli(ms).Sub(now.Wall), 0), full)
+	return min(max(time.UnixMilli(ms).Sub(now.Wall), 1), full)
 }
 
 func (p *Panel) restore(m Memory, now Now) {
@@ -58,7 +63,7 @@ func (p *Panel) restore(m Memory, now Now) {
 			p.guess.until = now.Mono + blockLeft(end, blockFor, now)
 		}
 	case m.Key == tamperKey:
-		if p.rules.TamperBlock > 0 {
+		if p.rules.TamperBlock > 0 && m.Value != "" {
 			p.tamperUntil = now.Mono + blockLeft(m.Value, p.rules.TamperBlock, now)
 		}
 	case strings.HasPrefix(m.Key, orderKey):

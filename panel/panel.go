@@ -72,10 +72,13 @@ type pending struct {
 }
 
 // New makes a machine in the state of a panel that has just started: strikes secured, nobody calling, what Remember
-// wrote before brought back. An unreadable memory is ignored: the panel must come up.
+// wrote before brought back. An unreadable memory counts as the stricter: a block in full, an order number used up.
+// Durations of the rules that are not positive take their default.
 func New(rules Rules, entitlements license.Entitlements, memory []Memory, now Now) *Panel {
+	rules.RingFor, rules.TalkFor = positive(rules.RingFor, defaultRing), positive(rules.TalkFor, defaultTalk)
 	p := &Panel{rules: rules, entitlements: entitlements}
 	for _, d := range rules.Doors {
+		d.Pulse = positive(d.Pulse, defaultPulse) // without an end a release would be for good
 		p.doors = append(p.doors, door{rules: d})
 	}
 	for _, m := range memory {
@@ -103,6 +106,8 @@ func (p *Panel) Next() time.Duration {
 	}
 	at(p.clearAt)
 	at(p.call.until)
+	at(p.guess.until)
+	at(p.tamperUntil)
 	for _, w := range p.pending {
 		at(w.deadline)
 	}
@@ -142,7 +147,7 @@ func (p *Panel) Step(now Now, event Event) []Action {
 		s.digit(e)
 	case CallRinging:
 		if s.current(e.Call, placing) {
-			s.do(Signal{Light: Blue, Tone: ToneRinging})
+			s.do(Signal{Tone: ToneRinging})
 		}
 	case CallAnswered:
 		s.callAnswered(e)
@@ -168,9 +173,7 @@ func (p *Panel) Step(now Now, event Event) []Action {
 		s.record(Entry{Kind: AccountIs, Who: e.Account, Why: e.State, Detail: e.Detail})
 	case SetupCodeChanged:
 		p.setupCode = e.Code
-		if p.clearAt == 0 && p.call.state == noCall {
-			s.idle()
-		}
+		s.refresh()
 	case ClockChanged:
 		s.record(Entry{Kind: ClockIs, Why: trust(now.Trusted), Detail: fmt.Sprintf("moved by %v", e.Jump.Round(time.Second))})
 	case DeviceChanged:
@@ -203,6 +206,9 @@ func (s *step) tell(light Light, tone Tone, text string) {
 func (s *step) idle() {
 	s.p.clearAt = 0
 	signal := Signal{Light: Off, Clear: true}
+	if s.p.tamper {
+		signal.Light = Amber
+	}
 	for i := range s.p.doors {
 		if s.p.doors[i].forced || s.p.doors[i].held {
 			signal.Light = Amber
@@ -238,11 +244,26 @@ func (s *step) due() {
 			s.heldOpen(i)
 		}
 	}
+	if p.guess.until > 0 && p.guess.until <= now {
+		p.guess.until = 0
+		s.record(Entry{Kind: GuessFree}, p.guess.memory(s.now))
+	}
+	if p.tamperUntil > 0 && p.tamperUntil <= now {
+		p.tamperUntil = 0
+		s.record(Entry{Kind: TamperFree}, tamperMemory(s.now, 0))
+	}
 	if p.call.until > 0 && p.call.until <= now {
 		s.callTimeout()
 	}
 	if p.clearAt > 0 && p.clearAt <= now {
 		s.afterMessage()
+	}
+}
+
+// refresh shows a change of what stands on the idle display, unless a message or a call covers it.
+func (s *step) refresh() {
+	if s.p.clearAt == 0 && s.p.call.state == noCall {
+		s.idle()
 	}
 }
 
@@ -271,6 +292,13 @@ func (s *step) doorOf(reader string) (index int, name string) {
 		}
 	}
 	return -1, ""
+}
+
+func positive(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
 }
 
 func trust(trusted bool) string {

@@ -10,7 +10,7 @@ type Rules struct {
 	Readers []Reader
 	Words   Words
 	Zone    *time.Location // schedules are read in it; nil: UTC
-	// RingFor bounds ringing, TalkFor an answered call.
+	// RingFor bounds ringing (1 minute unless positive), TalkFor an answered call (5 minutes unless positive).
 	RingFor, TalkFor time.Duration
 	// TamperBlock is for how long after a tamper alarm cards, codes, digits and requests are refused. Zero: a tamper alarms
 	// and blocks nothing. Exit and fire open all the same.
@@ -20,7 +20,7 @@ type Rules struct {
 // DoorRules is one door. What its strike needs electrically is the driver's affair.
 type DoorRules struct {
 	Name      string
-	Pulse     time.Duration // how long a grant releases it
+	Pulse     time.Duration // how long a grant releases it; 3 s unless positive
 	OpenDigit rune          // key of the called phone that opens it; 0: none does
 	HeldAfter time.Duration // open longer than this is held open; 0: never
 }
@@ -48,4 +48,8 @@ const (
 	openAfterStrike = 2 * time.Second
 	// endingFor is how long the telephone may take to confirm a hang-up.
 	endingFor = 5 * time.Second
+	// What stands in for durations that were not set.
+	defaultPulse = 3 * time.Second
+	defaultRing  = time.Minute
+	defaultTalk  = 5 * time.Minute
 )

@@ -7,6 +7,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -53,8 +54,8 @@ type Options struct {
 	Button func(number int) panel.CallButtonPressed
 	// Doors are the doors' names, for the way out.
 	Doors  []string
-	Clock  func() panel.Now
-	Replay *Replay // what was remembered; owned by the agent from now on
+	Clock  func() panel.Now // asked from several goroutines
+	Replay *Replay          // what was remembered; owned by the agent from now on
 	Logger *slog.Logger
 }
 
@@ -62,7 +63,8 @@ type Options struct {
 type Agent struct {
 	o         Options
 	log       *slog.Logger
-	urgent    chan input // exit and fire: never behind anything else
+	urgent    chan input // exit: never behind anything else
+	fire      chan bool  // the newest state of the fire input, ahead of all; a state that was overtaken is forgotten
 	inbox     chan input
 	reads     chan read
 	keypads   map[string]*panel.Keypad // of the readers' goroutine
@@ -71,6 +73,7 @@ type Agent struct {
 	face      face
 	learner   atomic.Pointer[learner]
 	dropped   atomic.Uint64
+	requests  atomic.Uint64
 	offset    time.Duration // wall minus monotonic, to see the clock jump
 	trusted   bool
 	clockMove chan struct{} // the licenses look at the clock again
@@ -103,7 +106,7 @@ func New(o Options) *Agent {
 	}
 	a := &Agent{
 		o: o, log: o.Logger, replay: o.Replay,
-		urgent: make(chan input, 16), inbox: make(chan input, inboxSize), reads: make(chan read, 64),
+		urgent: make(chan input, 16), fire: make(chan bool, 1), inbox: make(chan input, inboxSize), reads: make(chan read, 64),
 		keypads: map[string]*panel.Keypad{}, waiting: map[string]chan panel.Answer{},
 		clockMove: make(chan struct{}, 1), snapshots: make(chan chan Snapshot), stopped: make(chan struct{}),
 	}
@@ -118,7 +121,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	readers, stopReaders := context.WithCancel(ctx)
 	defer stopReaders()
 	a.waiters.Go(func() { a.read(readers) })
-	defer a.waiters.Wait()
+	defer a.waitFor()
 	defer close(a.stopped)
 
 	now := a.o.Clock()
@@ -131,6 +134,9 @@ func (a *Agent) Run(ctx context.Context) error {
 		timer.Reset(a.untilNext())
 		// What came by the urgent way goes first, whatever else is waiting.
 		select {
+		case on := <-a.fire:
+			a.fireIs(on)
+			continue
 		case in := <-a.urgent:
 			a.step(in)
 			continue
@@ -140,6 +146,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			a.leave()
 			return nil
+		case on := <-a.fire:
+			a.fireIs(on)
 		case in := <-a.urgent:
 			a.step(in)
 		case in := <-a.inbox:
@@ -152,6 +160,33 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 }
 
+func (a *Agent) fireIs(on bool) {
+	if on {
+		a.step(input{event: panel.FireAlarm{}})
+		return
+	}
+	a.step(input{event: panel.Cleared{Input: panel.Fire}})
+}
+
+// waitFor waits for the goroutines of the loop, but not for a lookup in a store that hangs.
+func (a *Agent) waitFor() {
+	done := make(chan struct{})
+	go func() {
+		a.waiters.Wait()
+		close(done)
+	}()
+	timeout := time.NewTimer(goodbyeFor)
+	defer timeout.Stop()
+	select {
+	case <-done:
+	case <-timeout.C:
+		a.log.Error("cannot wait for a lookup any longer: the store does not answer")
+	}
+}
+
+// goodbyeFor bounds each thing that the way out waits for.
+const goodbyeFor = 2 * time.Second
+
 func (a *Agent) untilNext() time.Duration {
 	next := a.o.Panel.Next()
 	if next == 0 {
@@ -162,9 +197,12 @@ func (a *Agent) untilNext() time.Duration {
 
 func (a *Agent) step(in input) {
 	now := a.o.Clock()
+	events := []panel.Event{in.event}
 	if jump, moved := a.clockJump(now); moved {
-		if _, urgent := in.event.(panel.ExitRequested); !urgent {
-			a.perform(now, a.o.Panel.Step(now, panel.ClockChanged{Jump: jump}))
+		// What follows is read by the new clock; an exit and a fire alarm wait not even for that.
+		changed := panel.ClockChanged{Jump: jump}
+		if events = []panel.Event{changed, in.event}; isUrgent(in.event) {
+			events = []panel.Event{in.event, changed}
 		}
 		select {
 		case a.clockMove <- struct{}{}:
@@ -174,11 +212,21 @@ func (a *Agent) step(in input) {
 	if open, ok := in.event.(panel.OpenRequested); ok && in.answer != nil {
 		a.waiting[open.Request] = in.answer
 	}
-	a.perform(now, a.o.Panel.Step(now, in.event))
+	for _, event := range events {
+		a.perform(now, a.o.Panel.Step(now, event))
+	}
 	if in.done != nil {
 		a.publish()
 		close(in.done)
 	}
+}
+
+func isUrgent(event panel.Event) bool {
+	switch event.(type) {
+	case panel.ExitRequested, panel.FireAlarm:
+		return true
+	}
+	return false
 }
 
 // clockJump notices a wall clock that was set, or trust in it that changed. Slow slewing is no jump.
@@ -228,13 +276,13 @@ func (a *Agent) perform(now panel.Now, actions []panel.Action) {
 func (a *Agent) record(now panel.Now, r panel.Record) error {
 	record := Record{Boot: a.o.Boot, Now: now, Entry: r.Entry, Remember: r.Remember}
 	open, personal := record.Encode()
+	a.replay.Add(record) // also when the journal fails: a snapshot may still be kept
 	seq, done, err := a.o.Journal.Append(open, personal)
 	if err != nil {
 		a.journalState(err)
 		return err
 	}
 	a.lastSeq = seq
-	a.replay.Add(record)
 	a.log.Info("journal", "seq", seq, "kind", r.Entry.Kind, "door", r.Entry.Door, "why", r.Entry.Why)
 	if r.Ticket != 0 {
 		a.waiters.Go(func() { a.await(r.Ticket, done) })
@@ -276,7 +324,7 @@ func (a *Agent) leave() {
 	seq, done, err := a.o.Journal.Append(open, personal)
 	if err == nil {
 		a.lastSeq = seq
-		timeout := time.NewTimer(2 * time.Second)
+		timeout := time.NewTimer(goodbyeFor)
 		defer timeout.Stop()
 		select {
 		case err = <-done:
@@ -303,11 +351,19 @@ func (a *Agent) View() View { return *a.view.Load() }
 // Dropped counts events that came faster than they could be taken.
 func (a *Agent) Dropped() uint64 { return a.dropped.Load() }
 
-// Post hands an event to the loop and never waits. Exit and fire have a way of their own.
+// Post hands an event to the loop and never waits. Exit and fire have ways of their own.
 func (a *Agent) Post(event panel.Event) {
 	box := a.inbox
-	switch event.(type) {
-	case panel.ExitRequested, panel.FireAlarm:
+	switch e := event.(type) {
+	case panel.FireAlarm:
+		a.setFire(true)
+		return
+	case panel.Cleared:
+		if e.Input == panel.Fire {
+			a.setFire(false)
+			return
+		}
+	case panel.ExitRequested:
 		box = a.urgent
 	}
 	select {
@@ -317,8 +373,27 @@ func (a *Agent) Post(event panel.Event) {
 	}
 }
 
+// setFire replaces a state that the loop has not seen yet: what the input says now is what counts, and is never lost.
+func (a *Agent) setFire(on bool) {
+	for {
+		select {
+		case a.fire <- on:
+			return
+		default:
+		}
+		select {
+		case <-a.fire:
+		default:
+		}
+	}
+}
+
 // Do hands an event to the loop and waits until its step is done.
 func (a *Agent) Do(ctx context.Context, event panel.Event) error {
+	if e, ok := event.(panel.Cleared); isUrgent(event) || ok && e.Input == panel.Fire {
+		a.Post(event)
+		event = panel.Tick{} // the loop comes to it after what is urgent
+	}
 	in := input{event: event, done: make(chan struct{})}
 	select {
 	case a.inbox <- in:
@@ -344,6 +419,15 @@ func (a *Agent) Alive(ctx context.Context) error { return a.Do(ctx, panel.Tick{}
 
 // Open asks for a door and waits for the decision.
 func (a *Agent) Open(ctx context.Context, request panel.OpenRequested) (panel.Answer, error) {
+	// An id of our own: a sender that repeats itself must not take another's answer.
+	asked := request.Request
+	request.Request = fmt.Sprintf("open-%d", a.requests.Add(1))
+	answer, err := a.open(ctx, request)
+	answer.Request = asked
+	return answer, err
+}
+
+func (a *Agent) open(ctx context.Context, request panel.OpenRequested) (panel.Answer, error) {
 	in := input{event: request, answer: make(chan panel.Answer, 1)}
 	select {
 	case a.inbox <- in:
@@ -358,6 +442,11 @@ func (a *Agent) Open(ctx context.Context, request panel.OpenRequested) (panel.An
 	case <-ctx.Done():
 		return panel.Answer{}, ctx.Err()
 	case <-a.stopped:
+	}
+	select {
+	case answer := <-in.answer: // the last thing the loop did
+		return answer, nil
+	default:
 		return panel.Answer{}, errStopped
 	}
 }

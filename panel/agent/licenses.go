@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,7 +47,7 @@ type Licenses struct {
 
 // NewLicenses derives the entitlements of what is stored. What cannot be used is reported and left alone.
 func NewLicenses(o LicenseOptions) (*Licenses, []error) {
-	l := &Licenses{o: o, held: o.Held, delegations: o.Delegations, revocations: o.Revocations}
+	l := &Licenses{o: o, held: slices.Clone(o.Held), delegations: slices.Clone(o.Delegations), revocations: slices.Clone(o.Revocations)}
 	var faults []error
 	l.ring, faults = license.NewKeyring(o.Roots, o.Delegations, o.Revocations)
 	l.entitlements = license.Derive(l.ring, o.Panel, o.Clock(), l.held)
@@ -63,8 +64,10 @@ func (l *Licenses) Present(ctx context.Context, text, via, by string, inform fun
 		if err := l.keep(v); err != nil {
 			return v, fmt.Errorf("cannot store license: %w; nothing was changed, try again", err)
 		}
+		// Kept is kept: whoever presented it may be gone, the panel learns of it all the same.
+		ctx = context.WithoutCancel(ctx)
 		if err := l.derive(ctx, inform); err != nil {
-			return v, err
+			return v, fmt.Errorf("cannot apply stored license: %w; it is in force after the next start", err)
 		}
 	}
 	id := ""
@@ -108,8 +111,11 @@ func (l *Licenses) derive(ctx context.Context, inform func(context.Context, pane
 		l.entitlements = now
 		return nil
 	}
+	if err := inform(ctx, panel.EntitlementsChanged{Entitlements: now}); err != nil {
+		return err // the next look at the clock tries again
+	}
 	l.entitlements = now
-	return inform(ctx, panel.EntitlementsChanged{Entitlements: now})
+	return nil
 }
 
 // Entitlements is what the licenses give at this moment.
@@ -123,7 +129,7 @@ func (l *Licenses) Entitlements() license.Entitlements {
 func (l *Licenses) Held() ([]license.Held, license.Keyring) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]license.Held(nil), l.held...), l.ring
+	return slices.Clone(l.held), l.ring
 }
 
 // longestWatch bounds how long a change of rights may go unnoticed when a wall clock runs away from the monotonic one.

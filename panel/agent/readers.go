@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/access"
@@ -11,8 +12,9 @@ import (
 // read is a card or a key on its way to be looked up, in the order in which they came.
 type read struct {
 	reader string
-	uid    string // of a card
-	key    rune   // of a keypad
+	uid    string        // of a card
+	key    rune          // of a keypad
+	at     time.Duration // monotonic: a lookup that is slow does not change how fast somebody typed
 }
 
 // learner is somebody who waits for the next card.
@@ -27,7 +29,7 @@ func (a *Agent) Card(reader, uid string) { a.take(read{reader: reader, uid: uid}
 // Key is one key of a keypad.
 func (a *Agent) Key(reader string, key rune) {
 	a.Post(panel.KeyPressed{Reader: reader})
-	a.take(read{reader: reader, key: key})
+	a.take(read{reader: reader, key: key, at: a.o.Clock().Mono})
 }
 
 func (a *Agent) take(r read) {
@@ -56,7 +58,7 @@ func (a *Agent) read(ctx context.Context) {
 				k = &panel.Keypad{}
 				a.keypads[r.reader] = k
 			}
-			if code, complete := k.Press(a.o.Clock().Mono, r.key); complete {
+			if code, complete := k.Press(r.at, r.key); complete {
 				a.lookUp(r.reader, access.Code, code)
 			}
 		}

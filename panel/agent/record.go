@@ -107,10 +107,10 @@ func mustCBOR(v any) []byte {
 	return b
 }
 
-// plain cuts a text to size and takes control characters out: logs and terminals show the journal.
+// plain cuts a text to size and takes out what controls a terminal or turns the direction of writing: logs and terminals show the journal.
 func plain(text string) string {
 	clean := func(r rune) rune {
-		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp) || r == unicode.ReplacementChar {
 			return -1
 		}
 		return r
