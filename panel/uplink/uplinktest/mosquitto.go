@@ -64,7 +64,7 @@ func StartMosquitto(t testing.TB, options Options) *Broker {
 	}
 	dir := t.TempDir()
 	b := &Broker{t: t, options: options, config: filepath.Join(dir, "mosquitto.conf")}
-	lines := append([]string{"log_dest stderr", "log_type all"}, options.Lines...)
+	lines := append([]string{"log_dest stderr", "log_type error", "log_type warning", "log_type notice", "log_type information", "max_queued_messages 0", "set_tcp_nodelay true"}, options.Lines...)
 	if os.Geteuid() == 0 {
 		lines = append(lines, "user root")
 	}

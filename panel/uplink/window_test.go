@@ -1,0 +1,144 @@
+package uplink
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestWindowMovesTheCursorOnlyOverWhatWasSent(t *testing.T) {
+	type step struct {
+		send, ack uint64
+		restart   bool
+		cursor    uint64 // what ack gives
+		waiting   []uint64
+	}
+	for _, test := range []struct {
+		name  string
+		steps []step
+	}{
+		{"in order", []step{{send: 5, waiting: []uint64{5}}, {send: 6, waiting: []uint64{5, 6}}, {ack: 5, cursor: 5, waiting: []uint64{6}}, {ack: 6, cursor: 6}}},
+		{"several at once", []step{{send: 5, waiting: []uint64{5}}, {send: 6, waiting: []uint64{5, 6}}, {ack: 6, cursor: 6}}},
+		{"before anything was sent", []step{{ack: 9}}},
+		{"more than was sent", []step{{send: 5, waiting: []uint64{5}}, {ack: 900, cursor: 5}, {send: 6, waiting: []uint64{6}}, {ack: 6, cursor: 6}}},
+		{"twice and late", []step{{send: 5, waiting: []uint64{5}}, {ack: 5, cursor: 5}, {ack: 5}, {ack: 3}}},
+		{"before the first", []step{{send: 5, waiting: []uint64{5}}, {ack: 4, waiting: []uint64{5}}}},
+		{"over a gap", []step{{send: 5, waiting: []uint64{5}}, {send: 90, waiting: []uint64{5, 90}}, {ack: 50, cursor: 50, waiting: []uint64{90}}, {ack: 90, cursor: 90}}},
+		{"sent again below the cursor", []step{
+			{send: 5, waiting: []uint64{5}}, {ack: 5, cursor: 5}, {restart: true}, {send: 2, waiting: []uint64{2}}, {ack: 2}, {send: 5, waiting: []uint64{5}}, {ack: 5},
+		}},
+		{"sent again above the cursor", []step{
+			{send: 5, waiting: []uint64{5}}, {send: 6, waiting: []uint64{5, 6}}, {restart: true}, {ack: 6, cursor: 6}, {send: 6, waiting: []uint64{6}}, {ack: 6},
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := window{limit: 64}
+			for i, s := range test.steps {
+				var cursor uint64
+				switch {
+				case s.send != 0:
+					w.sent(s.send, "e1")
+				case s.restart:
+					w.restart()
+				default:
+					cursor = w.delivered(s.ack)
+				}
+				if cursor != s.cursor || !slices.Equal(w.waiting, s.waiting) {
+					t.Errorf("step %d: cursor %d, waiting %v, want %d and %v", i, cursor, w.waiting, s.cursor, s.waiting)
+				}
+			}
+		})
+	}
+}
+
+func TestWindowIsFullAtItsLimit(t *testing.T) {
+	w := window{limit: 2}
+	w.sent(1, "e1")
+	if w.full() {
+		t.Error("full with one of two")
+	}
+	w.sent(2, "e1")
+	if !w.full() {
+		t.Error("not full with two of two")
+	}
+}
+
+func TestRequestsToSendAgainAreServedTogetherAndNotTooOften(t *testing.T) {
+	w := window{limit: 64}
+	for seq := uint64(1); seq <= 20; seq++ {
+		w.sent(seq, "e1")
+	}
+	now := time.Unix(1000, 0)
+	for _, from := range []uint64{9, 7, 12} {
+		w.wanted(from)
+	}
+	w.wanted(21) // not sent yet: it comes by itself
+	if from, due := w.dueAgain(now); !due || from != 7 {
+		t.Errorf("back to %d, %v", from, due)
+	}
+	w.wanted(8)
+	if from, due := w.dueAgain(now.Add(againPause / 2)); due {
+		t.Errorf("back to %d too soon", from)
+	}
+	if from, due := w.dueAgain(now.Add(againPause)); !due || from != 8 {
+		t.Errorf("back to %d, %v", from, due)
+	}
+	if _, due := w.dueAgain(now.Add(time.Hour)); due {
+		t.Error("nothing is asked for")
+	}
+}
+
+func TestPacketTooLargeIsRefusedAtItsHeader(t *testing.T) {
+	body := bytes.Repeat([]byte{0xff}, 1000)
+	good := append([]byte{0x30, 0xe8, 0x07}, body...)
+	for _, test := range []struct {
+		name  string
+		bytes []byte
+		fails bool
+	}{
+		{"small", []byte{0x20, 0x02, 0, 0, 0xd0, 0}, false},
+		{"two", append(bytes.Clone(good), good...), false},
+		{"largest", []byte{0x30, 0x80, 0xc0, 0x04}, false},
+		{"one more", []byte{0x30, 0x81, 0xc0, 0x04}, true},
+		{"256 MiB", []byte{0x30, 0xff, 0xff, 0xff, 0x7f}, true},
+		{"a length without an end", []byte{0x30, 0x80, 0x80, 0x80, 0x80, 0x01}, true},
+		{"after a good one", append(bytes.Clone(good), 0x30, 0xff, 0xff, 0xff, 0x7f), true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, piece := range []int{1, 2, 7, len(test.bytes)} {
+				var c boundedConn
+				var err error
+				for part := range slices.Chunk(test.bytes, piece) {
+					if err = c.follow(part); err != nil {
+						break
+					}
+				}
+				if (err != nil) != test.fails {
+					t.Errorf("in pieces of %d: %v", piece, err)
+				}
+			}
+		})
+	}
+}
+
+func FuzzPacketHeaders(f *testing.F) {
+	f.Add([]byte{0x20, 0x02, 0, 0}, 1)
+	f.Add([]byte{0x30, 0xff, 0xff, 0xff, 0x7f}, 2)
+	f.Fuzz(func(t *testing.T, stream []byte, piece int) {
+		if piece < 1 {
+			return
+		}
+		var whole, parts boundedConn
+		errWhole := whole.follow(stream)
+		var errParts error
+		for part := range slices.Chunk(stream, piece) {
+			if errParts = parts.follow(part); errParts != nil {
+				break
+			}
+		}
+		if (errWhole == nil) != (errParts == nil) || errWhole == nil && (whole.skip != parts.skip || whole.head != parts.head) {
+			t.Errorf("whole: %v, in pieces of %d: %v", errWhole, piece, errParts)
+		}
+	})
+}
