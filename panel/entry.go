@@ -54,6 +54,7 @@ const (
 	DeviceDead  Kind = "device.failed"
 	DeviceBack  Kind = "device.recovered"
 
+	ServiceOn     Kind = "service.on" // the service input: setting up is open for a while
 	SystemStarted Kind = "system.started"
 	SystemStopped Kind = "system.stopped"
 	SystemAside   Kind = "system.set_aside" // a damaged file, and what was done with it

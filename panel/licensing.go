@@ -26,8 +26,11 @@ func (s *step) license(e LicensePresented) {
 
 func (s *step) codeRejected(e CodeRejected) {
 	text := s.p.rules.Words.NotOurCode
-	if e.Why == "no_code" {
+	switch e.Why {
+	case "no_code":
 		text = s.p.rules.Words.NoCodeSeen
+	case "cannot_store":
+		text = s.p.rules.Words.CannotRecord
 	}
 	s.tell(Red, Tone("scan-"+e.Why), text)
 	s.record(Entry{Kind: CodeUnread, Reader: e.Reader, Why: e.Why})

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doorpanel/doorpanel/configs"
+)
+
+// commands lists everything doorpanel can be told to do.
+func commands() []*cobra.Command {
+	return append([]*cobra.Command{runCommand(), checkCommand(), versionCommand()}, moreCommands()...)
+}
+
+// isCobraUsage recognizes the errors that cobra itself makes of a wrong call.
+func isCobraUsage(err error) bool {
+	text := err.Error()
+	for _, start := range []string{"unknown command", "unknown flag", "accepts ", "requires at least", "required flag", "invalid argument"} {
+		if strings.HasPrefix(text, start) {
+			return true
+		}
+	}
+	return false
+}
+
+func newLogger(cmd *cobra.Command, verbose bool) *slog.Logger {
+	level := slog.LevelInfo
+	if verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+}
+
+// loadConfig reads the file, or takes simulated hardware and ./data when none is named.
+func loadConfig(path string) (configs.Config, configs.Problems, error) {
+	if path == "" {
+		return configs.Default(), nil, nil
+	}
+	config, err := configs.Load(path)
+	var problems configs.Problems
+	if errors.As(err, &problems) {
+		return config, problems, nil
+	}
+	return config, nil, err
+}
+
+func runCommand() *cobra.Command {
+	var path string
+	var verbose bool
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the panel",
+		Long:  "Run the panel until SIGTERM. Without --config: simulated hardware, everything kept in ./data.",
+		Example: "  doorpanel run\n" +
+			"  doorpanel run --config /etc/doorpanel/doorpanel.toml",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log := newLogger(cmd, verbose)
+			config, problems, err := loadConfig(path)
+			if err != nil {
+				return err
+			}
+			if len(problems) > 0 {
+				return runBroken(cmd.Context(), path, config, problems, cmd.OutOrStdout(), log)
+			}
+			return runPanel(cmd.Context(), config, cmd.OutOrStdout(), log, extras{})
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", "", "configuration `FILE`")
+	cmd.Flags().BoolVar(&verbose, "verbose", false, "log every detail")
+	return cmd
+}
+
+func checkCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:     "check [FILE]",
+		Short:   "Check a configuration and list all its mistakes at once",
+		Example: "  doorpanel check --config /etc/doorpanel/doorpanel.toml",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				path = args[0]
+			}
+			if path == "" {
+				return usageError{errors.New("cannot check configuration: name the file with --config FILE")}
+			}
+			_, problems, err := loadConfig(path)
+			if err != nil {
+				return err
+			}
+			if len(problems) > 0 {
+				return problems
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is right.\n", path)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", os.Getenv("DOORPANEL_CONFIG"), "configuration `FILE`")
+	return cmd
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "doorpanel", version()) },
+	}
+}
+
+func moreCommands() []*cobra.Command { return nil }

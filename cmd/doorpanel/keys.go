@@ -1,0 +1,116 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// deviceKeys are made on the panel at its first start and never leave it. They lie outside the store, so that a copied
+// store tells nobody a code and cannot speak for the panel.
+type deviceKeys struct {
+	sign  ed25519.PrivateKey // who the panel is
+	index []byte             // cards and codes are looked up by their HMAC under it
+}
+
+func (k deviceKeys) public() ed25519.PublicKey { return k.sign.Public().(ed25519.PublicKey) }
+
+// loadKeys reads the panel's keys, or makes them. A key that is there and cannot be read is an error: a new one would
+// silently make this another panel.
+func loadKeys(dir string) (deviceKeys, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return deviceKeys{}, fmt.Errorf("cannot make keys directory %s: %w", dir, err)
+	}
+	seed, err := secretFile(filepath.Join(dir, "panel.key"), func() ([]byte, error) {
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err
+	})
+	if err != nil {
+		return deviceKeys{}, err
+	}
+	block, _ := pem.Decode(seed)
+	if block == nil {
+		return deviceKeys{}, fmt.Errorf("cannot read %s: it is not a PEM file; restore it from the backup of this panel", filepath.Join(dir, "panel.key"))
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return deviceKeys{}, fmt.Errorf("cannot read %s: %w", filepath.Join(dir, "panel.key"), err)
+	}
+	key, ok := parsed.(ed25519.PrivateKey)
+	if !ok {
+		return deviceKeys{}, fmt.Errorf("cannot use %s: it is not an Ed25519 key", filepath.Join(dir, "panel.key"))
+	}
+	index, err := secretFile(filepath.Join(dir, "index.key"), func() ([]byte, error) {
+		raw := make([]byte, sha256.Size)
+		if _, err := rand.Read(raw); err != nil {
+			return nil, err
+		}
+		return []byte(hex.EncodeToString(raw) + "\n"), nil
+	})
+	if err != nil {
+		return deviceKeys{}, err
+	}
+	raw := make([]byte, sha256.Size)
+	if n, err := hex.Decode(raw, index[:min(len(index), 2*sha256.Size)]); err != nil || n != sha256.Size {
+		return deviceKeys{}, fmt.Errorf("cannot read %s: it does not hold %d hexadecimal digits", filepath.Join(dir, "index.key"), 2*sha256.Size)
+	}
+	return deviceKeys{sign: key, index: raw}, nil
+}
+
+// secretFile reads a file, or makes it so that a power cut leaves the whole file or none.
+func secretFile(path string, generate func() ([]byte, error)) ([]byte, error) {
+	content, err := os.ReadFile(path)
+	if err == nil {
+		return content, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot read key: %w", err)
+	}
+	if content, err = generate(); err != nil {
+		return nil, fmt.Errorf("cannot make key %s: %w", path, err)
+	}
+	return content, writeDurably(path, content, 0o600)
+}
+
+// writeDurably replaces a file by way of a synced temporary one beside it.
+func writeDurably(path string, content []byte, mode fs.FileMode) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(content)
+	err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err == nil {
+		var dir *os.File
+		if dir, err = os.Open(filepath.Dir(path)); err == nil {
+			err = errors.Join(dir.Sync(), dir.Close())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	return nil
+}
+
+// newID draws n random bytes as hexadecimal digits.
+func newID(n int) string {
+	raw := make([]byte, n)
+	rand.Read(raw) // never fails: crypto/rand ends the program instead
+	return hex.EncodeToString(raw)
+}

@@ -1,0 +1,399 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/license/envelope"
+	"github.com/doorpanel/doorpanel/panel"
+	"github.com/doorpanel/doorpanel/panel/agent"
+	"github.com/doorpanel/doorpanel/panel/web"
+	"github.com/doorpanel/doorpanel/storage"
+	"github.com/doorpanel/doorpanel/telemetry"
+)
+
+// doorPort lets the pages open doors and see how they are.
+type doorPort struct {
+	agent    *agent.Agent
+	safe     map[string]string
+	contacts map[string]bool
+	parts    *parts
+}
+
+func (p doorPort) Open(ctx context.Context, door, who, via string) (bool, string, error) {
+	if _, known := p.safe[door]; !known {
+		names := slices.Sorted(maps.Keys(p.safe))
+		return false, "", notFound("cannot open door %q: there is none; the doors are %s", door, strings.Join(names, ", "))
+	}
+	answer, err := p.agent.Open(ctx, panel.OpenRequested{Request: newID(8), Door: door, Who: who, Via: via})
+	return answer.Granted, answer.Why, err
+}
+
+func (p doorPort) Doors() []web.DoorView {
+	view := p.agent.View()
+	var list []web.DoorView
+	for _, d := range view.Doors {
+		v := web.DoorView{Name: d.Name, Safe: p.safe[d.Name], Strike: "secured", Contact: contactOf(d, p.contacts[d.Name]), Alarm: alarmOf(d, view.Fire)}
+		if d.Released {
+			v.Strike, v.OpensMS = "released", d.Left.Milliseconds()
+		}
+		if p.parts.state("strike", d.Name) == "failed" {
+			v.Strike = "failed"
+		}
+		list = append(list, v)
+	}
+	return list
+}
+
+func contactOf(d panel.DoorView, wired bool) string {
+	switch {
+	case !wired:
+		return "none"
+	case d.Open:
+		return "open"
+	}
+	return "closed"
+}
+
+func alarmOf(d panel.DoorView, fire bool) string {
+	switch {
+	case fire:
+		return "fire"
+	case d.Forced:
+		return "forced"
+	case d.Held:
+		return "held"
+	}
+	return ""
+}
+
+// licensePort is the one way in for a license code, whoever shows it.
+type licensePort struct {
+	licenses *agent.Licenses
+	agent    *agent.Agent
+}
+
+func (p licensePort) Present(ctx context.Context, text, via, by string) (license.Verdict, error) {
+	v, err := p.licenses.Present(ctx, text, via, by, p.agent.Do)
+	return v, storeError(err)
+}
+
+func (p licensePort) Entitlements() license.Entitlements { return p.licenses.Entitlements() }
+
+// presentQuietly takes a document from upstream, which comes again at every connect: what is here already is no news.
+func (p licensePort) presentQuietly(ctx context.Context, text string) (license.Verdict, error) {
+	return p.licenses.Present(ctx, text, "upstream", "", func(ctx context.Context, e panel.Event) error {
+		if shown, ok := e.(panel.LicensePresented); ok && shown.Result == license.AlreadyActive {
+			return nil
+		}
+		return p.agent.Do(ctx, e)
+	})
+}
+
+func (p licensePort) Held() []web.LicenseView {
+	held, _ := p.licenses.Held()
+	byID := map[string]*web.LicenseView{}
+	var order []string
+	for _, e := range p.licenses.Entitlements().List() {
+		id := e.TokenID.String()
+		v := byID[id]
+		if v == nil {
+			v = &web.LicenseView{
+				ID: id, Label: e.Label, Grants: map[string]int{}, Scope: string(e.Scope), Status: string(e.Status), Message: e.Message,
+				From: e.From, Until: e.Until, Issuer: e.Issuer, Root: e.Root,
+			}
+			byID[id] = v
+			order = append(order, id)
+		}
+		if e.Feature != "" {
+			v.Grants[e.Feature] = e.Count
+		}
+	}
+	// Entries come in the order of activation, and so do the stored licenses.
+	for i, id := range order {
+		if i < len(held) {
+			byID[id].Activated = held[i].ActivatedAt
+		}
+	}
+	list := make([]web.LicenseView, 0, len(order))
+	for _, id := range slices.Backward(order) {
+		list = append(list, *byID[id])
+	}
+	return list
+}
+
+// licenseStore keeps what was accepted: the signed bytes, never the rights that were read from them.
+type licenseStore struct {
+	held      storage.Table[license.Held]
+	documents storage.Raw
+}
+
+func newLicenseStore(s *storage.Store) licenseStore {
+	return licenseStore{held: storage.NewTable[license.Held](s, "licenses"), documents: storage.NewRaw(s, "documents")}
+}
+
+func (s licenseStore) KeepLicense(h license.Held) error { return s.held.Put(fingerprint(h.Raw), h) }
+
+func (s licenseStore) KeepDocument(kind envelope.Kind, raw []byte) error {
+	return s.documents.Put(string(kind)+"/"+fingerprint(raw), raw)
+}
+
+// all returns everything that was kept.
+func (s licenseStore) all() (held []license.Held, delegations, revocations [][]byte) {
+	for _, h := range s.held.All() {
+		held = append(held, h)
+	}
+	slices.SortStableFunc(held, func(a, b license.Held) int { return a.ActivatedAt.Compare(b.ActivatedAt) })
+	for key, raw := range s.documents.All() {
+		switch kind, _, _ := strings.Cut(key, "/"); envelope.Kind(kind) {
+		case envelope.Delegation:
+			delegations = append(delegations, raw)
+		case envelope.Revocation:
+			revocations = append(revocations, raw)
+		}
+	}
+	return held, delegations, revocations
+}
+
+// learnPort waits for a card.
+type learnPort struct{ agent *agent.Agent }
+
+func (p learnPort) Learn(ctx context.Context, reader string) (uid, seenAt string, err error) {
+	uid, seenAt, err = p.agent.Learn(ctx, reader)
+	if errors.Is(err, agent.ErrLearning) {
+		err = fmt.Errorf("%w: %w", err, web.ErrBusy)
+	}
+	return uid, seenAt, err
+}
+
+// accountPort keeps who may log in, sessionPort who is logged in.
+type accountPort struct{ users storage.Table[web.User] }
+
+func (p accountPort) Users() ([]web.User, error) {
+	var list []web.User
+	for _, u := range p.users.All() {
+		list = append(list, u)
+	}
+	return list, nil
+}
+
+func (p accountPort) PutUser(u web.User) error     { return storeError(p.users.Put(u.Name, u)) }
+func (p accountPort) DeleteUser(name string) error { return storeError(p.users.Delete(name)) }
+
+type sessionPort struct{ sessions storage.Table[web.Session] }
+
+func (p sessionPort) Session(hash string) (web.Session, bool, error) { return p.sessions.Get(hash) }
+func (p sessionPort) PutSession(hash string, s web.Session) error {
+	return storeError(p.sessions.Put(hash, s))
+}
+func (p sessionPort) DeleteSession(hash string) error { return storeError(p.sessions.Delete(hash)) }
+
+// dropOld forgets sessions that are over, at start.
+func (p sessionPort) dropOld(now time.Time) error {
+	for hash, s := range p.sessions.All() {
+		if now.Sub(s.Seen) > web.SessionIdle {
+			if err := p.sessions.Delete(hash); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// facePort shows what stands on the display.
+type facePort struct {
+	agent *agent.Agent
+	dir   *directory
+}
+
+func (p facePort) Face() web.FaceView {
+	f := p.agent.Face()
+	buttons := p.dir.Buttons()
+	for i := range buttons {
+		buttons[i].Target = "" // visitors see labels
+	}
+	return web.FaceView{Version: f.Version, Text: f.Text, Light: f.Light, Tone: f.Tone, Buttons: buttons}
+}
+
+func (p facePort) WaitFace(ctx context.Context, version uint64) error {
+	return p.agent.WaitFace(ctx, version)
+}
+
+// touchPort is the glass of a panel whose display shows the face page.
+type touchPort struct {
+	agent  *agent.Agent
+	reader string
+}
+
+func (p touchPort) Press(button int) error {
+	p.agent.Press(button)
+	return nil
+}
+
+func (p touchPort) Key(key rune) error {
+	if p.reader == "" {
+		return notFound("cannot take key: this panel has no keypad")
+	}
+	p.agent.Key(p.reader, key)
+	return nil
+}
+
+// journalPort reads the journal for the pages, and for the uplink through outbox.
+type journalPort struct{ journal *storage.Journal }
+
+func (p journalPort) After(seq uint64, limit int) ([]web.JournalEntry, error) {
+	frames, err := p.journal.Read(seq, limit)
+	return entriesOf(frames), err
+}
+
+func (p journalPort) Before(seq uint64, limit int) ([]web.JournalEntry, error) {
+	frames, err := p.journal.Before(seq, limit)
+	return entriesOf(frames), err
+}
+
+func (p journalPort) Wait(ctx context.Context, after uint64) error { return p.journal.Wait(ctx, after) }
+
+// entriesOf puts frames into the words of the pages. A gap is told by the entry after it, or by an entry of its own at the
+// end; an entry that cannot be read is shown as such.
+func entriesOf(frames []storage.Frame) []web.JournalEntry {
+	entries := make([]web.JournalEntry, 0, len(frames))
+	for _, f := range frames {
+		e := web.JournalEntry{Seq: f.Seq}
+		if f.Gap != nil {
+			e.Gap = f.Gap.To - f.Gap.From + 1
+			e.Kind, e.Detail = "journal.gap", fmt.Sprintf("entries %d to %d are gone", f.Gap.From, f.Gap.To)
+			entries = append(entries, e)
+			continue
+		}
+		r, err := agent.Decode(f.Open, f.Personal)
+		if err != nil {
+			e.Kind, e.Detail = "journal.unreadable", err.Error()
+			entries = append(entries, e)
+			continue
+		}
+		e.Time, e.Trusted, e.MonoMS, e.Boot, e.Entry = r.Now.Wall, r.Now.Trusted, r.Now.Mono.Milliseconds(), r.Boot, r.Entry
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+// outbox is the journal as the uplink reads it: in order, from a durable cursor.
+type outbox struct {
+	journal *storage.Journal
+	cursor  *storage.Cursor
+	next    uint64 // the last entry handed out
+	ready   []storage.Frame
+}
+
+const outboxBatch = 64
+
+func newOutbox(j *storage.Journal) (*outbox, error) {
+	cursor, err := j.Cursor(uplinkCursor)
+	if err != nil {
+		return nil, err
+	}
+	return &outbox{journal: j, cursor: cursor, next: cursor.Get()}, nil
+}
+
+// uplinkCursor holds entries back from deletion until they were delivered.
+const uplinkCursor = "uplink"
+
+func (o *outbox) Next(ctx context.Context) (telemetry.Event, error) {
+	for len(o.ready) == 0 {
+		if err := o.journal.Wait(ctx, o.next); err != nil {
+			return telemetry.Event{}, err
+		}
+		frames, err := o.journal.Read(o.next, outboxBatch)
+		if err != nil {
+			return telemetry.Event{}, err
+		}
+		o.ready = frames
+	}
+	f := o.ready[0]
+	o.ready, o.next = o.ready[1:], f.Seq
+	return eventOf(f), nil
+}
+
+func (o *outbox) Done(seq uint64) error { return o.cursor.Set(seq) }
+
+func (o *outbox) Rewind(from uint64) error {
+	o.ready, o.next = nil, max(from, 1)-1
+	return nil
+}
+
+func eventOf(f storage.Frame) telemetry.Event {
+	e := telemetry.Event{Epoch: f.Epoch, Seq: f.Seq, Erased: f.Erased}
+	if f.Gap != nil {
+		e.Kind = "journal.gap"
+		e.Gap = &telemetry.Gap{From: f.Gap.From, To: f.Gap.To, Count: f.Gap.To - f.Gap.From + 1}
+		return e
+	}
+	r, err := agent.Decode(f.Open, f.Personal)
+	if err != nil {
+		e.Kind, e.Detail = "journal.unreadable", err.Error()
+		return e
+	}
+	e.Boot, e.Time, e.Trusted, e.MonoMS = r.Boot, r.Now.Wall, r.Now.Trusted, uint64(r.Now.Mono.Milliseconds())
+	e.Kind, e.Door, e.Who, e.Why = string(r.Entry.Kind), r.Entry.Door, r.Entry.Who, r.Entry.Why
+	e.Reader, e.Credential, e.Call, e.Button, e.Detail = r.Entry.Reader, r.Entry.Credential, r.Entry.Call, r.Entry.Button, r.Entry.Detail
+	return e
+}
+
+// parts is how the parts that may fail without the others are doing.
+type parts struct {
+	mu      sync.Mutex
+	list    []web.PartStatus
+	changed func()
+}
+
+func (p *parts) set(kind, name, state, detail string) {
+	p.mu.Lock()
+	i := slices.IndexFunc(p.list, func(s web.PartStatus) bool { return s.Kind == kind && s.Name == name })
+	if i < 0 {
+		p.list = append(p.list, web.PartStatus{Kind: kind, Name: name})
+		i = len(p.list) - 1
+	}
+	same := p.list[i].State == state
+	p.list[i].State, p.list[i].Detail = state, detail
+	changed := p.changed
+	p.mu.Unlock()
+	if !same && changed != nil {
+		changed()
+	}
+}
+
+func (p *parts) state(kind, name string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.list {
+		if s.Kind == kind && s.Name == name {
+			return s.State
+		}
+	}
+	return ""
+}
+
+func (p *parts) all() []web.PartStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.list)
+}
+
+func (p *parts) ofKind(kind string) map[string]string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	states := map[string]string{}
+	for _, s := range p.list {
+		if s.Kind == kind {
+			states[s.Name] = s.State
+		}
+	}
+	return states
+}

@@ -1,0 +1,359 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/doorpanel/doorpanel/configs"
+	"github.com/doorpanel/doorpanel/panel"
+	"github.com/doorpanel/doorpanel/panel/web"
+)
+
+// readyLine is what the daemon prints, once, when it works.
+type readyLine struct {
+	Ready    bool   `json:"ready"`
+	Web      string `json:"web"`
+	SIP      string `json:"sip,omitempty"`
+	Panel    string `json:"panel,omitempty"`
+	Problems int    `json:"problems,omitempty"`
+}
+
+// runPanel runs a panel until ctx ends: the pages first, then everything else, and back in reverse.
+func runPanel(ctx context.Context, config configs.Config, stdout io.Writer, log *slog.Logger, more extras) (err error) {
+	front, err := openFront(config.Web, config.KeysDir, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, front.close()) }()
+
+	h, err := build(config, log, front.url, front.fingerprint, more)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+
+	socket, err := h.openSocket()
+	if err != nil {
+		return err
+	}
+	defer socket.close()
+
+	return h.run(ctx, front, stdout)
+}
+
+// run starts the parts in the order in which they need each other, and stops them in the order a person at the door would
+// choose: strikes safe, hang up, goodbye upstream.
+func (h *house) run(ctx context.Context, front *front, stdout io.Writer) error {
+	core := startGroup(context.WithoutCancel(ctx))      // the loop and its eyes
+	telephone := startGroup(context.WithoutCancel(ctx)) // calls
+	broker := startGroup(context.WithoutCancel(ctx))    // the uplink
+
+	failed := make(chan error, 1)
+	core.start(func(ctx context.Context) {
+		if err := h.agent.Run(ctx); err != nil {
+			failed <- fmt.Errorf("the panel's loop ended: %w", err)
+		}
+	})
+	for _, note := range h.notes {
+		h.agent.Post(panel.Noted{Entry: panel.Entry{Kind: panel.SystemAside, Detail: note}})
+	}
+	core.start(func(ctx context.Context) { _ = h.licenses.Watch(ctx, h.agent) })
+	core.start(func(ctx context.Context) { h.presentScans(ctx, h.scans) })
+	for _, d := range h.hardware.devices {
+		core.start(func(ctx context.Context) { h.supervise(ctx, d.kind, d.name, d.run) })
+	}
+	core.start(func(ctx context.Context) { h.keepMemory(ctx) })
+	telephone.start(func(ctx context.Context) {
+		if err := h.phone.Run(ctx); err != nil {
+			failed <- fmt.Errorf("the telephone ended: %w", err)
+		}
+	})
+	if h.uplink != nil {
+		broker.start(func(ctx context.Context) { h.supervise(ctx, "uplink", h.config.Uplink.Broker, h.uplink.Run) })
+	}
+	front.show(h.pages.Handler())
+	core.start(func(ctx context.Context) { h.watchdog(ctx) })
+
+	ready, err := json.Marshal(readyLine{Ready: true, Web: front.url, SIP: h.phone.Addr(), Panel: h.id})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, string(ready))
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
+	h.log.Info("ready", "web", front.url, "sip", h.phone.Addr(), "panel", h.id)
+
+	select {
+	case <-ctx.Done():
+		h.log.Info("stopping")
+	case err = <-failed:
+		h.log.Error("stopping", "cause", err)
+	}
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+	core.stop()
+	telephone.stop()
+	saving, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if saved := h.saveMemory(saving); saved != nil {
+		h.log.Warn("cannot shorten the next start", "cause", saved)
+	}
+	broker.stop()
+	h.pages.Close()
+	return err
+}
+
+// supervise runs a part again and again, with growing pauses, and shows its state. It returns when ctx ends.
+func (h *house) supervise(ctx context.Context, kind, name string, run func(context.Context) error) {
+	const first, last = time.Second, time.Minute
+	pause := first
+	for {
+		h.parts.set(kind, name, "ok", "")
+		started := time.Now()
+		err := run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		cause := "it ended"
+		if err != nil {
+			cause = err.Error()
+		}
+		h.parts.set(kind, name, "failed", cause)
+		h.log.Error("part failed", "kind", kind, "name", name, "cause", cause, "again_in", pause)
+		h.agent.Post(panel.DeviceChanged{Device: kind + " " + name, Dead: true, Cause: cause})
+		if time.Since(started) > last {
+			pause = first
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, last)
+		h.agent.Post(panel.DeviceChanged{Device: kind + " " + name})
+	}
+}
+
+// keepMemory saves what the machine remembers from time to time, so that a start need not read the whole journal.
+func (h *house) keepMemory(ctx context.Context) {
+	ticker := time.NewTicker(10 * time.Minute)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if err := h.saveMemory(ctx); err != nil && ctx.Err() == nil {
+				h.log.Warn("cannot save what is remembered", "cause", err)
+			}
+		}
+	}
+}
+
+// watchdog feeds systemd's watchdog only as long as the loop answers.
+func (h *house) watchdog(ctx context.Context) {
+	period, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || period == 0 {
+		return
+	}
+	ticker := time.NewTicker(period / 2)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			asking, cancel := context.WithTimeout(ctx, period/2)
+			if err := h.agent.Alive(asking); err == nil {
+				_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog)
+			}
+			cancel()
+		}
+	}
+}
+
+// front is the page's listener, which is there before the panel is and stays when the panel cannot be built.
+type front struct {
+	url, fingerprint string
+	server           *http.Server
+	handler          atomic.Pointer[http.Handler]
+}
+
+func openFront(c configs.Web, keysDir string, log *slog.Logger) (*front, error) {
+	l, err := net.Listen("tcp", c.Listen.String())
+	if err != nil {
+		return nil, listenError("web", c.Listen.String(), err)
+	}
+	f := &front{url: urlOf(l.Addr(), c.TLS.On())}
+	l = web.Limit(l, web.MaxConnections)
+	if c.TLS.On() {
+		cert, err := f.certificate(c, keysDir)
+		if err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+	}
+	f.show(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "The panel is starting.", http.StatusServiceUnavailable)
+	}))
+	f.server = web.HTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		(*f.handler.Load()).ServeHTTP(w, r)
+	}), log)
+	go func() {
+		if err := f.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the pages ended", "cause", err)
+		}
+	}()
+	return f, nil
+}
+
+func (f *front) certificate(c configs.Web, keysDir string) (tls.Certificate, error) {
+	if !c.TLS.SelfSigned {
+		cert, err := tls.LoadX509KeyPair(c.TLS.Certificate, c.TLS.Key)
+		if err != nil {
+			return cert, fmt.Errorf("cannot use certificate %s: %w", c.TLS.Certificate, err)
+		}
+		return cert, nil
+	}
+	if err := os.MkdirAll(keysDir, 0o700); err != nil {
+		return tls.Certificate{}, fmt.Errorf("cannot make keys directory %s: %w", keysDir, err)
+	}
+	cert, print, err := web.SelfSigned(keysDir, c.Hosts)
+	f.fingerprint = print
+	return cert, err
+}
+
+func (f *front) show(h http.Handler) { f.handler.Store(&h) }
+
+func (f *front) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := f.server.Shutdown(ctx); err != nil {
+		return f.server.Close()
+	}
+	return nil
+}
+
+func listenError(what, address string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("cannot listen for %s on %s: the port is in use; stop the other program, or set [%s] listen to another port in the configuration", what, address, what)
+	}
+	return fmt.Errorf("cannot listen for %s on %s: %w", what, address, err)
+}
+
+// socketName is where the commands on this host find the daemon.
+const socketName = "doorpanel.sock"
+
+type socket struct {
+	server *http.Server
+	path   string
+}
+
+// openSocket serves administrators on this host. The store's lock says that no other daemon lives in this directory, so a
+// socket that is there is a dead one's.
+func (h *house) openSocket() (*socket, error) {
+	path := filepath.Join(h.config.Data, socketName)
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("cannot replace %s: %w", path, err)
+	}
+	dir, err := os.Open(h.config.Data)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open data directory: %w", err)
+	}
+	defer dir.Close()
+	// A path of a socket has room for 108 bytes: go by way of the open directory.
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: shortPath(dir)})
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w", path, err)
+	}
+	l.SetUnlinkOnClose(false)
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	s := &socket{server: web.HTTPServer(h.pages.SocketHandler(), h.log), path: path}
+	go func() { _ = s.server.Serve(l) }()
+	return s, nil
+}
+
+func shortPath(dir *os.File) string { return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), socketName) }
+
+func (s *socket) close() {
+	_ = s.server.Close()
+	_ = os.Remove(s.path)
+}
+
+// group is goroutines that are stopped together.
+type group struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{}
+	count  int
+}
+
+func startGroup(ctx context.Context) *group {
+	g := &group{done: make(chan struct{})}
+	g.ctx, g.cancel = context.WithCancel(ctx)
+	return g
+}
+
+func (g *group) start(f func(context.Context)) {
+	g.count++
+	go func() {
+		f(g.ctx)
+		g.done <- struct{}{}
+	}()
+}
+
+func (g *group) stop() {
+	g.cancel()
+	for range g.count {
+		<-g.done
+	}
+}
+
+// runBroken keeps a page up that shows what is wrong with the configuration, until ctx ends.
+func runBroken(ctx context.Context, path string, config configs.Config, problems configs.Problems, stdout io.Writer, log *slog.Logger) error {
+	var mistakes []web.Mistake
+	for _, p := range problems {
+		mistakes = append(mistakes, web.Mistake{Row: p.Row, Column: p.Column, Key: p.Key, Value: p.Value, Cause: p.Cause, Remedy: p.Remedy})
+	}
+	page, err := web.Broken(path, mistakes)
+	if err != nil {
+		return err
+	}
+	listen := configs.Default().Web
+	if l := config.Web.Listen; l.IsValid() && (l.Addr().IsLoopback() || config.Web.TLS.On()) {
+		listen = config.Web
+	}
+	keys := config.KeysDir
+	if keys == "" {
+		keys = configs.Default().KeysDir
+	}
+	front, err := openFront(listen, keys, log)
+	if err != nil {
+		return errors.Join(problems, err)
+	}
+	front.show(page)
+	line, err := json.Marshal(readyLine{Web: front.url, Problems: len(problems)})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, string(line))
+	fmt.Fprintln(os.Stderr, strings.TrimSpace(problems.Error()))
+	<-ctx.Done()
+	return errors.Join(problems, front.close())
+}

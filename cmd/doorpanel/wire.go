@@ -1,0 +1,709 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/doorpanel/doorpanel/configs"
+	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/license/envelope"
+	"github.com/doorpanel/doorpanel/panel"
+	"github.com/doorpanel/doorpanel/panel/agent"
+	"github.com/doorpanel/doorpanel/panel/uplink"
+	"github.com/doorpanel/doorpanel/panel/web"
+	"github.com/doorpanel/doorpanel/sip"
+	"github.com/doorpanel/doorpanel/storage"
+	"github.com/doorpanel/doorpanel/telemetry"
+)
+
+// house is one running panel: every part, and how they hang together. It is built from top to bottom in build.
+type house struct {
+	config  configs.Config
+	log     *slog.Logger
+	keys    deviceKeys
+	id      string // the panel's
+	boot    string
+	started time.Time
+	clock   *clock
+	parts   *parts
+
+	store    *storage.Store
+	journal  *storage.Journal
+	memory   storage.Table[memorySnapshot]
+	notes    []string
+	hardware *hardware
+	scans    <-chan scan
+	dir      *directory
+	licenses *agent.Licenses
+	phone    *sip.Phone
+	agent    *agent.Agent
+	uplink   *uplink.Uplink // nil without a broker
+	pages    *web.Server
+	address  string // of the pages, as a URL
+	print    string // fingerprint of their certificate
+
+	closers []func() error // in the order of opening
+}
+
+// extras is what the demonstration adds to a panel with simulated hardware.
+type extras struct {
+	state    func() map[string]any                  // fields for /sim/state
+	handlers func(h *house) map[string]http.Handler // more below /sim/
+}
+
+// memorySnapshot is what the machine must know again, up to an entry of the journal.
+type memorySnapshot struct {
+	Epoch  string         `json:"epoch"`
+	Seq    uint64         `json:"seq"`
+	Mark   time.Time      `json:"mark"`
+	Memory []panel.Memory `json:"memory"`
+}
+
+const (
+	schema      = 1
+	snapshotKey = "machine"
+	ringFor     = 60 * time.Second
+	talkFor     = 2 * time.Minute
+)
+
+// build makes every part and connects them; nothing moves before run. On an error everything opened is closed again.
+func build(config configs.Config, log *slog.Logger, address, print string, more extras) (h *house, err error) {
+	h = &house{
+		config: config, log: log, boot: newID(8), started: time.Now(), parts: &parts{}, address: address, print: print,
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close())
+			h = nil
+		}
+	}()
+
+	// Who this panel is.
+	if h.keys, err = loadKeys(config.KeysDir); err != nil {
+		return h, err
+	}
+	h.id = envelope.NameOf(h.keys.public())
+
+	// What it keeps.
+	if err = h.openStorage(); err != nil {
+		return h, err
+	}
+
+	// What it sees and moves. Callbacks reach the agent, which is made further down and runs before the hardware does.
+	senses := &senses{doors: doorNames(config), scans: make(chan scan, 8)}
+	if h.hardware, err = newHardware(config, log, h.parts, senses, more.state); err != nil {
+		return h, err
+	}
+	h.scans = senses.scans
+	h.closers = append(h.closers, h.hardware.close)
+	h.clock = newClock(h.hardware.wall)
+
+	// What it remembers.
+	replay, err := h.replay()
+	if err != nil {
+		return h, err
+	}
+	h.clock.restore(replay.Mark, buildTime())
+
+	// What it may do.
+	store := newLicenseStore(h.store)
+	held, delegations, revocations := store.all()
+	thumbprint := envelope.ThumbprintOf(h.keys.public())
+	var faults []error
+	h.licenses, faults = agent.NewLicenses(agent.LicenseOptions{
+		Roots: config.License.Roots, Panel: license.Panel{ID: thumbprint, Site: config.Site.Name, Zone: config.Site.TimeZone},
+		Store: store, Held: held, Delegations: delegations, Revocations: revocations, Clock: h.clock.license, Logger: log,
+	})
+	for _, fault := range faults {
+		h.note("a stored license document", fault.Error())
+	}
+
+	// Whom it knows.
+	h.dir, err = newDirectory(h.store, h.keys.index, senses.doors, seedButtons(config))
+	if err != nil {
+		h.note("the store", err.Error())
+		err = nil
+	}
+	h.dir.entitlements, h.dir.route, h.dir.check = h.licenses.Entitlements, router(config.SIP.Accounts), sip.ParseTarget
+
+	// How it calls.
+	if h.phone, err = sip.New(sip.Options{
+		Listen: config.SIP.Listen.String(), Accounts: sipAccounts(config.SIP.Accounts), UserAgent: "doorpanel/" + version(),
+		DisplayName: config.Site.Name, RingTimeout: config.SIP.RingTimeout, Logger: log.With("part", "sip"), Events: func(e sip.Event) {
+			h.phoneEvent(e)
+		},
+	}); err != nil {
+		return h, err
+	}
+	h.closers = append(h.closers, h.phone.Close)
+
+	// The core, and the one loop around it.
+	machine := panel.New(h.rules(), h.licenses.Entitlements(), replay.Memory(), h.clock.now())
+	h.agent = agent.New(agent.Options{
+		Panel: machine, Boot: h.boot, Journal: h.journal, Phone: h.telephone(), Hardware: h.hardware.out, Lookups: h.dir,
+		Button: h.dir.Button, Doors: senses.doors, Clock: h.clock.now, Replay: replay, Logger: log,
+	})
+	senses.agent.Store(h.agent)
+	h.dir.note = func(e panel.Entry) { h.agent.Post(panel.Noted{Entry: e}) }
+
+	// The broker above.
+	if config.Uplink.Broker != "" {
+		if err = h.buildUplink(); err != nil {
+			return h, err
+		}
+	}
+
+	// The pages.
+	if err = h.buildPages(senses, more); err != nil {
+		return h, err
+	}
+	h.parts.changed = func() {
+		if h.uplink != nil {
+			h.uplink.StatusChanged()
+		}
+	}
+	return h, nil
+}
+
+func (h *house) openStorage() error {
+	store, notes, err := storage.Open(storage.Options{Dir: h.config.Data, Schema: schema, Logger: h.log})
+	if err != nil {
+		return err
+	}
+	h.closers = append(h.closers, store.Close)
+	h.store = store
+	h.memory = storage.NewTable[memorySnapshot](store, "memory")
+	var holding []string
+	if h.config.Uplink.Broker != "" {
+		holding = []string{uplinkCursor}
+	}
+	journal, more, err := storage.OpenJournal(storage.JournalOptions{
+		Dir: h.config.Data, MaxBytes: h.config.Journal.MaxBytes, Holding: holding, Logger: h.log,
+	})
+	if err != nil {
+		return err
+	}
+	h.closers = append(h.closers, journal.Close)
+	h.journal = journal
+	for _, n := range append(notes, more...) {
+		where := ""
+		if n.File != "" {
+			where = "; set aside as " + filepath.Base(n.File)
+		}
+		h.note(n.What, n.Cause+where)
+	}
+	return nil
+}
+
+// note keeps what was found at the start, for the page, the log and the journal.
+func (h *house) note(what, cause string) {
+	h.notes = append(h.notes, what+": "+cause)
+	h.log.Warn("found at start", "what", what, "cause", cause)
+}
+
+// replay reads what must be remembered: the last snapshot, and every entry of the journal after it.
+func (h *house) replay() (*agent.Replay, error) {
+	replay := &agent.Replay{}
+	snapshot, found, err := h.memory.Get(snapshotKey)
+	if err != nil || !found || snapshot.Epoch != h.journal.Epoch() {
+		snapshot = memorySnapshot{}
+	}
+	replay.Restore(snapshot.Memory, snapshot.Mark)
+	for after := snapshot.Seq; ; {
+		frames, err := h.journal.Read(after, 1024)
+		if err != nil {
+			return nil, err
+		}
+		if len(frames) == 0 {
+			return replay, nil
+		}
+		for _, f := range frames {
+			if f.Gap == nil {
+				if record, err := agent.Decode(f.Open, f.Personal); err == nil {
+					replay.Add(record)
+				}
+			}
+			after = f.Seq
+		}
+	}
+}
+
+// saveMemory makes the next start short. What it stores is in the journal already.
+func (h *house) saveMemory(ctx context.Context) error {
+	s, err := h.agent.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if s.Seq > 0 {
+		if err := h.journal.Wait(ctx, s.Seq-1); err != nil {
+			return err
+		}
+	}
+	if h.store.ReadOnly() {
+		return nil
+	}
+	return h.memory.Put(snapshotKey, memorySnapshot{Epoch: h.journal.Epoch(), Seq: s.Seq, Mark: s.Mark, Memory: s.Memory})
+}
+
+func (h *house) rules() panel.Rules {
+	r := panel.Rules{
+		ID: h.id, Boot: h.boot, Words: panel.WordsIn(h.config.Site.Language), Zone: h.config.Site.TimeZone,
+		RingFor: ringFor, TalkFor: talkFor,
+	}
+	if t := h.config.SIP.RingTimeout; t > 0 {
+		r.RingFor = t
+	}
+	for _, d := range h.config.Doors {
+		r.Doors = append(r.Doors, panel.DoorRules{Name: d.Name, Pulse: d.Pulse, OpenDigit: d.OpenDigit, HeldAfter: d.HeldOpenAfter})
+	}
+	for _, reader := range h.config.Readers {
+		r.Readers = append(r.Readers, panel.Reader{Name: reader.Name, Door: reader.Door})
+	}
+	return r
+}
+
+func doorNames(c configs.Config) []string {
+	var names []string
+	for _, d := range c.Doors {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+func seedButtons(c configs.Config) []buttonRecord {
+	var seed []buttonRecord
+	for _, b := range c.Buttons {
+		seed = append(seed, buttonRecord{Number: b.Number, Label: b.Label, Target: b.Target, Account: b.Account})
+	}
+	return seed
+}
+
+func sipAccounts(list []configs.Account) []sip.Account {
+	var accounts []sip.Account
+	for _, a := range list {
+		accounts = append(accounts, sip.Account{
+			Name: a.Name, Registrar: a.Registrar, User: a.User, Password: sip.Secret(a.Password.Reveal()), Expires: a.Expires,
+		})
+	}
+	return accounts
+}
+
+// router tells how a target would be reached (R-24): a phone on this host or on the LAN, called directly, is free;
+// whatever goes through a server, or out of the LAN, is not.
+func router(accounts []configs.Account) func(target, account string) (panel.Route, string) {
+	return func(target, account string) (panel.Route, string) {
+		switch {
+		case target == "":
+			return panel.NoRoute, ""
+		case account != "":
+			return panel.Server, account
+		case sip.NeedsAccount(target):
+			if len(accounts) == 0 {
+				return panel.Server, ""
+			}
+			return panel.Server, accounts[0].Name
+		}
+		host := hostOf(target)
+		for _, a := range accounts {
+			if strings.EqualFold(hostOf(a.Registrar), host) {
+				return panel.Server, a.Name
+			}
+		}
+		if onLAN(host) {
+			return panel.LAN, ""
+		}
+		return panel.Server, ""
+	}
+}
+
+// hostOf takes the host out of a SIP address that ParseTarget has accepted.
+func hostOf(target string) string {
+	_, rest, _ := strings.Cut(target, ":")
+	rest, _, _ = strings.Cut(rest, ";")
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		rest = rest[at+1:]
+	}
+	if host, _, err := net.SplitHostPort(rest); err == nil {
+		return host
+	}
+	return strings.Trim(rest, "[]")
+}
+
+func onLAN(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if !strings.Contains(host, ".") {
+		return true // a name without a domain is one of the LAN's
+	}
+	for _, domain := range []string{".local", ".lan", ".home.arpa", ".internal"} {
+		if strings.HasSuffix(host, domain) {
+			return true
+		}
+	}
+	return false
+}
+
+// telephone gives the agent the phone, with "every account" understood.
+func (h *house) telephone() agent.Phone {
+	return telephone{phone: h.phone, accounts: h.config.SIP.Accounts, parts: h.parts}
+}
+
+type telephone struct {
+	phone    *sip.Phone
+	accounts []configs.Account
+	parts    *parts
+}
+
+func (t telephone) Place(call, target, account string) { t.phone.Place(call, target, account) }
+func (t telephone) HangUp(call string)                 { t.phone.HangUp(call) }
+
+func (t telephone) SetAccount(name string, on bool) {
+	for _, a := range t.accounts {
+		if name == "" || name == a.Name {
+			t.phone.SetAccount(a.Name, on)
+		}
+	}
+}
+
+// phoneEvent puts what the telephone says into the words of the core.
+func (h *house) phoneEvent(e sip.Event) {
+	switch e.Kind {
+	case sip.Ringing:
+		h.agent.Post(panel.CallRinging{Call: e.Call})
+	case sip.Answered:
+		h.agent.Post(panel.CallAnswered{Call: e.Call})
+	case sip.Digit:
+		h.agent.Post(panel.DigitPressed{Call: e.Call, Digit: e.Digit})
+	case sip.Ended:
+		h.agent.Post(panel.CallEnded{Call: e.Call})
+	case sip.Failed:
+		reason := panel.Unreachable
+		switch e.Reason {
+		case sip.Busy:
+			reason = panel.Busy
+		case sip.Refused:
+			reason = panel.Refused
+		case sip.NoAnswer:
+			reason = panel.NoAnswer
+		}
+		h.agent.Post(panel.CallFailed{Call: e.Call, Reason: reason, Detail: e.Text})
+	case sip.AccountChanged:
+		state := map[sip.AccountState]string{sip.Registered: "ok", sip.Registering: "starting", sip.Unavailable: "failed", sip.Off: "off"}[e.State]
+		h.parts.set("account", e.Account, state, e.Text)
+		h.agent.Post(panel.AccountChanged{Account: e.Account, State: string(e.State), Detail: e.Text})
+	}
+}
+
+func (h *house) buildUplink() error {
+	box, err := newOutbox(h.journal)
+	if err != nil {
+		return err
+	}
+	c := h.config.Uplink
+	keys := map[envelope.KeyID]ed25519.PublicKey{}
+	for _, k := range c.CommandKeys {
+		keys[envelope.IDOf(k)] = k
+	}
+	h.uplink, err = uplink.New(uplink.Options{
+		Broker: c.Broker, User: c.User, Password: uplink.Secret(c.Password.Reveal()), CAFile: c.CA, Site: c.Site, Panel: h.id,
+		Boot: h.boot, Hub: c.Hub, Heartbeat: c.Heartbeat, Status: h.status, Logger: h.log.With("part", "uplink"),
+		Command:  func(raw []byte, retained bool) { h.command(raw, retained, keys) },
+		Document: func(kind telemetry.DocumentKind, _ string, payload []byte) { h.document(kind, payload) },
+		State: func(connected bool, cause string) {
+			if connected {
+				h.parts.set("uplink", c.Broker, "ok", "")
+			} else {
+				h.parts.set("uplink", c.Broker, "failed", cause)
+			}
+		},
+	}, box)
+	h.parts.set("uplink", c.Broker, "starting", "")
+	return err
+}
+
+// command brings an order before the core. Only what cannot be read at all is refused here: there is nothing to decide on.
+func (h *house) command(raw []byte, retained bool, keys map[envelope.KeyID]ed25519.PublicKey) {
+	command, kid, err := telemetry.OpenCommand(raw, func(id envelope.KeyID) (ed25519.PublicKey, bool) {
+		k, ok := keys[id]
+		return k, ok
+	})
+	refuse := func(why, detail string) {
+		h.agent.Post(panel.Noted{Entry: panel.Entry{Kind: panel.AccessRefused, Why: why, Detail: "command: " + detail}})
+		if command.Number > 0 {
+			h.uplink.Reply(telemetry.Reply{Number: command.Number, Result: telemetry.ResultRefused, Why: why})
+		}
+	}
+	switch {
+	case errors.Is(err, envelope.ErrForged) || errors.Is(err, envelope.ErrUnknownKey):
+		refuse("not_signed", err.Error())
+		return
+	case err != nil:
+		refuse("malformed", err.Error())
+		return
+	case command.Verb != telemetry.VerbOpen:
+		refuse("unknown_command", command.Verb)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), orderTimeout)
+	defer cancel()
+	answer, err := h.agent.Open(ctx, panel.OpenRequested{
+		Request: newID(8), Door: command.Object, Who: "key " + kid.String(), Via: "command",
+		Order: &panel.Order{
+			Signer: kid.String(), Panel: command.Panel, Boot: command.Boot, Number: command.Number,
+			Deadline: time.Duration(min(command.DeadlineMS, maxDeadlineMS)) * time.Millisecond, Retained: retained,
+		},
+	})
+	reply := telemetry.Reply{Number: command.Number, Result: telemetry.ResultRefused, Why: answer.Why}
+	switch {
+	case err != nil:
+		reply.Result, reply.Why = telemetry.ResultFailed, err.Error()
+	case answer.Granted:
+		reply.Result, reply.Why = telemetry.ResultDone, ""
+	}
+	h.uplink.Reply(reply)
+}
+
+const (
+	orderTimeout = 5 * time.Second
+	// maxDeadlineMS keeps a deadline inside a Duration: some 290 years.
+	maxDeadlineMS = 9_000_000_000_000
+)
+
+// presentScans takes codes from the scanners, one at a time, until ctx ends.
+func (h *house) presentScans(ctx context.Context, scans <-chan scan) {
+	port := licensePort{licenses: h.licenses, agent: h.agent}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-scans:
+			if _, err := port.Present(ctx, s.text, "scanner", ""); err != nil && ctx.Err() == nil {
+				h.log.Error("cannot take scanned code", "reader", s.reader, "cause", err)
+				h.agent.Post(panel.CodeRejected{Reader: s.reader, Why: "cannot_store"})
+			}
+		}
+	}
+}
+
+// document presents a signed document from upstream the way a scanned code is presented.
+func (h *house) document(kind telemetry.DocumentKind, payload []byte) {
+	as := map[telemetry.DocumentKind]envelope.Kind{
+		telemetry.DocumentGrant: envelope.License, telemetry.DocumentDelegation: envelope.Delegation,
+		telemetry.DocumentRevocation: envelope.Revocation, telemetry.DocumentSlice: envelope.Slice,
+	}[kind]
+	if len(payload) == 0 || as == "" {
+		return // withdrawn: what a panel holds it keeps until a revocation says otherwise
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), orderTimeout)
+	defer cancel()
+	port := licensePort{licenses: h.licenses, agent: h.agent}
+	if v, err := port.presentQuietly(ctx, envelope.Armor(as, payload)); err != nil {
+		h.log.Error("cannot take document from upstream", "kind", kind, "result", v.Result, "cause", err)
+	}
+}
+
+// status is the panel's word about itself, retained at the broker.
+func (h *house) status() telemetry.Status {
+	now, view := h.clock.now(), h.agent.View()
+	s := telemetry.Status{
+		Online: true, Boot: h.boot, Epoch: h.journal.Epoch(), Seq: h.journal.Durable(), Version: version(), Since: h.started,
+		MonoMS: uint64(now.Mono.Milliseconds()), Accounts: h.parts.ofKind("account"), Doors: map[string]telemetry.Door{}, ClockTrusted: now.Trusted,
+	}
+	if roots := h.config.License.Roots; len(roots) > 0 {
+		s.Root = envelope.KeyText(roots[0])
+	}
+	for _, d := range view.Doors {
+		s.Doors[d.Name] = telemetry.Door{Open: d.Released, Contact: contactOf(d, h.hardware.contacts[d.Name]), Alarm: alarmOf(d, view.Fire)}
+	}
+	return s
+}
+
+func (h *house) buildPages(senses *senses, more extras) error {
+	sessions := sessionPort{storage.NewTable[web.Session](h.store, "sessions")}
+	if err := sessions.dropOld(h.clock.now().Wall); err != nil {
+		h.log.Warn("cannot forget old sessions", "cause", err)
+	}
+	safe := map[string]string{}
+	for _, d := range h.config.Doors {
+		safe[d.Name] = string(d.Safe)
+	}
+	licenses := licensePort{licenses: h.licenses, agent: h.agent}
+	keypad := ""
+	if i := slices.IndexFunc(h.config.Readers, func(r configs.Reader) bool { return r.Direction == configs.In }); i >= 0 {
+		keypad = h.config.Readers[i].Name
+	}
+	var simulated http.Handler
+	if h.hardware.sim != nil {
+		mux := http.NewServeMux()
+		mux.Handle("/sim/", h.hardware.sim)
+		if more.handlers != nil {
+			for pattern, handler := range more.handlers(h) {
+				mux.Handle(pattern, handler)
+			}
+		}
+		simulated = mux
+	}
+	pages, err := web.New(web.Options{
+		Doors: doorPort{agent: h.agent, safe: safe, contacts: h.hardware.contacts, parts: h.parts}, Licenses: licenses,
+		People: h.dir, Credentials: h.dir, Schedules: h.dir, Buttons: h.dir, Learner: learnPort{h.agent},
+		Journal: journalPort{h.journal}, Accounts: accountPort{storage.NewTable[web.User](h.store, "users")}, Sessions: sessions,
+		Face: facePort{agent: h.agent, dir: h.dir}, Touch: touchPort{agent: h.agent, reader: keypad},
+		Status: h.webStatus, Alive: h.agent.Alive, Ready: h.ready,
+		Note: func(e panel.Entry) { h.agent.Post(panel.Noted{Entry: e}) },
+		ShowSetupCode: func(code string) {
+			h.hardware.setupCode(code)
+			h.agent.Post(panel.SetupCodeChanged{Code: code})
+			if code != "" {
+				h.log.Warn("setup code for the first login, valid for ten minutes", "code", code)
+			}
+		},
+		Clock: h.clock.now, Sim: simulated, Metrics: http.HandlerFunc(h.metrics),
+		SiteName: h.config.Site.Name, Language: h.config.Site.Language, Hosts: h.config.Web.Hosts, Logger: h.log.With("part", "web"),
+	})
+	h.pages = pages
+	senses.service = func() {
+		h.agent.Post(panel.Noted{Entry: panel.Entry{Kind: panel.ServiceOn}})
+		pages.OpenSetupWindow()
+	}
+	return err
+}
+
+func (h *house) ready() (bool, []string) {
+	var causes []string
+	if h.store.ReadOnly() {
+		causes = append(causes, "the store was written by a newer version and is read-only: install that version")
+	}
+	if !h.agent.JournalOK() {
+		causes = append(causes, "the journal cannot be written: check the disk")
+	}
+	return len(causes) == 0, causes
+}
+
+func (h *house) webStatus() web.Status {
+	now := h.clock.now()
+	s := web.Status{
+		Version: version(), Panel: h.id, Site: h.config.Site.Name, Boot: h.boot, StartedAt: h.started, Now: now.Wall, Trusted: now.Trusted,
+		ReadOnly: h.store.ReadOnly(), Fingerprint: h.print, Epoch: h.journal.Epoch(), Seq: h.journal.Durable(), Parts: h.parts.all(), Notes: h.notes,
+	}
+	for _, root := range h.config.License.Roots {
+		s.Roots = append(s.Roots, envelope.KeyText(root))
+	}
+	return s
+}
+
+func (h *house) metrics(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	first, last := h.journal.Bounds()
+	metrics.WriteGaugeUint64(w, "doorpanel_journal_first_seq", first)
+	metrics.WriteGaugeUint64(w, "doorpanel_journal_last_seq", last)
+	metrics.WriteGaugeUint64(w, "doorpanel_journal_bytes", uint64(h.journal.Bytes()))
+	metrics.WriteCounterUint64(w, "doorpanel_events_dropped_total", h.agent.Dropped())
+	metrics.WriteGaugeUint64(w, "doorpanel_usable_buttons", uint64(h.licenses.Entitlements().Buttons()))
+	for _, p := range h.parts.all() {
+		up := uint64(0)
+		if p.State == "ok" {
+			up = 1
+		}
+		metrics.WriteGaugeUint64(w, fmt.Sprintf("doorpanel_part_up{kind=%q,name=%q}", p.Kind, p.Name), up)
+	}
+	metrics.WriteProcessMetrics(w)
+}
+
+// senses is where the hardware's callbacks arrive. It is filled once everything is built.
+type senses struct {
+	agent   atomic.Pointer[agent.Agent]
+	doors   []string
+	service func()
+	scans   chan scan
+}
+
+// scan is a text that a scanner read.
+type scan struct{ reader, text string }
+
+// scan hands a code to whoever presents codes; a scanner that reads faster than the disk writes is not waited for.
+func (s *senses) scan(reader, text string) {
+	select {
+	case s.scans <- scan{reader, text}:
+	default:
+	}
+}
+
+func (s *senses) press(button int)            { s.agent.Load().Press(button) }
+func (s *senses) card(reader, uid string)     { s.agent.Load().Card(reader, uid) }
+func (s *senses) key(reader string, key rune) { s.agent.Load().Key(reader, key) }
+func (s *senses) post(e panel.Event)          { s.agent.Load().Post(e) }
+
+func (s *senses) contact(door string, open, atStart bool) {
+	if open {
+		s.post(panel.DoorOpened{Door: door, AtStart: atStart})
+	} else {
+		s.post(panel.DoorClosed{Door: door})
+	}
+}
+
+// input is a line of the whole panel, or the exit button of the first door.
+func (s *senses) input(name string, on bool) {
+	switch {
+	case name == "exit":
+		if on {
+			s.post(panel.ExitRequested{Door: s.doors[0]})
+		}
+	case strings.HasPrefix(name, "exit-"):
+		if on {
+			s.post(panel.ExitRequested{Door: strings.TrimPrefix(name, "exit-")})
+		}
+	case name == "fire" && on:
+		s.post(panel.FireAlarm{})
+	case name == "fire":
+		s.post(panel.Cleared{Input: panel.Fire})
+	case name == "tamper" && on:
+		s.post(panel.Tampered{})
+	case name == "tamper":
+		s.post(panel.Cleared{Input: panel.Tamper})
+	case name == "service" && on:
+		s.service()
+	}
+}
+
+// fingerprint names a signed document by its bytes.
+func fingerprint(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:16])
+}
+
+// urlOf is how a browser on this host reaches a listener.
+func urlOf(l net.Addr, tls bool) string {
+	u := url.URL{Scheme: "http", Host: l.String()}
+	if tls {
+		u.Scheme = "https"
+	}
+	return u.String()
+}
+
+// close undoes build in reverse.
+func (h *house) close() error {
+	var faults []error
+	for _, undo := range slices.Backward(h.closers) {
+		faults = append(faults, undo())
+	}
+	h.closers = nil
+	return errors.Join(faults...)
+}
