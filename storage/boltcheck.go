@@ -164,7 +164,7 @@ func checkTree(f *os.File, m boltMeta) error {
 			return err
 		}
 	}
-	_, err = c.tree(m.root, 0, 0)
+	_, _, err = c.tree(m.root, 0, 0)
 	return err
 }
 
@@ -216,14 +216,14 @@ func (c *treeCheck) freelist(b []byte) error {
 	return nil
 }
 
-// tree checks the pages below id and returns the first key in them.
-func (c *treeCheck) tree(id uint64, depth, nesting int) ([]byte, error) {
+// tree checks the pages below id and returns the first and the last key in them.
+func (c *treeCheck) tree(id uint64, depth, nesting int) (first, last []byte, err error) {
 	if depth > maxTreeDepth {
-		return nil, fmt.Errorf("page %d lies too deep", id)
+		return nil, nil, fmt.Errorf("page %d lies too deep", id)
 	}
 	b, err := c.page(id)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	e := binary.NativeEndian
 	if e.Uint16(b[8:]) != flagBranch {
@@ -231,58 +231,58 @@ func (c *treeCheck) tree(id uint64, depth, nesting int) ([]byte, error) {
 	}
 	count := int(e.Uint16(b[10:]))
 	if count == 0 || boltHeader+count*boltElement > len(b) {
-		return nil, fmt.Errorf("page %d names %d branches", id, count)
+		return nil, nil, fmt.Errorf("page %d names %d branches", id, count)
 	}
-	var first, last []byte
 	for i := range count {
 		at := boltHeader + i*boltElement
 		key, err := cut(b, at, e.Uint32(b[at:]), e.Uint32(b[at+4:]))
 		if err != nil || len(key) == 0 || (i > 0 && bytes.Compare(last, key) >= 0) {
-			return nil, fmt.Errorf("page %d: branch %d is damaged", id, i)
+			return nil, nil, fmt.Errorf("page %d: branch %d is damaged or begins before the one before it ends", id, i)
 		}
-		low, err := c.tree(e.Uint64(b[at+8:]), depth+1, nesting)
+		low, high, err := c.tree(e.Uint64(b[at+8:]), depth+1, nesting)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if low != nil && bytes.Compare(low, key) < 0 {
-			return nil, fmt.Errorf("page %d: branch %d begins after its first key", id, i)
+			return nil, nil, fmt.Errorf("page %d: branch %d begins after its first key", id, i)
 		}
 		if i == 0 {
 			first = key
 		}
-		last = key
+		if last = key; high != nil {
+			last = high
+		}
 	}
-	return first, nil
+	return first, last, nil
 }
 
-func (c *treeCheck) leaf(b []byte, name string, nesting int) ([]byte, error) {
+func (c *treeCheck) leaf(b []byte, name string, nesting int) (first, last []byte, err error) {
 	e := binary.NativeEndian
 	count := int(e.Uint16(b[10:]))
 	if e.Uint16(b[8:]) != flagLeaf || boltHeader+count*boltElement > len(b) {
-		return nil, fmt.Errorf("%s is neither branch nor leaf", name)
+		return nil, nil, fmt.Errorf("%s is neither branch nor leaf", name)
 	}
-	var first, last []byte
 	for i := range count {
 		at := boltHeader + i*boltElement
 		flags, pos, ksize, vsize := e.Uint32(b[at:]), e.Uint32(b[at+4:]), e.Uint32(b[at+8:]), e.Uint32(b[at+12:])
 		key, errK := cut(b, at, pos, ksize)
 		_, errV := cut(b, at, pos, ksize+vsize)
 		if errK != nil || errV != nil || ksize+vsize < ksize || len(key) == 0 || (i > 0 && bytes.Compare(last, key) >= 0) {
-			return nil, fmt.Errorf("%s: record %d is damaged", name, i)
+			return nil, nil, fmt.Errorf("%s: record %d is damaged", name, i)
 		}
 		if flags&flagBucket != 0 {
 			if err := c.bucket(b[at+int(pos)+int(ksize):][:vsize], string(key), nesting+1); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		} else if flags != 0 {
-			return nil, fmt.Errorf("%s: record %d has unknown flags", name, i)
+			return nil, nil, fmt.Errorf("%s: record %d has unknown flags", name, i)
 		}
 		if i == 0 {
 			first = key
 		}
 		last = key
 	}
-	return first, nil
+	return first, last, nil
 }
 
 // bucket checks a table: 16 bytes (root page, sequence), and the page itself when the table is small.
@@ -291,13 +291,13 @@ func (c *treeCheck) bucket(v []byte, name string, nesting int) error {
 		return fmt.Errorf("table %q is damaged", name)
 	}
 	if root := binary.NativeEndian.Uint64(v); root != 0 {
-		_, err := c.tree(root, 0, nesting)
+		_, _, err := c.tree(root, 0, nesting)
 		return err
 	}
 	if len(v) < 16+boltHeader {
 		return fmt.Errorf("table %q is damaged", name)
 	}
-	_, err := c.leaf(v[16:], fmt.Sprintf("table %q", name), nesting)
+	_, _, err := c.leaf(v[16:], fmt.Sprintf("table %q", name), nesting)
 	return err
 }
 

@@ -169,6 +169,8 @@ func (s *Store) replace(f *os.File, cause error, notes []Note) (*os.File, []Note
 			return nil, notes, errors.Join(fmt.Errorf("cannot set the damaged store aside: %w", err), f.Close())
 		}
 		note.File = aside
+	} else if err := removeIfThere(s.path); err != nil {
+		return nil, notes, errors.Join(err, f.Close())
 	}
 	for _, suffix := range []string{copySuffix, olderSuffix} {
 		at, err := restoreCopy(s.path+suffix, s.path)
@@ -215,7 +217,9 @@ func openChecked(path string, f *os.File, o Options) (db *bolt.DB, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			// bbolt is left half open on purpose: closing it after a panic can wait for locks that nobody gives back.
-			db, err = nil, damageError{errors.Join(fmt.Errorf("bbolt panics: %v", r), f.Close())}
+			// Its mapping would keep the lock of the file even after the file is closed.
+			unlock := unix.Flock(int(f.Fd()), unix.LOCK_UN)
+			db, err = nil, damageError{errors.Join(fmt.Errorf("bbolt panics: %v", r), unlock, f.Close())}
 		}
 	}()
 	used := false
