@@ -1,0 +1,112 @@
+// Command doorlicense is the vendor's desk: it makes keys, lets issuers sign, issues and revokes licenses, draws and inspects their
+// codes. It keeps no book of what was issued and never speaks to a panel.
+package main
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	os.Exit(run(desk{in: os.Stdin, out: os.Stdout, notes: os.Stderr, now: time.Now, random: rand.Reader}, os.Args[1:]))
+}
+
+// desk is the outside world as the commands see it.
+type desk struct {
+	in     io.Reader
+	out    io.Writer // what a script reads
+	notes  io.Writer // what only people read
+	now    func() time.Time
+	random io.Reader
+}
+
+// Exit codes of the outside contract.
+const (
+	done    = 0
+	refused = 1
+	misused = 2
+)
+
+// usageError is a command line that cannot be understood; everything else is a refusal or failure.
+type usageError struct{ error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// errRefused ends with the exit code for a refusal after the answer was printed in full.
+var errRefused = errors.New("refused")
+
+func run(d desk, args []string) int {
+	root := &cobra.Command{
+		Use:           "doorlicense",
+		Short:         "Make keys, issue, inspect and revoke doorpanel licenses",
+		Example:       firstSteps,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("unknown command %q; see doorlicense --help", args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetIn(d.in)
+	root.SetOut(d.out)
+	root.SetErr(d.notes)
+	root.SetArgs(args)
+	root.AddCommand(keygenCommand(d), delegateCommand(d), issueCommand(d), inspectCommand(d), qrCommand(d), revokeCommand(d), signCommand(d))
+	err := root.Execute()
+	switch {
+	case err == nil:
+		return done
+	case errors.Is(err, errRefused):
+		return refused
+	case errors.As(err, &usageError{}):
+		fmt.Fprintln(d.notes, "doorlicense:", err)
+		return misused
+	}
+	fmt.Fprintln(d.notes, "doorlicense:", err)
+	return refused
+}
+
+const firstSteps = `  doorlicense keygen root --out root.key
+  doorlicense issue --key root.key --grant buttons=10 --label "Villa Rosa" --out villa.png
+  doorlicense inspect villa.png --root "$(doorlicense keygen --show root.key)"`
+
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usage("%s takes %s; see doorlicense %s --help", cmd.Name(), what, cmd.Name())
+		}
+		return nil
+	}
+}
+
+func printJSON(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
+
+// moment reads a date (its first instant in UTC) or a time with zone.
+func moment(flag, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at.UTC(), nil
+		}
+	}
+	return time.Time{}, usage("cannot read --%s %q: write a date like 2027-01-31, or a time like 2027-01-31T12:00:00Z", flag, text)
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/doorpanel/doorpanel/license/envelope"
+	"github.com/doorpanel/doorpanel/qr"
+)
+
+// document is something signed, ready to be handed over.
+type document struct {
+	kind    envelope.Kind
+	raw     []byte
+	id      string // of a license; empty for others
+	summary string // what it says, for people
+}
+
+// deliver prints the text, or JSON, and draws the picture when one was asked for.
+func (d desk) deliver(doc document, picture string, asJSON bool) error {
+	text := envelope.Armor(doc.kind, doc.raw)
+	if picture != "" {
+		if err := drawCode(text, picture, qr.Options{}); err != nil {
+			return err
+		}
+		fmt.Fprintf(d.notes, "wrote %s\n", picture)
+	}
+	fmt.Fprintf(d.notes, "%s, %d bytes\n", doc.summary, len(doc.raw))
+	if asJSON {
+		return printJSON(d.out, struct {
+			Kind    envelope.Kind `json:"kind"`
+			ID      string        `json:"id,omitempty"`
+			Text    string        `json:"text"`
+			Bytes   int           `json:"bytes"`
+			Picture string        `json:"picture,omitempty"`
+		}{doc.kind, doc.id, text, len(doc.raw), picture})
+	}
+	_, err := fmt.Fprintln(d.out, text)
+	return err
+}
+
+func drawCode(text, path string, options qr.Options) error {
+	var picture []byte
+	var err error
+	switch {
+	case strings.HasSuffix(path, ".png"):
+		picture, err = qr.PNG(text, options)
+	case strings.HasSuffix(path, ".svg"):
+		var drawing string
+		drawing, err = qr.SVG(text, options)
+		picture = []byte(drawing)
+	default:
+		return usage("cannot draw %q: the name must end in .png or .svg", path)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot draw %s: %w", path, err)
+	}
+	if err := os.WriteFile(path, picture, 0o644); err != nil {
+		return fmt.Errorf("cannot write picture: %w", err)
+	}
+	return nil
+}
+
+// codeText finds the text of a code in what a person named: the text itself, "-" for the input, a file with the text, or a picture.
+func (d desk) codeText(named string) (string, error) {
+	if _, _, err := envelope.Unarmor(named); err == nil {
+		return named, nil
+	}
+	var raw []byte
+	var err error
+	switch {
+	case named == "-":
+		raw, err = readAll(d.in, "the input")
+	case strings.Contains(named, ":") && !exists(named):
+		return named, nil
+	default:
+		raw, err = readSmall(named)
+	}
+	if err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(string(raw), "\x89PNG") || strings.HasPrefix(string(raw), "\xff\xd8") {
+		return qr.ReadBytes(raw)
+	}
+	return string(raw), nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// document opens nothing: it takes the text apart and checks that it claims to be of the kind that is wanted.
+func (d desk) document(named string, want envelope.Kind) ([]byte, error) {
+	text, err := d.codeText(named)
+	if err != nil {
+		return nil, err
+	}
+	kind, raw, err := envelope.Unarmor(text)
+	if err != nil {
+		return nil, err
+	}
+	if kind != want {
+		return nil, fmt.Errorf("cannot use %s: it is a %s, not a %s", named, kind, want)
+	}
+	return raw, nil
+}
