@@ -7,13 +7,11 @@ import (
 	"net"
 	"sync"
 	"time"
-
-	"github.com/doorpanel/doorpanel/telemetry"
 )
 
-// packetLimit is the largest packet that is read, in bytes: a document, its topic and the header. The client library would make
-// room for 256 MiB at a broker's word.
-const packetLimit = telemetry.DocumentLimit + 8<<10
+// packetLimit is the largest packet that is read, in bytes. Documents that are too large for us are still read and passed over, so
+// that one of them does not cost the connection; but the client library would make room for 256 MiB at a broker's word.
+const packetLimit = 1 << 20
 
 const connectTimeout = 10 * time.Second
 

@@ -24,6 +24,7 @@ import (
 type session struct {
 	*Uplink
 	client mqtt.Client
+	ending <-chan struct{}    // Run is asked to end
 	lost   chan error         // from the library: the connection is gone
 	faults chan error         // from the callbacks: the connection is to be given up
 	acks   chan telemetry.Ack // from the hub
@@ -110,6 +111,7 @@ func (s *session) goBack(from uint64) error {
 func (u *Uplink) session(ctx context.Context) (established bool, err error) {
 	s := &session{
 		Uplink:   u,
+		ending:   ctx.Done(),
 		lost:     make(chan error, 1),
 		faults:   make(chan error, 1),
 		acks:     make(chan telemetry.Ack, ackQueue),
@@ -370,10 +372,21 @@ func (s *session) due() error {
 	return nil
 }
 
-func (s *session) publish(topic string, retained bool, payload []byte, p publication) {
-	p.since = time.Now()
-	p.token = s.client.Publish(topic, 1, retained, payload)
-	s.unacked = append(s.unacked, p)
+// publish hands a message to the library, which takes it at once or, when the connection is stuck or just breaking, only after its
+// write timeout; that is not waited for.
+func (s *session) publish(topic string, retained bool, payload []byte, p publication) error {
+	taken := make(chan mqtt.Token, 1)
+	go func() { taken <- s.client.Publish(topic, 1, retained, payload) }()
+	select {
+	case p.token = <-taken:
+		p.since = time.Now()
+		s.unacked = append(s.unacked, p)
+		return nil
+	case lost := <-s.lost:
+		return s.gone(lost)
+	case <-s.ending:
+		return context.Canceled
+	}
 }
 
 func (s *session) publishStatus() error {
@@ -385,8 +398,7 @@ func (s *session) publishStatus() error {
 		return err
 	}
 	s.statusOut, s.statusNext = true, time.Now().Add(s.options.Heartbeat)
-	s.publish(telemetry.StatusTopic(s.options.Site, s.options.Panel), true, payload, publication{state: true})
-	return nil
+	return s.publish(telemetry.StatusTopic(s.options.Site, s.options.Panel), true, payload, publication{state: true})
 }
 
 func (s *session) publishEvent(event telemetry.Event) error {
@@ -403,8 +415,7 @@ func (s *session) publishEvent(event telemetry.Event) error {
 		s.progress = time.Now()
 	}
 	s.window.sent(event.Seq, event.Epoch)
-	s.publish(telemetry.EventTopic(s.options.Site, s.options.Panel), false, payload, publication{seq: event.Seq})
-	return nil
+	return s.publish(telemetry.EventTopic(s.options.Site, s.options.Panel), false, payload, publication{seq: event.Seq})
 }
 
 func (s *session) publishReply(reply telemetry.Reply) error {
@@ -413,8 +424,7 @@ func (s *session) publishReply(reply telemetry.Reply) error {
 		s.log.Error("cannot answer a command", "number", reply.Number, "cause", err)
 		return nil
 	}
-	s.publish(telemetry.ReplyTopic(s.options.Site, s.options.Panel), false, payload, publication{})
-	return nil
+	return s.publish(telemetry.ReplyTopic(s.options.Site, s.options.Panel), false, payload, publication{})
 }
 
 func (s *session) gone(cause error) error {

@@ -421,6 +421,11 @@ func TestMalformedPayloadsChangeNothing(t *testing.T) {
 			}
 		}
 	}
+	hub.Publish(telemetry.DocumentTopic("villa", "gate", telemetry.DocumentGrant, "large"), make([]byte, telemetry.DocumentLimit+1), true)
+	hub.Publish(telemetry.DocumentTopic("villa", "gate", telemetry.DocumentGrant, "small"), []byte("g"), true)
+	if got := await(t, r.documents); got.id != "small" {
+		t.Errorf("got document %s of %d bytes", got.id, len(got.payload))
+	}
 	if _, done := j.state(); done != 0 {
 		t.Errorf("the cursor moved to %d", done)
 	}
