@@ -14,7 +14,7 @@ import (
 
 // commands lists everything doorpanel can be told to do.
 func commands() []*cobra.Command {
-	return append([]*cobra.Command{runCommand(), checkCommand(), versionCommand()}, moreCommands()...)
+	return append([]*cobra.Command{runCommand(), checkCommand(), versionCommand()}, demoCommands()...)
 }
 
 // isCobraUsage recognizes the errors that cobra itself makes of a wrong call.
@@ -111,5 +111,3 @@ func versionCommand() *cobra.Command {
 		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "doorpanel", version()) },
 	}
 }
-
-func moreCommands() []*cobra.Command { return nil }
