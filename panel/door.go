@@ -162,7 +162,7 @@ func (s *step) cleared(e Cleared) {
 			s.watchHeld(i)
 		}
 		s.record(Entry{Kind: FireOff})
-		s.idle()
+		s.afterMessage()
 	case Tamper:
 		if s.p.tamper {
 			s.p.tamper = false
