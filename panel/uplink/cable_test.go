@@ -11,8 +11,9 @@ import (
 type cable struct {
 	addr string
 
-	lock sync.Mutex
-	ends []net.Conn
+	listener net.Listener
+	lock     sync.Mutex
+	ends     []net.Conn
 }
 
 func newCable(t *testing.T, broker string) *cable {
@@ -21,11 +22,10 @@ func newCable(t *testing.T, broker string) *cable {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cable{addr: listener.Addr().String()}
+	c := &cable{addr: listener.Addr().String(), listener: listener}
 	var carrying sync.WaitGroup
 	t.Cleanup(func() {
-		listener.Close()
-		c.cut()
+		c.remove()
 		carrying.Wait()
 	})
 	carrying.Go(func() {
@@ -61,4 +61,10 @@ func (c *cable) cut() {
 		end.Close()
 	}
 	c.ends = nil
+}
+
+// remove cuts it for good.
+func (c *cable) remove() {
+	c.listener.Close()
+	c.cut()
 }

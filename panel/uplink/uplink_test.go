@@ -158,6 +158,13 @@ func TestLastWillSaysLostWhenTheSocketDies(t *testing.T) {
 	wire.cut()
 	watcher.Await(isStatus(isLost))
 	watcher.Await(isStatus(isOnline))
+	wire.remove()
+	watcher.Await(isStatus(isLost))
+	// A hub that starts later learns of it too.
+	late := broker.Watch(statusTopic)
+	if got := await(t, late.Messages); string(got.Payload) != isLost || !got.Retained {
+		t.Errorf("what stays is %s, retained %v", got.Payload, got.Retained)
+	}
 }
 
 func TestCleanStopSaysStoppedAndNoWillFollows(t *testing.T) {

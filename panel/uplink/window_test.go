@@ -2,9 +2,17 @@ package uplink
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/doorpanel/doorpanel/telemetry"
 )
 
 func TestWindowMovesTheCursorOnlyOverWhatWasSent(t *testing.T) {
@@ -61,6 +69,62 @@ func TestWindowIsFullAtItsLimit(t *testing.T) {
 	w.sent(2, "e1")
 	if !w.full() {
 		t.Error("not full with two of two")
+	}
+}
+
+// brokenToken is a message that the library gave up.
+type brokenToken struct{ mqtt.DummyToken }
+
+func (*brokenToken) Done() <-chan struct{} {
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
+func (*brokenToken) Error() error { return errors.New("connection lost before Publish completed") }
+
+// noOutbox has no method that may be called.
+type noOutbox struct{ Outbox }
+
+func TestMessageThatWasGivenUpIsNotDelivered(t *testing.T) {
+	s := session{Uplink: &Uplink{outbox: noOutbox{}, window: window{limit: 64}}, lost: make(chan error, 1)}
+	s.window.sent(1, "e1")
+	s.unacked = []publication{{token: &brokenToken{}, seq: 1}}
+	s.lost <- errors.New("the cable")
+	if err := s.takeAcknowledged(); err == nil || !strings.Contains(err.Error(), "the cable") {
+		t.Errorf("got %v", err)
+	}
+	if len(s.window.waiting) != 1 || s.window.resume != 1 {
+		t.Errorf("%d wait, delivery is at %d", len(s.window.waiting), s.window.resume)
+	}
+}
+
+// oneEntry gives out its only entry once.
+type oneEntry struct {
+	Outbox
+	asked chan struct{}
+}
+
+func (o oneEntry) Next(ctx context.Context) (telemetry.Event, error) {
+	select {
+	case o.asked <- struct{}{}:
+		return telemetry.Event{Epoch: "e1", Seq: 5}, nil
+	default:
+		<-ctx.Done()
+		return telemetry.Event{}, ctx.Err()
+	}
+}
+
+func TestEntryThatWasReadButNotSentIsReadAgain(t *testing.T) {
+	outbox := oneEntry{asked: make(chan struct{}, 1)}
+	s := session{Uplink: &Uplink{outbox: outbox, window: window{limit: 64}}}
+	s.startReader()
+	for len(outbox.asked) == 0 {
+		runtime.Gosched()
+	}
+	s.stopReader()
+	if s.window.resume != 5 {
+		t.Errorf("delivery goes on at %d", s.window.resume)
 	}
 }
 
