@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Installs what the tests need: the real peers (a SIP phone, a broker, a browser, a QR reader) and what cuts the power.
+# As root on Debian it installs; elsewhere it prints the line to type and stops with 2.
+set -euo pipefail
+
+declare -A package_of=(
+  [mosquitto]=mosquitto [baresip]=baresip [sipp]=sip-tester [chromium]=chromium [zbarimg]=zbar-tools
+  [gcc]=gcc [strace]=strace [qemu-storage-daemon]=qemu-system-common [fusermount3]=fuse3 [mkfs.ext4]=e2fsprogs
+  [shellcheck]=shellcheck
+)
+PATH=$PATH:/usr/sbin:/sbin
+missing=()
+for command in "${!package_of[@]}"; do
+  command -v "$command" >/dev/null || missing+=("${package_of[$command]}")
+done
+# The race detector is C.
+[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+  echo "installing for the tests: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  exit 0
+fi
+echo "the tests need more than is here; type:" >&2
+echo "  sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+exit 2
