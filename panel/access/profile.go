@@ -84,6 +84,9 @@ func (s Slot) check() error {
 			return err
 		}
 	}
+	if s.From == "24:00" {
+		return errors.New("it runs from 24:00; write 00:00 and name the day after")
+	}
 	if s.From == s.To {
 		return fmt.Errorf("from and to are both %q; a whole day is 00:00 to 24:00", s.From)
 	}
