@@ -223,7 +223,7 @@ func (c *call) common(req *stack.Request, seq uint32) {
 // dial sends the INVITE, with a login if one is asked for, and returns the answer; nil when the call has failed.
 func (c *call) dial(invite *stack.Request) *stack.Response {
 	for try := 0; ; try++ {
-		tx, err := c.p.stack.Request(c.hang, invite)
+		tx, err := c.p.send(c.hang, invite)
 		if err != nil {
 			if c.hang.Err() != nil {
 				c.fail(Canceled, 0, "hung up")
@@ -316,7 +316,10 @@ func (c *call) await(tx *stack.ClientTx, invite *stack.Request) *stack.Response 
 				return res
 			default:
 				if res.IsSuccess() {
-					c.sayBye(c.confirm(res))
+					c.mu.Lock()
+					l := c.confirm(res)
+					c.mu.Unlock()
+					c.sayBye(l)
 				}
 				return nil
 			}
@@ -373,10 +376,8 @@ func (c *call) cancel(invite *stack.Request) {
 	})
 }
 
-// confirm sends the ACK of an answer and returns its leg. A repeated answer gets the same ACK again.
+// confirm sends the ACK of an answer and returns its leg. A repeated answer gets the same ACK again. It holds mu.
 func (c *call) confirm(res *stack.Response) leg {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	l := c.legOf(res)
 	ack, again := c.acks[l.tag]
 	if !again {
@@ -384,7 +385,11 @@ func (c *call) confirm(res *stack.Response) leg {
 		ack.SetBody(nil)
 		c.acks[l.tag] = ack
 	}
-	if err := c.p.wire.WriteMsg(ack); err != nil {
+	err := c.p.connect(c.p.life, ack)
+	if err == nil {
+		err = c.p.wire.WriteMsg(ack)
+	}
+	if err != nil {
 		c.p.log.Warn("answer not confirmed", "call", c.id, "to", ack.Destination(), "error", err)
 	}
 	return l
@@ -402,12 +407,12 @@ func (c *call) answerAgain(res *stack.Response) {
 	tag := tagOf(res.To())
 	c.mu.Lock()
 	_, again := c.acks[tag]
-	room := len(c.acks) < maxLegs
-	c.mu.Unlock()
-	if !again && !room {
+	if !again && len(c.acks) >= maxLegs {
+		c.mu.Unlock()
 		return
 	}
 	l := c.confirm(res)
+	c.mu.Unlock()
 	if !again {
 		c.p.background(func() { c.sayBye(l) })
 	}
@@ -519,32 +524,40 @@ var errNoAnswerSDP = errors.New("the answer describes no sound")
 
 // pickedUp takes the answer: ACK, first frame, event, in that order and at once.
 func (c *call) pickedUp(res *stack.Response) {
-	l := c.confirm(res)
-	agreed, err := stream{}, errNoAnswerSDP
-	if len(res.Body()) > 0 {
-		_, agreed, err = readStream(res.Body())
-	}
+	l, err := c.establish(res)
 	if err != nil {
 		c.fail(Refused, res.StatusCode, err.Error())
 		c.sayBye(l)
 		return
 	}
+	c.media.run()
+	c.talk(l)
+}
+
+// establish makes the dialog. It holds mu throughout, so that a key which follows the ACK at once waits for the answer
+// to be told instead of being turned away.
+func (c *call) establish(res *stack.Response) (leg, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.confirm(res)
+	if len(res.Body()) == 0 {
+		return l, errNoAnswerSDP
+	}
+	_, agreed, err := readStream(res.Body())
+	if err != nil {
+		return l, err
+	}
 	if c.p.opt.Audio != nil {
 		c.media.audio = c.p.opt.Audio(c.id, agreed.codec)
 	}
-	c.media.agree(agreed)
+	peer := sourceOf(res.Source())
+	c.media.agree(agreed, peer)
 	c.media.begin()
-	c.mu.Lock()
 	c.leg = l
-	c.peers = append(c.peers, l.out.to.Addr())
-	if from, err := netip.ParseAddrPort(res.Source()); err == nil {
-		c.peers = append(c.peers, from.Addr().Unmap())
-	}
+	c.peers = append(c.peers, l.out.to.Addr(), peer)
 	c.answered = true
 	c.tell(Event{Kind: Answered, Status: res.StatusCode})
-	c.mu.Unlock()
-	c.media.run()
-	c.talk(l)
+	return l, nil
 }
 
 // talk waits for the end of the call.
@@ -632,8 +645,17 @@ func (c *call) belongs(req *stack.Request) bool {
 	}
 	theirs, _ := req.From().Params.Get("tag")
 	ours, _ := req.To().Params.Get("tag")
-	from, err := netip.ParseAddrPort(req.Source())
-	return err == nil && theirs == c.leg.tag && ours == c.localTag && slices.Contains(c.peers, from.Addr().Unmap())
+	from := sourceOf(req.Source())
+	return from.IsValid() && theirs == c.leg.tag && ours == c.localTag && slices.Contains(c.peers, from)
+}
+
+// sourceOf is the address a message came from; the stack has it as text.
+func sourceOf(source string) netip.Addr {
+	from, err := netip.ParseAddrPort(source)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return from.Addr().Unmap()
 }
 
 // info takes a key sent as SIP INFO. The key is told before the answer is sent: a door waits for it.
@@ -696,7 +718,7 @@ func (c *call) renegotiate(req *stack.Request, tx *stack.ServerTx) {
 	res.AppendHeader(stack.NewHeader("Content-Type", "application/sdp"))
 	res.SetBody(body)
 	if offered {
-		c.resound(agreed)
+		c.resound(agreed, req)
 	}
 	ack := c.confirmed(res, tx, acked)
 	switch {
@@ -705,14 +727,14 @@ func (c *call) renegotiate(req *stack.Request, tx *stack.ServerTx) {
 		c.hangUp()
 	case !offered:
 		if _, s, err := readStream(ack.Body()); err == nil {
-			c.resound(s)
+			c.resound(s, req)
 		}
 	}
 }
 
 // resound changes where the sound goes; another telephone may now be at the other end, with its own way of sending keys.
-func (c *call) resound(s stream) {
-	c.media.agree(s)
+func (c *call) resound(s stream, req *stack.Request) {
+	c.media.agree(s, sourceOf(req.Source()))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.way = anyWay

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -112,48 +113,104 @@ func (p *packetDesk) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 }
 
-// streamDesk is the TCP listener as the stack sees it.
+// streamDesk is TCP as the stack sees it: a listener that also brings the connections that we open, so that both are
+// screened alike and end with closeAll.
 type streamDesk struct {
 	*net.TCPListener
 	desk
-	mu     sync.Mutex
-	conns  map[*deskConn]struct{}
+	come   chan *deskConn
 	closed chan struct{}
+
+	mu       sync.Mutex
+	conns    map[*deskConn]struct{}
+	accepted int
 }
 
-// Accept waits for the next connection that there is room for.
-func (s *streamDesk) Accept() (net.Conn, error) {
+// listen accepts connections until closeAll.
+func (s *streamDesk) listen() {
 	for {
 		conn, err := s.TCPListener.Accept()
 		if errors.Is(err, net.ErrClosed) {
-			return nil, err
+			return
 		}
 		if err != nil {
 			// Out of descriptors: wait for one instead of giving up the telephone.
 			select {
 			case <-s.closed:
-				return nil, net.ErrClosed
+				return
 			case <-time.After(100 * time.Millisecond):
 			}
 			continue
 		}
-		c := &deskConn{Conn: conn, desk: s.desk, from: conn.RemoteAddr().(*net.TCPAddr).AddrPort(), gone: s.forget}
-		s.mu.Lock()
-		room := len(s.conns) < maxConns
-		if room {
-			s.conns[c] = struct{}{}
+		if !s.bring(s.wrap(conn, true)) {
+			conn.Close()
 		}
-		s.mu.Unlock()
-		if room {
-			return c, nil
-		}
+	}
+}
+
+// Accept waits for the next connection, whoever opened it.
+func (s *streamDesk) Accept() (net.Conn, error) {
+	select {
+	case c := <-s.come:
+		return c, nil
+	case <-s.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// dial opens a connection and returns when the stack can send over it.
+func (s *streamDesk) dial(ctx context.Context, to netip.AddrPort) error {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", to.String())
+	if err != nil {
+		return err
+	}
+	c := s.wrap(conn, false)
+	if !s.bring(c) {
 		conn.Close()
+		return net.ErrClosed
+	}
+	select {
+	case <-c.reading:
+		return nil
+	case <-s.closed:
+		return net.ErrClosed
+	}
+}
+
+func (s *streamDesk) wrap(conn net.Conn, accepted bool) *deskConn {
+	return &deskConn{
+		Conn: conn, desk: s.desk, from: conn.RemoteAddr().(*net.TCPAddr).AddrPort(), gone: s.forget,
+		accepted: accepted, reading: make(chan struct{}),
+	}
+}
+
+// bring hands a connection to the stack if there is room for it.
+func (s *streamDesk) bring(c *deskConn) bool {
+	s.mu.Lock()
+	if s.conns == nil || c.accepted && s.accepted >= maxConns {
+		s.mu.Unlock()
+		return false
+	}
+	s.conns[c] = struct{}{}
+	if c.accepted {
+		s.accepted++
+	}
+	s.mu.Unlock()
+	select {
+	case s.come <- c:
+		return true
+	case <-s.closed:
+		return false
 	}
 }
 
 func (s *streamDesk) forget(c *deskConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, ok := s.conns[c]; ok && c.accepted {
+		s.accepted--
+	}
 	delete(s.conns, c)
 }
 
@@ -162,24 +219,29 @@ func (s *streamDesk) closeAll() {
 	s.TCPListener.Close()
 	s.mu.Lock()
 	open := s.conns
-	s.conns = map[*deskConn]struct{}{}
+	s.conns = nil
 	s.mu.Unlock()
 	for c := range open {
 		c.Conn.Close()
 	}
 }
 
-// deskConn is an accepted TCP connection as the stack sees it: each Read returns one whole message that is ours.
+// deskConn is a TCP connection as the stack sees it: each Read returns one whole message that is ours.
 type deskConn struct {
 	net.Conn
 	desk
 	from    netip.AddrPort
 	gone    func(*deskConn)
 	pending []byte // read and not yet cut
+
+	accepted bool // by the listener; else we opened it
+	opened   sync.Once
+	reading  chan struct{} // closed when the stack has it and begins to read
 }
 
 // Read returns the next message that is ours, and ends the connection at the first thing that is not SIP.
 func (c *deskConn) Read(b []byte) (int, error) {
+	c.opened.Do(func() { close(c.reading) })
 	var chunk [4096]byte
 	var began time.Time // when the message being read began
 	for {

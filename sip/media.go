@@ -29,7 +29,7 @@ type Audio interface {
 	Hear(frame []byte)
 }
 
-// media is the RTP of one call: it sends a frame every 20 ms and reads keys and sound, from the negotiated address only.
+// media is the RTP of one call: it sends a frame every 20 ms and reads keys and sound, from the other side only.
 type media struct {
 	conn  *net.UDPConn
 	local netip.AddrPort
@@ -38,7 +38,8 @@ type media struct {
 
 	mu     sync.Mutex
 	agreed stream
-	from   netip.AddrPort // the port they really send from, latched with the first packet
+	peer   netip.Addr     // whom the call was answered by
+	from   netip.AddrPort // where they really send from, latched with the first packet
 
 	heard   atomic.Int64 // when the last packet came, Unix nanoseconds
 	ssrc    uint32
@@ -66,14 +67,14 @@ func openMedia(ip netip.Addr, key func(rune)) (*media, error) {
 	}, nil
 }
 
-// agree settles where to send and what; also when the other side changes it during the call.
-func (m *media) agree(s stream) {
+// agree settles where to send and what, and the peer that said so; also when it changes during the call.
+func (m *media) agree(s stream, peer netip.Addr) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s.addr != m.agreed.addr {
 		m.from = netip.AddrPort{}
 	}
-	m.agreed = s
+	m.agreed, m.peer = s, peer
 }
 
 // begin sends the first frame at once; the other side hears the panel the moment it answers.
@@ -172,12 +173,12 @@ func (m *media) listen() {
 	}
 }
 
-// accept admits only packets of the address that the other side named; the port is the first one seen from there, since
-// some telephones do not send from where they listen.
+// accept admits only packets of the address that the other side named, or of the one it answered from: a telephone with
+// two addresses names one and sends from the other. The first packet settles which, and the port.
 func (m *media) accept(from netip.AddrPort) (stream, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if from.Addr() != m.agreed.addr.Addr() || !m.agreed.addr.IsValid() {
+	if from.Addr() != m.agreed.addr.Addr() && from.Addr() != m.peer {
 		return stream{}, false
 	}
 	if !m.from.IsValid() {

@@ -182,15 +182,10 @@ func New(opt Options) (*Phone, error) {
 	p.addr = udp.LocalAddr().(*net.UDPAddr).AddrPort()
 	d := desk{known: p.knows}
 	p.udp = &packetDesk{UDPConn: udp, desk: d, ready: make(chan struct{})}
-	p.tcp = &streamDesk{TCPListener: tcp, desk: d, conns: map[*deskConn]struct{}{}, closed: make(chan struct{})}
+	p.tcp = &streamDesk{TCPListener: tcp, desk: d, conns: map[*deskConn]struct{}{}, come: make(chan *deskConn), closed: make(chan struct{})}
 	// What the stack has to say about a message it cannot read would let anybody fill the log.
 	quiet := slog.New(slog.DiscardHandler)
-	p.wire = stack.NewTransportLayer(net.DefaultResolver, stack.NewParser(), nil,
-		stack.WithTransportLayerLogger(quiet),
-		stack.WithTransportLayerTransports(stack.TransportsConfig{TCP: &stack.TransportTCP{
-			ReadTimeout: 5 * idleConn, WriteTimeout: writeLimit,
-			DialerCreate: func(net.Addr) net.Dialer { return net.Dialer{Timeout: opt.ReplyTimeout} },
-		}}))
+	p.wire = stack.NewTransportLayer(net.DefaultResolver, stack.NewParser(), nil, stack.WithTransportLayerLogger(quiet))
 	p.stack = stack.NewTransactionLayer(p.wire,
 		stack.WithTransactionLayerLogger(quiet),
 		stack.WithTransactionLayerTerminateOnConnClose(),
@@ -221,6 +216,7 @@ func (p *Phone) Run(ctx context.Context) error {
 	broken := make(chan error, 2)
 	serving.Go(func() { broken <- p.wire.ServeUDP(p.udp) })
 	serving.Go(func() { broken <- p.wire.ServeTCP(p.tcp) })
+	serving.Go(p.tcp.listen)
 	for _, a := range p.accounts {
 		p.work.Go(func() { p.keep(ctx, a) })
 	}
@@ -279,8 +275,8 @@ func (p *Phone) shut() {
 	p.kill()
 	p.stack.Close()
 	p.udp.Close()
+	// All sockets are ours; the stack's readers end with them.
 	p.tcp.closeAll()
-	p.wire.Close()
 }
 
 func (p *Phone) knows(callID string) bool {
@@ -351,7 +347,7 @@ func (p *Phone) forget(c *call) {
 	}
 }
 
-// onRequest takes a request that passed the desk, or came over a connection that we opened.
+// onRequest takes a request that passed the desk: somebody knows the Call-ID of one of our calls.
 func (p *Phone) onRequest(req *stack.Request, tx *stack.ServerTx) {
 	defer tx.TerminateGracefully()
 	var c *call
@@ -363,16 +359,8 @@ func (p *Phone) onRequest(req *stack.Request, tx *stack.ServerTx) {
 	if c != nil && c.take(req, tx) {
 		return
 	}
-	m, _, wrong := cut([]byte(req.String()), false)
-	status, reason := wrong.status, wrong.reason
-	if !wrong.found() {
-		status, reason = m.strangerStatus()
-	}
-	if c != nil && req.Method != stack.ACK {
-		status, reason = 481, "Call Does Not Exist"
-	}
-	if status != 0 {
-		p.respond(req, tx, status, reason)
+	if req.Method != stack.ACK {
+		p.respond(req, tx, 481, "Call Does Not Exist")
 	}
 }
 
@@ -386,9 +374,34 @@ func (p *Phone) respond(req *stack.Request, tx *stack.ServerTx, status int, reas
 	_ = tx.Respond(res)
 }
 
+// send begins a transaction, over a connection of its own if there is none yet and it is to go by TCP.
+func (p *Phone) send(ctx context.Context, req *stack.Request) (*stack.ClientTx, error) {
+	if err := p.connect(ctx, req); err != nil {
+		return nil, err
+	}
+	return p.stack.Request(ctx, req)
+}
+
+func (p *Phone) connect(ctx context.Context, req *stack.Request) error {
+	if req.Transport() != "TCP" {
+		return nil
+	}
+	to, err := netip.ParseAddrPort(req.Destination())
+	if err != nil {
+		return err
+	}
+	if c := p.wire.Pool("tcp").Get(to.String()); c != nil {
+		_, err := c.TryClose()
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.opt.ReplyTimeout)
+	defer cancel()
+	return p.tcp.dial(ctx, to)
+}
+
 // do sends a request and waits for its final answer.
 func (p *Phone) do(ctx context.Context, req *stack.Request) (*stack.Response, error) {
-	tx, err := p.stack.Request(ctx, req)
+	tx, err := p.send(ctx, req)
 	if err != nil {
 		return nil, err
 	}

@@ -41,16 +41,6 @@ func (w watch) want(kind EventKind, call string) Event {
 	return e
 }
 
-// until skips events before the one of the given kind.
-func (w watch) until(kind EventKind) Event {
-	w.t.Helper()
-	for {
-		if e := w.next(); e.Kind == kind {
-			return e
-		}
-	}
-}
-
 func startPhone(t *testing.T, opt Options) (*Phone, watch) {
 	t.Helper()
 	w := watch{t: t, events: make(chan Event, 1000)}
