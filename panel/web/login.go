@@ -11,10 +11,11 @@ import (
 
 type (
 	setupState struct {
-		Needed  bool `json:"needed"`
-		Open    bool `json:"open"`
-		Seconds int  `json:"seconds,omitempty"`     // how long the code on the display is good
-		Retry   int  `json:"retry_after,omitempty"` // seconds until codes are taken again
+		Needed   bool `json:"needed"`
+		Open     bool `json:"open"`
+		Seconds  int  `json:"seconds,omitempty"`     // how long the code on the display is good
+		Retry    int  `json:"retry_after,omitempty"` // seconds until codes are taken again
+		LoggedIn bool `json:"logged_in"`             // whoever asks
 	}
 	setupRequest struct {
 		Code     string `json:"code"`
@@ -44,13 +45,13 @@ type (
 	}
 )
 
-func (s *Server) getSetup(w http.ResponseWriter, _ *http.Request, _ caller) error {
+func (s *Server) getSetup(w http.ResponseWriter, r *http.Request, c caller) error {
 	has, err := s.hasAdministrator()
 	if err != nil {
 		return err
 	}
 	if has {
-		return writeJSON(w, http.StatusOK, setupState{})
+		return writeJSON(w, http.StatusOK, setupState{LoggedIn: s.permit(r, &c, AsResident) == nil})
 	}
 	open, left, locked := s.setup.state()
 	return writeJSON(w, http.StatusOK, setupState{Needed: true, Open: open, Seconds: int(left.Seconds()), Retry: int(locked.Seconds())})

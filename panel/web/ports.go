@@ -212,16 +212,17 @@ type Face interface {
 
 // FaceView is the panel as a visitor sees it: no targets, no names of residents but the labels.
 type FaceView struct {
-	Version  uint64       `json:"version"`
-	Site     string       `json:"site"`     // filled in by this package
-	Language string       `json:"language"` // filled in by this package
-	Time     time.Time    `json:"time"`     // filled in by this package
-	Trusted  bool         `json:"trusted"`  // the clock may be shown; filled in by this package
-	Touch    bool         `json:"touch"`    // this caller may press; filled in by this package
-	Text     string       `json:"text"`     // empty: idle
-	Light    panel.Light  `json:"light"`
-	Tone     panel.Tone   `json:"tone,omitempty"` // the last one, for a display without a speaker
-	Buttons  []ButtonView `json:"buttons"`
+	Version   uint64       `json:"version"`
+	Site      string       `json:"site"`      // filled in by this package
+	Language  string       `json:"language"`  // filled in by this package
+	Time      time.Time    `json:"time"`      // filled in by this package
+	Trusted   bool         `json:"trusted"`   // the clock may be shown; filled in by this package
+	Touch     bool         `json:"touch"`     // this caller may press; filled in by this package
+	Simulated bool         `json:"simulated"` // this caller finds the hardware at /sim/; filled in by this package
+	Text      string       `json:"text"`      // empty: idle
+	Light     panel.Light  `json:"light"`
+	Tone      panel.Tone   `json:"tone,omitempty"` // the last one, for a display without a speaker
+	Buttons   []ButtonView `json:"buttons"`
 }
 
 // Touch is the glass of a panel whose display shows the face page: it presses as a wired button or keypad would.

@@ -38,6 +38,8 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request, limit time.Duratio
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	stop := context.AfterFunc(s.done, cancel)
+	// The deadline for reading the request would otherwise end the wait.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	end := cancel
 	if limit > 0 {
 		ctx, end = context.WithTimeout(ctx, limit)
@@ -192,6 +194,7 @@ func (s *Server) face(c caller) FaceView {
 	now := s.o.Clock()
 	v.Site, v.Language, v.Time, v.Trusted = s.o.SiteName, s.o.Language, now.Wall, now.Trusted
 	v.Touch = c.Local && s.o.Touch != nil
+	v.Simulated = c.Local && s.o.Sim != nil
 	v.Buttons = append([]ButtonView{}, v.Buttons...)
 	for i := range v.Buttons {
 		v.Buttons[i].Target = "" // whom a button calls is not for the street
