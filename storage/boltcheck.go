@@ -21,6 +21,7 @@ const (
 	boltMetaSum    = 56 // bytes covered by the checksum that follows them
 	flagBranch     = 0x01
 	flagLeaf       = 0x02
+	flagMeta       = 0x04
 	flagFreelist   = 0x10
 	flagBucket     = 0x01
 	noFreelist     = ^uint64(0)
@@ -56,6 +57,8 @@ func readMeta(f *os.File, slot, pageSize int64) (boltMeta, error) {
 		return m, fmt.Errorf("head page %d is not one of bbolt's", slot)
 	case h.Sum64() != e.Uint64(raw[boltMetaSum:]):
 		return m, fmt.Errorf("the checksum of head page %d does not fit", slot)
+	case e.Uint64(b) != uint64(slot) || e.Uint16(b[8:]) != flagMeta:
+		return m, fmt.Errorf("the header of head page %d is damaged", slot)
 	case m.pageSize != pageSize:
 		return m, fmt.Errorf("head page %d names another page size, %d", slot, m.pageSize)
 	}

@@ -123,12 +123,12 @@ func (s *Store) open(o Options) ([]Note, error) {
 		}
 	}
 	db, err := openChecked(s.path, f, o)
-	if err != nil && isDamage(err) {
+	if cause := err; isDamage(err) {
 		// The structure looked sound and bbolt still refuses: it is given the same way out, once.
 		if f, err = openLocked(s.path, lockWait); err != nil {
 			return notes, err
 		}
-		if f, notes, err = s.replace(f, damageError{err}, notes); err != nil {
+		if f, notes, err = s.replace(f, cause, notes); err != nil {
 			return notes, err
 		}
 		db, err = openChecked(s.path, f, o)

@@ -392,7 +392,10 @@ func TestDamagedStoreIsSetAsideAndTheCopyTakesItsPlace(t *testing.T) {
 func TestDamagedHeadCostsAtMostTheLastChange(t *testing.T) {
 	b := storeImage(t)
 	for slot := range 2 {
-		for at := boltHeader; at < boltHeader+boltMetaLen; at += 5 {
+		for at := range boltHeader + boltMetaLen {
+			if at >= 10 && at < boltHeader {
+				continue // count and overflow of a head page: nobody reads them
+			}
 			c := bytes.Clone(b)
 			c[slot*os.Getpagesize()+at] ^= 0xff
 			dir := t.TempDir()
@@ -568,6 +571,7 @@ func FuzzStoreFile(f *testing.F) {
 	b := storeImage(f)
 	page := os.Getpagesize()
 	f.Add(uint32(0), []byte{0}, uint32(len(b)))
+	f.Add(uint32(9), []byte("0"), uint32(len(b)))
 	f.Add(uint32(page+boltHeader+16), []byte{9}, uint32(len(b)))
 	f.Add(uint32(3*page+8), []byte{1, 0, 255, 255}, uint32(len(b)))
 	f.Add(uint32(4*page+20), []byte{255, 255, 255, 255}, uint32(len(b)-page))
