@@ -413,10 +413,12 @@ func TestARenewalBeginsWhereTheLicenseEnds(t *testing.T) {
 		{"in the grace", "2026-12-01", "2027-12-10", "2028-12-01"},
 		{"after the lapse", "2026-12-01", "2027-12-15", "2028-12-15"},
 	} {
-		h := []Held{held(t, access(2), c.second), held(t, access(1), c.first)}
-		e := Derive(ringOf(t, nil, nil), here, trusted(c.second), h)
-		if got := e.List()[1].Until.Format(time.DateOnly); got != c.until || !e.Allows(AccessBasic) {
-			t.Errorf("%s: until %s instead of %s", c.name, got, c.until)
+		for _, ids := range [][2]byte{{1, 2}, {2, 1}} {
+			h := []Held{held(t, access(ids[1]), c.second), held(t, access(ids[0]), c.first)}
+			e := Derive(ringOf(t, nil, nil), here, trusted(c.second), h)
+			if got := e.List()[1].Until.Format(time.DateOnly); got != c.until || !e.Allows(AccessBasic) {
+				t.Errorf("%s: until %s instead of %s", c.name, got, c.until)
+			}
 		}
 	}
 }
@@ -493,7 +495,7 @@ func TestEntitlementsOwnTheirMemory(t *testing.T) {
 	clear(h.Raw)
 	list := e.List()
 	list[0].Count, list[0].Status = 99, Ended
-	if e.Buttons() != 11 {
+	if e.Buttons() != 11 || e.List()[0].Count != 10 {
 		t.Error("changed from outside")
 	}
 }

@@ -121,15 +121,15 @@ func decodeToken(payload []byte, issuer envelope.KeyID) (Token, error) {
 	if len(claims.ID) != len(TokenID{}) || own.Term != nil && len(own.Term) != 2 || claims.Subject != nil && len(claims.Subject) == 0 {
 		return Token{}, errors.New("the id, the term or the subject has a wrong size")
 	}
-	t := Token{ID: TokenID(claims.ID), Issuer: issuer, Scope: Scope(claims.Scope), Subject: claims.Subject, Grants: sorted(own.Grants), Label: own.Label}
+	t := Token{
+		ID: TokenID(claims.ID), Issuer: issuer, Scope: Scope(claims.Scope), Subject: claims.Subject, Grants: sorted(own.Grants), Label: own.Label,
+		IssuedAt: instant(claims.IssuedAt), NotBefore: instant(claims.NotBefore), Expires: instant(claims.Expires), Updates: instant(own.Updates),
+	}
 	if own.Term != nil {
 		t.Term = Term{Years: own.Term[0], Days: own.Term[1]}
 		if t.Term.IsZero() {
 			return Token{}, errors.New("the term is empty")
 		}
-	}
-	if err := instants(map[*time.Time]*int64{&t.IssuedAt: claims.IssuedAt, &t.NotBefore: claims.NotBefore, &t.Expires: claims.Expires, &t.Updates: own.Updates}); err != nil {
-		return Token{}, err
 	}
 	return t, t.check()
 }
@@ -149,9 +149,9 @@ func decodeDelegation(payload []byte) (Delegation, error) {
 	if claims.ID != nil || claims.Scope != "" {
 		return Delegation{}, errors.New("it carries claims of a license")
 	}
-	d := Delegation{Issuer: ed25519.PublicKey(claims.Subject), Number: own.Number, Ceilings: sorted(own.Ceilings), Name: own.Name}
-	if err := instants(map[*time.Time]*int64{&d.IssuedAt: claims.IssuedAt, &d.NotBefore: claims.NotBefore, &d.Expires: claims.Expires}); err != nil {
-		return Delegation{}, err
+	d := Delegation{
+		Issuer: ed25519.PublicKey(claims.Subject), Number: own.Number, Ceilings: sorted(own.Ceilings), Name: own.Name,
+		IssuedAt: instant(claims.IssuedAt), NotBefore: instant(claims.NotBefore), Expires: instant(claims.Expires),
 	}
 	return d, d.check()
 }
@@ -182,21 +182,18 @@ func decodeRevocation(payload []byte) (Revocation, error) {
 	if claims.ID != nil || claims.Scope != "" || claims.Subject != nil || claims.Expires != nil || claims.NotBefore != nil {
 		return Revocation{}, errors.New("it carries claims of a license")
 	}
-	r := Revocation{Number: own.Number, Tokens: map[TokenID]time.Time{}, Issuers: map[envelope.KeyID]time.Time{}}
+	r := Revocation{Number: own.Number, IssuedAt: instant(claims.IssuedAt), Tokens: map[TokenID]time.Time{}, Issuers: map[envelope.KeyID]time.Time{}}
 	for id, at := range own.Tokens {
 		if len(id) != len(TokenID{}) {
 			return Revocation{}, fmt.Errorf("a license id has %d bytes instead of 16", len(id))
 		}
-		r.Tokens[TokenID([]byte(id))] = time.Unix(at, 0).UTC()
+		r.Tokens[TokenID([]byte(id))] = instant(&at)
 	}
 	for id, at := range own.Issuers {
 		if len(id) != len(envelope.KeyID{}) {
 			return Revocation{}, fmt.Errorf("a key id has %d bytes instead of 8", len(id))
 		}
-		r.Issuers[envelope.KeyID([]byte(id))] = time.Unix(at, 0).UTC()
-	}
-	if err := instants(map[*time.Time]*int64{&r.IssuedAt: claims.IssuedAt}); err != nil {
-		return Revocation{}, err
+		r.Issuers[envelope.KeyID([]byte(id))] = instant(&at)
 	}
 	return r, r.check()
 }
@@ -209,18 +206,12 @@ func seconds(at time.Time) *int64 {
 	return &unix
 }
 
-// instants fills each time from its claim; an absent claim leaves it zero.
-func instants(claims map[*time.Time]*int64) error {
-	for at, unix := range claims {
-		if unix == nil {
-			continue
-		}
-		if *unix <= 0 || *unix >= maxUnixTime {
-			return fmt.Errorf("%d is not a time between 1970 and 9999", *unix)
-		}
-		*at = time.Unix(*unix, 0).UTC()
+// instant is the time of a claim; zero when the claim is absent. Its range is checked with the whole.
+func instant(unix *int64) time.Time {
+	if unix == nil {
+		return time.Time{}
 	}
-	return nil
+	return time.Unix(*unix, 0).UTC()
 }
 
 func amounts(grants []Grant) map[string]int {

@@ -145,6 +145,36 @@ func TestUnknownAndWrongKeysAreToldApart(t *testing.T) {
 	}
 }
 
+// Under the neutral point, R = the neutral point and S = 0 satisfy the equation for every message.
+func TestTheForgeryThatALowOrderKeyAllowsIsRefused(t *testing.T) {
+	pub := make(ed25519.PublicKey, ed25519.PublicKeySize)
+	pub[0] = 1
+	signature := make([]byte, ed25519.SignatureSize)
+	signature[0] = 1
+	if !ed25519.Verify(pub, []byte("any message"), signature) {
+		t.Fatal("this is no forgery")
+	}
+	raw := canonical(IDOf(pub), []byte("payload"), signature)
+	if _, _, err := Open(License, raw, func(KeyID) (ed25519.PublicKey, bool) { return pub, true }); !errors.Is(err, ErrForged) {
+		t.Error(err)
+	}
+}
+
+func TestTooLargeIsRefusedAlthoughItIsSigned(t *testing.T) {
+	pub, sign, keys := testKey(1)
+	message := cose.UntaggedSign1Message{Headers: headers(IDOf(pub)), Payload: make([]byte, License.Limit())}
+	if err := message.Sign(nil, License.external(), signer(sign)); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := message.MarshalCBOR()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Open(License, raw, keys); !errors.Is(err, ErrMalformed) {
+		t.Error(err)
+	}
+}
+
 func TestTooLargeIsRefusedOnBothSides(t *testing.T) {
 	pub, sign, keys := testKey(1)
 	for _, kind := range kinds {
