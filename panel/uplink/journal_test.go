@@ -21,7 +21,7 @@ const epoch = "e1"
 
 // journal is an outbox in memory whose durable cursor is a file.
 type journal struct {
-	t      *testing.T
+	t      testing.TB
 	cursor string
 
 	lock    sync.Mutex
@@ -33,7 +33,7 @@ type journal struct {
 	changed chan struct{} // closed and replaced at every change
 }
 
-func newJournal(t *testing.T, cursor string) *journal {
+func newJournal(t testing.TB, cursor string) *journal {
 	j := &journal{t: t, cursor: cursor, changed: make(chan struct{})}
 	if raw, err := os.ReadFile(cursor); err == nil {
 		if j.done, err = strconv.ParseUint(string(raw), 10, 64); err != nil {

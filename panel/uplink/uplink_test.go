@@ -15,6 +15,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
+	"go.uber.org/goleak"
 
 	"github.com/doorpanel/doorpanel/panel/uplink"
 	"github.com/doorpanel/doorpanel/panel/uplink/uplinktest"
@@ -184,6 +185,24 @@ func TestCleanStopSaysStoppedAndNoWillFollows(t *testing.T) {
 	if got := await(t, watcher.Messages); string(got.Payload) != "end" {
 		t.Errorf("after the goodbye came %s", got.Payload)
 	}
+}
+
+func TestNothingRunsOnAfterTheEnd(t *testing.T) {
+	broker := uplinktest.StartMosquitto(t, uplinktest.Options{})
+	before := goleak.IgnoreCurrent()
+	r := start(t, broker.URL(), newJournal(t, cursorFile(t)), nil)
+	for range 3 {
+		r.awaitState(true, "")
+		broker.Kill()
+		r.awaitState(false, "lost the connection")
+		broker.Restart()
+	}
+	r.awaitState(true, "")
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	broker.Kill() // with it end the helpers that read what it says
+	goleak.VerifyNone(t, before)
 }
 
 func TestGoodbyeDoesNotWaitForADeadBroker(t *testing.T) {
