@@ -14,7 +14,10 @@ import (
 
 // commands lists everything doorpanel can be told to do.
 func commands() []*cobra.Command {
-	return append([]*cobra.Command{runCommand(), checkCommand(), versionCommand()}, demoCommands()...)
+	return append([]*cobra.Command{
+		runCommand(), checkCommand(), licenseCommand(), peopleCommand(), journalCommand(), backupCommand(), restoreCommand(),
+		doctorCommand(), versionCommand(),
+	}, demoCommands()...)
 }
 
 // isCobraUsage recognizes the errors that cobra itself makes of a wrong call.

@@ -39,6 +39,8 @@ func newHardware(c configs.Config, log *slog.Logger, parts *parts, s *senses, si
 		return newSimulated(c, s, simState)
 	case configs.Board:
 		return newBoard(c, log, parts, s)
+	case "":
+		return noHardware(c.Clock.Kernel), nil
 	}
 	return nil, fmt.Errorf("cannot use hardware %q: it is neither sim nor board", c.Hardware)
 }

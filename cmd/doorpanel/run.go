@@ -284,9 +284,26 @@ func (h *house) openSocket() (*socket, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	s := &socket{server: web.HTTPServer(h.pages.SocketHandler(), h.log), path: path}
+	s := &socket{server: web.HTTPServer(h.administration(), h.log), path: path}
 	go func() { _ = s.server.Serve(l) }()
 	return s, nil
+}
+
+// backupPath is where the store's image is read through the socket. It is not part of the API: a network never sees it.
+const backupPath = "/backup"
+
+// administration is what the socket serves: the API, and the image for a backup.
+func (h *house) administration() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", h.pages.SocketHandler())
+	mux.HandleFunc("GET "+backupPath, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/octet-stream")
+		if _, err := h.store.WriteTo(w); err != nil {
+			h.log.Error("cannot write the backup", "cause", err)
+			panic(http.ErrAbortHandler) // the client must not take half an image for a whole one
+		}
+	})
+	return mux
 }
 
 func shortPath(dir *os.File) string { return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), socketName) }

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doorpanel/doorpanel/configs"
+)
+
+// place says which panel a command is for.
+type place struct{ config, data string }
+
+// flags adds the flags that say which panel is meant.
+func (p *place) flags(cmd *cobra.Command) {
+	cmd.PersistentFlags().StringVar(&p.config, "config", os.Getenv("DOORPANEL_CONFIG"), "configuration `FILE` of the panel")
+	cmd.PersistentFlags().StringVar(&p.data, "data", "", "the panel's data `DIR` (default: the configuration's, else ./data)")
+}
+
+func (p *place) load() (configs.Config, error) {
+	config, problems, err := loadConfig(p.config)
+	if err != nil {
+		return config, err
+	}
+	if len(problems) > 0 {
+		return config, problems
+	}
+	if p.data != "" && p.data != config.Data {
+		if config.KeysDir == filepath.Join(config.Data, "keys") {
+			config.KeysDir = filepath.Join(p.data, "keys")
+		}
+		config.Data = p.data
+	}
+	return config, nil
+}
+
+// api speaks the panel's API: to the daemon through its socket, or, when none runs, to the same pages on the opened store.
+type api struct {
+	client *http.Client
+	close  func() error
+	live   bool // a daemon answers
+}
+
+// openAPI connects to the panel.
+func openAPI(ctx context.Context, p place, log *slog.Logger) (*api, error) {
+	config, err := p.load()
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(config.Data, socketName)
+	if conn, err := dialSocket(ctx, config.Data); err == nil {
+		_ = conn.Close()
+		transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, config.Data) }}
+		return &api{live: true, client: &http.Client{Transport: transport}, close: func() error {
+			transport.CloseIdleConnections()
+			return nil
+		}}, nil
+	} else if errors.Is(err, syscall.EACCES) {
+		return nil, fmt.Errorf("cannot speak to the daemon through %s: only root and its own user may; use sudo", path)
+	}
+	return openOffline(ctx, config, log)
+}
+
+func dialSocket(ctx context.Context, data string) (net.Conn, error) {
+	dir, err := os.Open(data)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return (&net.Dialer{}).DialContext(ctx, "unix", shortPath(dir))
+}
+
+// openOffline opens the panel's store without its hardware and serves the same API from it, so that a command does the same
+// and says the same whether a daemon runs or not.
+func openOffline(ctx context.Context, config configs.Config, log *slog.Logger) (*api, error) {
+	if _, err := os.Stat(config.Data); err != nil {
+		return nil, fmt.Errorf("cannot find the panel's data directory: %w; name it with --data or --config", err)
+	}
+	config.Hardware, config.Uplink.Broker, config.SIP.Listen = "", "", loopbackAnyPort
+	h, err := build(config, log, "", "", extras{})
+	if err != nil {
+		return nil, err
+	}
+	loop := startGroup(context.WithoutCancel(ctx))
+	loop.start(func(ctx context.Context) { _ = h.agent.Run(ctx) })
+	return &api{
+		client: &http.Client{Transport: inProcess{h.administration()}},
+		close: func() error {
+			loop.stop()
+			h.pages.Close()
+			return h.close()
+		},
+	}, nil
+}
+
+// inProcess answers requests by a handler, without a wire.
+type inProcess struct{ handler http.Handler }
+
+func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer := &answer{header: http.Header{}, status: http.StatusOK}
+	r.RequestURI = r.URL.RequestURI()
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	t.handler.ServeHTTP(answer, r)
+	return &http.Response{
+		StatusCode: answer.status, Status: http.StatusText(answer.status), Header: answer.header, Request: r,
+		Body: io.NopCloser(&answer.body), ContentLength: int64(answer.body.Len()),
+	}, nil
+}
+
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) WriteHeader(status int)      { a.status = status }
+func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
+
+// problemDetails is an error of the API (RFC 9457).
+type problemDetails struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+}
+
+func (p problemDetails) Error() string {
+	if p.Detail == "" {
+		return p.Title
+	}
+	return p.Detail
+}
+
+const apiTimeout = 30 * time.Second
+
+// call sends a request and reads a JSON answer into out, which may be nil. A problem comes back as problemDetails.
+func (a *api) call(ctx context.Context, method, path, contentType string, body []byte, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	if len(body) > 0 {
+		r.Header.Set("Content-Type", contentType)
+	}
+	response, err := a.client.Do(r)
+	if err != nil {
+		return fmt.Errorf("cannot ask the panel: %w", err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))
+	if err != nil {
+		return fmt.Errorf("cannot read the panel's answer: %w", err)
+	}
+	if response.StatusCode >= http.StatusBadRequest {
+		problem := problemDetails{Title: response.Status}
+		_ = json.Unmarshal(content, &problem)
+		return problem
+	}
+	if out == nil || len(content) == 0 {
+		return nil
+	}
+	return json.Unmarshal(content, out)
+}
+
+func (a *api) callJSON(ctx context.Context, method, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	return a.call(ctx, method, path, "application/json", body, out)
+}
+
+// withAPI runs one command against the panel.
+func withAPI(cmd *cobra.Command, p place, do func(context.Context, *api) error) (err error) {
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
+	a, err := openAPI(cmd.Context(), p, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	return do(cmd.Context(), a)
+}

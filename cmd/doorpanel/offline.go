@@ -1,0 +1,33 @@
+package main
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/doorpanel/doorpanel/panel"
+)
+
+var loopbackAnyPort = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+
+// noHardware is a panel whose store alone is open: a command works on it while no daemon runs.
+func noHardware(kernel bool) *hardware {
+	return &hardware{
+		out: unplugged{}, wall: func() (time.Time, bool) { return time.Now(), kernel && kernelSynchronized() },
+		contacts: map[string]bool{}, setupCode: func(string) {}, close: func() error { return nil },
+	}
+}
+
+// unplugged is hardware that is not there.
+type unplugged struct{}
+
+func (unplugged) SetStrike(string, bool, time.Duration) error { return nil }
+func (unplugged) Signal(panel.Signal)                         {}
+
+// kernelSynchronized reports whether the kernel says that its clock follows a time source (adjtimex(2), STA_UNSYNC).
+func kernelSynchronized() bool {
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0
+}
