@@ -85,7 +85,7 @@ func newCall(p *Phone, id, target, account string) *call {
 
 // run is the call's goroutine.
 func (c *call) run() {
-	defer c.p.forget(c)
+	defer c.p.forgetLater(c)
 	defer c.hangUp()
 	if c.p.ready(c.hang) != nil {
 		c.fail(Canceled, 0, "hung up")
@@ -232,12 +232,13 @@ func (c *call) dial(invite *stack.Request) *stack.Response {
 			}
 			return nil
 		}
-		tx.OnRetransmission(c.answerAgain)
 		res := c.await(tx, invite)
 		switch {
 		case res == nil:
 			return nil
 		case res.IsSuccess():
+			// Repeated and forked answers come to answerAgain; a transaction kept for them would hold its connection.
+			tx.Terminate()
 			return res
 		case (res.StatusCode == 401 || res.StatusCode == 407) && c.login != nil && try < 2:
 			next := invite.Clone()
@@ -316,6 +317,7 @@ func (c *call) await(tx *stack.ClientTx, invite *stack.Request) *stack.Response 
 				return res
 			default:
 				if res.IsSuccess() {
+					tx.Terminate()
 					c.mu.Lock()
 					l := c.confirm(res)
 					c.mu.Unlock()
@@ -401,13 +403,11 @@ const maxLegs = 8
 // answerAgain takes a 200 that comes after the first: a repetition is confirmed again, the answer of another telephone
 // (a forked call) is confirmed and hung up.
 func (c *call) answerAgain(res *stack.Response) {
-	if !res.IsSuccess() {
-		return
-	}
 	tag := tagOf(res.To())
 	c.mu.Lock()
 	_, again := c.acks[tag]
-	if !again && len(c.acks) >= maxLegs {
+	// Before the first answer is taken this may be its repetition: the next one will be dealt with.
+	if len(c.acks) == 0 || !again && len(c.acks) >= maxLegs {
 		c.mu.Unlock()
 		return
 	}
@@ -598,7 +598,7 @@ func (c *call) take(req *stack.Request, tx *stack.ServerTx) bool {
 		return false
 	}
 	seq := req.CSeq().SeqNo
-	old := seq <= c.theirSeq
+	old, gone := seq <= c.theirSeq, c.over
 	if req.Method != stack.ACK && !old {
 		c.theirSeq = seq
 	}
@@ -616,6 +616,9 @@ func (c *call) take(req *stack.Request, tx *stack.ServerTx) bool {
 	if old {
 		c.p.respond(req, tx, 500, "Out Of Order")
 		return true
+	}
+	if gone && req.Method != stack.BYE {
+		return false
 	}
 	switch req.Method {
 	case stack.BYE:

@@ -71,7 +71,7 @@ type EventKind string
 
 // The kinds of events. Every call ends with exactly one Failed (never answered) or Ended.
 const (
-	Ringing        EventKind = "ringing"
+	Ringing        EventKind = "ringing" // may be missing when the answer comes at once
 	Answered       EventKind = "answered"
 	Failed         EventKind = "failed"
 	Ended          EventKind = "ended"
@@ -136,7 +136,7 @@ type Phone struct {
 	stopRun  context.CancelFunc
 	stopped  chan struct{}
 	calls    map[string]*call // by id, while they may be hung up
-	known    map[string]*call // by Call-ID, while messages may come for them; nil = of an account
+	known    map[string]*call // by Call-ID, while messages may come for them; nil = an account's
 	accounts map[string]*account
 }
 
@@ -189,7 +189,7 @@ func New(opt Options) (*Phone, error) {
 	p.stack = stack.NewTransactionLayer(p.wire,
 		stack.WithTransactionLayerLogger(quiet),
 		stack.WithTransactionLayerTerminateOnConnClose(),
-		stack.WithTransactionLayerUnhandledResponseHandler(func(*stack.Response) {}))
+		stack.WithTransactionLayerUnhandledResponseHandler(p.onResponse))
 	p.stack.OnRequest(p.onRequest)
 	p.life, p.kill = context.WithCancel(context.Background())
 	return p, nil
@@ -338,12 +338,27 @@ func (p *Phone) over(c *call) {
 	}
 }
 
-func (p *Phone) forget(c *call) {
+// forgetLater ends the last of a call when the other side has had time to repeat what was not answered.
+func (p *Phone) forgetLater(c *call) {
+	p.over(c)
+	time.AfterFunc(lameDuck, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.known, c.callID)
+	})
+}
+
+// onResponse takes an answer that no transaction waits for.
+func (p *Phone) onResponse(res *stack.Response) {
+	id, seq := res.CallID(), res.CSeq()
+	if id == nil || seq == nil || seq.MethodName != stack.INVITE || !res.IsSuccess() {
+		return
+	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.known, c.callID)
-	if p.calls[c.id] == c {
-		delete(p.calls, c.id)
+	c := p.known[string(*id)]
+	p.mu.Unlock()
+	if c != nil {
+		c.answerAgain(res)
 	}
 }
 

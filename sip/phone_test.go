@@ -41,6 +41,18 @@ func (w watch) want(kind EventKind, call string) Event {
 	return e
 }
 
+// answered waits for the answer; a peer that answers at once may not be heard ringing.
+func (w watch) answered(call string) {
+	w.t.Helper()
+	e := w.next()
+	if e.Kind == Ringing {
+		e = w.next()
+	}
+	if e.Kind != Answered || e.Call != call {
+		w.t.Fatalf("got event %+v, want the answer of call %q", e, call)
+	}
+}
+
 func startPhone(t *testing.T, opt Options) (*Phone, watch) {
 	t.Helper()
 	w := watch{t: t, events: make(chan Event, 1000)}
