@@ -29,13 +29,13 @@ import (
 // patience is how long a test waits for something that must come. Nothing is timed by it.
 const patience = 45 * time.Second
 
-// binary is the program under test, built once with the demonstration in it.
-var binary string
+// program is doorpanel as it is tested, built once with the demonstration in it.
+var program string
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
 func runTests(m *testing.M) int {
-	if binary = os.Getenv("DOORPANEL_TEST_BINARY"); binary != "" {
+	if program = os.Getenv("DOORPANEL_TEST_BINARY"); program != "" {
 		return m.Run()
 	}
 	dir, err := os.MkdirTemp("", "doorpanel-e2e-")
@@ -44,8 +44,8 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "doorpanel")
-	build := exec.Command("go", "build", "-tags", "demo", "-o", binary, ".")
+	program = filepath.Join(dir, "doorpanel")
+	build := exec.Command("go", "build", "-tags", "demo", "-o", program, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "cannot build doorpanel: %v\n%s", err, out)
@@ -291,7 +291,7 @@ type readyLine struct {
 // launch starts the program and returns the line that it prints.
 func (p *panelProcess) launch(args []string) readyLine {
 	p.t.Helper()
-	words := append(append(slices.Clone(p.setting.wrap), binary), args...)
+	words := append(append(slices.Clone(p.setting.wrap), program), args...)
 	p.command = exec.Command(words[0], words[1:]...)
 	p.command.Dir, p.command.Stderr = p.dir, &p.stderr
 	stdout, err := p.command.StdoutPipe()
