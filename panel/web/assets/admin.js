@@ -32,9 +32,6 @@ root.replaceChildren(
       h("span", { class: "row" }, h("a", { class: "small", href: "/" }, "Face"), h("button", { class: "quiet small", onclick: leave }, "Log out")))),
   view);
 
-addEventListener("hashchange", show);
-await show();
-
 async function show() {
   const id = sections[location.hash.slice(1)] ? location.hash.slice(1) : "overview";
   alive();
@@ -165,11 +162,11 @@ async function overview() {
 
 function entitlements(e) {
   const rows = Object.entries(e.features).map(([, f]) => [f.title, badge(statusTone[f.status] || "", statusWords[f.status] || f.status), f.count ? String(f.count) : "", until(f.until), h("span", { class: "soft small" }, f.message || "")]);
-  const missing = e.missing.map((m) => [h("span", { class: "soft" }, m.title), badge("", "not licensed"), "", "", h("span", { class: "soft small" }, m.why)]);
-  return card("What the licenses give", h("a", { href: "#licenses" }, "Add a license"),
+  return card("What the licenses give", location.hash === "#licenses" ? null : h("a", { href: "#licenses" }, "Add a license"),
     h("div", { class: "row" }, h("span", { class: "big" }, String(e.buttons)), h("span", { class: "soft" }, e.buttons === 1 ? "call button can be used: the free one" : `call buttons can be used: ${e.buttons - 1} licensed + 1 free`)),
-    h("p", { class: "soft small" }, "Exit, fire alarm, the first button and calls in this network never need a license."),
-    table(["Feature", "State", "Count", "Time", ""], [...rows, ...missing], ""));
+    rows.length > 0 && table(["Feature", "State", "Count", "Time", ""], rows, ""),
+    e.missing.length > 0 && h("div", { class: "stack" }, h("p", { class: "soft small" }, "No license for these is stored in this panel:"), h("div", { class: "row tight" }, e.missing.map((m) => badge("", m.title)))),
+    h("p", { class: "soft small" }, "Exit, fire alarm, the first button and calls in this network never need a license."));
 }
 
 // ---- Licenses
@@ -505,3 +502,6 @@ async function users() {
       }, field("Name", name, "a to z, 0 to 9"), field("Role", role), field("Password", password, "At least 10 characters; empty keeps the old one"), h("div", {}, h("button", { class: "primary" }, "Save user"))), place),
       mine)];
 }
+
+addEventListener("hashchange", show);
+await show();

@@ -44,8 +44,8 @@ export async function start() {
   const [licenses, people] = await Promise.all([optional("/sim/licenses"), optional("/sim/people")]);
   bench.dataset.reader = (state.readers || ["front-in"])[0];
   bench.replaceChildren(head(), h("div", { class: "grid" }, [
-    ...Object.keys(state.strikes || {}).map(door), phone(), people ? residents(people.people) : null, reader(),
-    licenses ? codes(licenses.licenses) : null, scanner(), inputs(), clockTile(),
+    ...Object.keys(state.strikes || {}).map(door), inputs(), phone(), licenses ? codes(licenses.licenses) : null,
+    people ? residents(people.people) : null, clockTile(), reader(), scanner(),
   ].filter(Boolean)));
   bench.hidden = false;
   const journal = await optional("/sim/journal?after=0");
@@ -128,7 +128,8 @@ function phone() {
     words.firstChild.textContent = { idle: "Quiet", ringing: "Ringing", in_call: "In a call" }[p.state] || p.state;
     from.textContent = p.state === "idle" ? "Ring it from the panel" : p.from || "";
     answer.disabled = reject.disabled = p.state !== "ringing";
-    hangup.disabled = p.state !== "in_call";
+    answer.hidden = reject.hidden = p.state === "in_call";
+    hangup.hidden = p.state !== "in_call";
     for (const k of keys.children) k.disabled = p.state !== "in_call";
   };
   parts.push(show);
