@@ -219,11 +219,7 @@ func (s *step) doorClosed(e DoorClosed) {
 
 func (s *step) heldOpen(i int) {
 	d := &s.p.doors[i]
-	d.heldAt = 0
-	if !d.open || s.p.fire {
-		return
-	}
-	d.held = true
+	d.heldAt, d.held = 0, true
 	s.tell(Amber, ToneAlarm, s.p.rules.Words.HeldOpen)
 	s.record(Entry{Kind: DoorHeld, Door: d.rules.Name, Detail: fmt.Sprintf("open for %v", d.rules.HeldAfter)})
 }
