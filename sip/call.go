@@ -15,6 +15,8 @@ import (
 )
 
 const (
+	// t1 and t2 bound the time between two repetitions (RFC 3261 section 17.1.1.1).
+	t1, t2 = 500 * time.Millisecond, 4 * time.Second
 	// lameDuck is how long an ended call still answers what is on its way (64*T1, RFC 3261 section 17).
 	lameDuck = 32 * time.Second
 	// byeTimeout bounds the wait for the answer to a request within a call.
@@ -50,6 +52,7 @@ type call struct {
 	peers    []netip.Addr              // who may speak within the call
 	theirSeq uint32
 	way      keyWay
+	turn     chan struct{}       // holds a token while a re-INVITE is dealt with
 	pending  chan *stack.Request // the ACK of a re-INVITE that was answered
 }
 
@@ -76,7 +79,7 @@ func newCall(p *Phone, id, target, account string) *call {
 	c := &call{
 		p: p, id: id, target: target, account: account,
 		callID: stack.GenerateTagN(24), localTag: stack.GenerateTagN(16),
-		bye: make(chan struct{}), localSeq: 1 + rand.Uint32N(1<<15), session: rand.Uint64() >> 2, version: 1,
+		bye: make(chan struct{}), turn: make(chan struct{}, 1), localSeq: 1 + rand.Uint32N(1<<15), session: rand.Uint64() >> 2, version: 1,
 		acks: map[string]*stack.Request{}, user: "doorpanel", ringBy: time.Now().Add(p.opt.RingTimeout),
 	}
 	c.hang, c.hangUp = context.WithCancel(p.life)
@@ -678,13 +681,16 @@ func (c *call) info(req *stack.Request, tx *stack.ServerTx) {
 
 // renegotiate answers a re-INVITE: hold, resume, another address. It repeats the answer until the ACK comes.
 func (c *call) renegotiate(req *stack.Request, tx *stack.ServerTx) {
-	acked := make(chan *stack.Request, 1)
-	c.mu.Lock()
-	if c.pending != nil {
-		c.mu.Unlock()
+	// The ACK of the one before may still be on its way through another goroutine.
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-time.After(t1):
 		c.p.respond(req, tx, 491, "Request Pending")
 		return
 	}
+	acked := make(chan *stack.Request, 1)
+	c.mu.Lock()
 	c.pending = acked
 	c.version++
 	version := c.version
@@ -758,7 +764,6 @@ func (c *call) retarget(req *stack.Request) {
 
 // confirmed sends an answer, again and again, until its ACK comes (RFC 3261 section 13.3.1.4); nil when none does.
 func (c *call) confirmed(res *stack.Response, tx *stack.ServerTx, acked <-chan *stack.Request) *stack.Request {
-	const t1, t2 = 500 * time.Millisecond, 4 * time.Second
 	wait := t1
 	again := time.NewTimer(wait)
 	defer again.Stop()

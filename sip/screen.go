@@ -141,7 +141,7 @@ func (m *rough) fields(text string) bool {
 		if len(m.lines) > maxLines {
 			return false
 		}
-		if strings.ContainsAny(line, "\r\n\x00") {
+		if strings.ContainsAny(line, "\r\n") {
 			good = false
 			continue
 		}
@@ -234,6 +234,15 @@ func (m *rough) check() flaw {
 	}
 	if m.request && method != m.method {
 		return flaw{400, "CSeq Names Another Method"}
+	}
+	for _, h := range m.lines {
+		if h.name != "via" {
+			continue
+		}
+		packed := strings.ReplaceAll(h.value, " ", "") + ","
+		if strings.Contains(packed, ";;") || strings.Contains(packed, ";,") || strings.Contains(packed, ",,") {
+			return flaw{400, "Bad via"}
+		}
 	}
 	for _, name := range []string{"from", "to"} {
 		if v, _ := m.get(name); !isAddress(v) {
