@@ -30,11 +30,11 @@ import (
 	_ "golang.org/x/crypto/chacha20poly1305"
 	_ "golang.org/x/sys/unix"
 	_ "periph.io/x/conn/v3/gpio/gpiotest"
-	_ "periph.io/x/conn/v3/spi/spitest"
 	_ "periph.io/x/conn/v3/physic"
 	_ "periph.io/x/conn/v3/spi/spireg"
-	_ "periph.io/x/host/v3/sysfs"
+	_ "periph.io/x/conn/v3/spi/spitest"
 	_ "periph.io/x/host/v3"
+	_ "periph.io/x/host/v3/sysfs"
 	_ "pgregory.net/rapid"
 	_ "rsc.io/qr"
 )

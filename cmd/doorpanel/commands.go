@@ -16,7 +16,7 @@ import (
 func commands() []*cobra.Command {
 	return append([]*cobra.Command{
 		runCommand(), checkCommand(), licenseCommand(), peopleCommand(), journalCommand(), backupCommand(), restoreCommand(),
-		doctorCommand(), versionCommand(),
+		doctorCommand(), versionCommand(), guardCommand(),
 	}, demoCommands()...)
 }
 

@@ -55,7 +55,7 @@ func licenseCommand() *cobra.Command {
 				if errors.As(err, &problem) {
 					result := problem.Type[strings.LastIndexAny(problem.Type, "/:#")+1:]
 					if asJSON {
-						return errors.Join(printJSON(cmd, map[string]string{"result": result, "title": problem.Title, "message": problem.Detail}), silent)
+						return errors.Join(printJSON(cmd, map[string]string{"result": result, "title": problem.Title, "message": problem.Detail}), errSilent)
 					}
 					return fmt.Errorf("%s: %s: %s", result, problem.Title, problem.Detail)
 				}
@@ -334,7 +334,7 @@ func journalCommand() *cobra.Command {
 				if err := printJSON(cmd, report); err != nil || len(report.Faults) == 0 {
 					return err
 				}
-				return silent
+				return errSilent
 			}
 			if len(report.Faults) > 0 {
 				return fmt.Errorf("cannot verify the journal: %v; %d places do not fit in all", report.Faults[0], len(report.Faults))
@@ -553,13 +553,13 @@ func doctor(cmd *cobra.Command, p place) error {
 	config, err := p.load()
 	if err != nil {
 		say(false, "configuration", err.Error())
-		return silent
+		return errSilent
 	}
 	say(true, "configuration", "")
 	info, err := os.Stat(config.Data)
 	if err != nil {
 		say(false, "data directory "+config.Data, "it is not there; start the panel once, or name it with --data")
-		return silent
+		return errSilent
 	}
 	say(info.Mode().Perm()&0o077 == 0, "data directory is private", fmt.Sprintf("others may look into it (mode %v); chmod 700 %s", info.Mode().Perm(), config.Data))
 	report, err := storage.Verify(config.Data)
@@ -591,7 +591,7 @@ func doctor(cmd *cobra.Command, p place) error {
 		say(false, "panel", err.Error())
 	}
 	if bad > 0 {
-		return silent
+		return errSilent
 	}
 	return nil
 }

@@ -28,8 +28,8 @@ func main() {
 // usageError is a command that was called wrongly: exit code 2.
 type usageError struct{ error }
 
-// silent is a failure that has been told already.
-var silent = errors.New("")
+// errSilent is a failure that has been told already.
+var errSilent = errors.New("")
 
 // execute runs one command. Exit codes: 0 done, 1 refused or failed, 2 usage.
 func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -55,7 +55,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, silent) && err.Error() == "":
+	case errors.Is(err, errSilent) && err.Error() == "":
 		return 1
 	}
 	fmt.Fprintln(stderr, "doorpanel:", err)
