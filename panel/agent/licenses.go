@@ -43,11 +43,12 @@ type Licenses struct {
 	delegations  [][]byte
 	revocations  [][]byte
 	entitlements license.Entitlements
+	changed      chan struct{} // Watch computes anew for how long nothing will change
 }
 
 // NewLicenses derives the entitlements of what is stored. What cannot be used is reported and left alone.
 func NewLicenses(o LicenseOptions) (*Licenses, []error) {
-	l := &Licenses{o: o, held: slices.Clone(o.Held), delegations: slices.Clone(o.Delegations), revocations: slices.Clone(o.Revocations)}
+	l := &Licenses{o: o, changed: make(chan struct{}, 1), held: slices.Clone(o.Held), delegations: slices.Clone(o.Delegations), revocations: slices.Clone(o.Revocations)}
 	var faults []error
 	l.ring, faults = license.NewKeyring(o.Roots, o.Delegations, o.Revocations)
 	l.entitlements = license.Derive(l.ring, o.Panel, o.Clock(), l.held)
@@ -115,6 +116,10 @@ func (l *Licenses) derive(ctx context.Context, inform func(context.Context, pane
 		return err // the next look at the clock tries again
 	}
 	l.entitlements = now
+	select {
+	case l.changed <- struct{}{}:
+	default:
+	}
 	return nil
 }
 
@@ -157,6 +162,7 @@ func (l *Licenses) Watch(ctx context.Context, a *Agent) error {
 			return ctx.Err()
 		case <-timer.C:
 		case <-a.clockMove:
+		case <-l.changed:
 		}
 		l.mu.Lock()
 		err := l.derive(ctx, a.Do)
