@@ -133,18 +133,15 @@ func TestTortureDoesNotStopThePhone(t *testing.T) {
 		c.Close()
 		alive(i)
 	}
-	s, states := startSoftphone(t)
+	s, _ := startSoftphone(t)
 	p.Place("c", "sip:anna@"+s.Addr(), "")
 	w.want(Ringing, "c")
-	wantState(t, states, "ringing")
 	if err := s.Answer(); err != nil {
 		t.Fatal(err)
 	}
 	w.want(Answered, "c")
 	p.HangUp("c")
 	w.want(Ended, "c")
-	wantState(t, states, "in_call")
-	wantState(t, states, "idle")
 	s.Close()
 	limit := time.Now().Add(patience)
 	for runtime.NumGoroutine() > before+2 {
