@@ -27,7 +27,7 @@ import (
 )
 
 // patience is how long a test waits for something that must come. Nothing is timed by it.
-const patience = 45 * time.Second
+const patience = 30 * time.Second
 
 // program is doorpanel as it is tested, built once with the demonstration in it.
 var program string
