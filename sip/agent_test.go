@@ -127,6 +127,13 @@ func (a *agent) pickUp() *stack.Request {
 	return invite
 }
 
+// end takes the phone's BYE, so that it need not wait for an answer when it closes.
+func (a *agent) end(p *Phone, call string) {
+	a.t.Helper()
+	p.HangUp(call)
+	a.answer(a.request("BYE"), 200, "anna1", "")
+}
+
 func TestAnswerThatCrossesCancelIsHungUp(t *testing.T) {
 	t.Parallel()
 	p, w := startPhone(t, Options{})
@@ -182,6 +189,7 @@ func TestManyProvisionalAnswersAreNoEnd(t *testing.T) {
 	a.answer(invite, 200, "anna1", a.sdp())
 	a.request("ACK")
 	w.want(Answered, "c")
+	a.end(p, "c")
 }
 
 func TestRepeatedAnswerIsConfirmedAgain(t *testing.T) {
@@ -195,6 +203,7 @@ func TestRepeatedAnswerIsConfirmedAgain(t *testing.T) {
 		a.answer(invite, 200, "anna1", a.sdp())
 		a.request("ACK")
 	}
+	a.end(p, "c")
 }
 
 func TestSecondTelephoneOfAForkedCallIsHungUp(t *testing.T) {
@@ -217,6 +226,7 @@ func TestSecondTelephoneOfAForkedCallIsHungUp(t *testing.T) {
 	if e := w.want(Digit, "c"); e.Digit != '7' {
 		t.Errorf("got %+v", e)
 	}
+	a.end(p, "c")
 }
 
 func TestHoldAndResumeAreAnswered(t *testing.T) {
@@ -262,6 +272,7 @@ func TestAnswerOfAReinviteIsRepeatedUntilConfirmed(t *testing.T) {
 		}
 	}
 	a.send(a.within("ACK", invite, "anna1", 9, "text/plain", ""))
+	a.end(p, "c")
 }
 
 func TestKeysOfStrangersAreIgnored(t *testing.T) {
@@ -308,6 +319,7 @@ func TestKeysOfStrangersAreIgnored(t *testing.T) {
 	if e := w.want(Digit, "c"); e.Digit != '9' {
 		t.Errorf("a stranger's key came through: %+v", e)
 	}
+	a.end(p, "c")
 }
 
 // mediaPort is where the phone wants its sound.
@@ -348,6 +360,7 @@ func TestTelephoneThatSendsKeysBothWaysPressesOnce(t *testing.T) {
 	if e := w.want(Digit, "c"); e.Digit != '6' {
 		t.Errorf("got %+v", e)
 	}
+	a.end(p, "c")
 }
 
 func TestFirstSoundFollowsTheAnswerAtOnce(t *testing.T) {
@@ -373,6 +386,7 @@ func TestFirstSoundFollowsTheAnswerAtOnce(t *testing.T) {
 		}
 		seq = got
 	}
+	a.end(p, "c")
 }
 
 type tone struct{}

@@ -159,6 +159,8 @@ func TestCallThroughAnAccountLogsIn(t *testing.T) {
 	w.want(Answered, "c")
 	a.send(a.within("INFO", again, "anna1", 5, "application/dtmf", "1"))
 	w.want(Digit, "c")
+	a.end(p, "c")
+	w.want(Ended, "c")
 
 	p.Place("d", "sip:anna@other.example", "pbx")
 	far := a.request("INVITE")
