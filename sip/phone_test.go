@@ -3,6 +3,8 @@ package sip
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -10,7 +12,17 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	play := map[string]func(io.Reader) error{"ours": ourDialer, "raw": rawDialer}[os.Getenv(dialerEnv)]
+	if play == nil {
+		goleak.VerifyTestMain(m)
+		return
+	}
+	if err := play(os.Stdin); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
 
 // patience is how long a test waits for something that must come.
 const patience = 15 * time.Second
