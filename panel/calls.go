@@ -14,21 +14,21 @@ func (s *step) pressed(e CallButtonPressed) {
 		s.do(Signal{Tone: ToneKey})
 		return
 	}
-	refuse := func(why, text string) {
-		entry.Kind, entry.Why = CallRefused, why
-		s.tell(Red, Tone("refused-"+why), text)
+	refuse := func(why access.Why, text string) {
+		entry.Kind, entry.Why = CallRefused, string(why)
+		s.tell(Red, Tone("refused-"+string(why)), text)
 		s.record(entry)
 	}
 	switch {
 	case e.Button < 1 || e.Button > p.entitlements.Buttons():
-		refuse("not_licensed", w.ButtonOff)
+		refuse(access.NotLicensed, w.ButtonOff)
 		return
 	case e.Route == NoRoute:
-		refuse("no_target", w.NoTarget)
+		refuse(noTarget, w.NoTarget)
 		return
 	case e.Route == Server && !p.entitlements.Allows("sip"):
 		entry.Detail = "the target is reached through a server: a sip license is needed"
-		refuse("not_licensed", fmt.Sprintf(w.NotPossible, e.Label))
+		refuse(access.NotLicensed, fmt.Sprintf(w.NotPossible, e.Label))
 		return
 	}
 	p.calls++
@@ -39,6 +39,12 @@ func (s *step) pressed(e CallButtonPressed) {
 	s.do(PlaceCall{Call: p.call.id, Target: e.Target, Account: e.Account})
 	s.record(entry)
 }
+
+// Why a press places no call, or a call opens a door, beside the reasons of package access.
+const (
+	noTarget access.Why = "no_target" // nobody is set for the button
+	byCall   access.Why = "call"      // the called party pressed the door's key
+)
 
 func (s *step) current(id string, state callState) bool {
 	return s.p.call.id == id && s.p.call.state == state
@@ -108,7 +114,7 @@ func (s *step) digit(e DigitPressed) {
 		if d.rules.OpenDigit == 0 || d.rules.OpenDigit != e.Digit {
 			continue
 		}
-		entry := Entry{Door: d.rules.Name, Why: "call", Call: e.Call, Button: s.p.call.button, Who: s.p.call.label}
+		entry := Entry{Door: d.rules.Name, Why: string(byCall), Call: e.Call, Button: s.p.call.button, Who: s.p.call.label}
 		if s.blocked() {
 			s.refuse(entry, access.Tampered)
 			return

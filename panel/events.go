@@ -76,7 +76,8 @@ type (
 		By       string // who was logged in
 		Accepted bool   // activated or already active
 	}
-	// CodeRejected is a scanned text that is none of our codes, or a picture without a code.
+	// CodeRejected is a scan that led to nothing. Why is no_code (a picture without one), cannot_store (a good license that
+	// could not be kept) or not_ours.
 	CodeRejected struct{ Reader, Why string }
 	// ExitRequested is the exit button. It opens before anything else is done.
 	ExitRequested struct{ Door string }

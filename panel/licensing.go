@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/panel/access"
 )
 
 // license tells what came of a license code: its own words and its own tone for each answer.
@@ -25,16 +26,24 @@ func (s *step) license(e LicensePresented) {
 }
 
 func (s *step) codeRejected(e CodeRejected) {
-	text := s.p.rules.Words.NotOurCode
-	switch e.Why {
-	case "no_code":
-		text = s.p.rules.Words.NoCodeSeen
-	case "cannot_store":
-		text = s.p.rules.Words.CannotRecord
+	w := s.p.rules.Words
+	why, text := notOurs, w.NotOurCode
+	switch access.Why(e.Why) {
+	case noCode:
+		why, text = noCode, w.NoCodeSeen
+	case cannotStore:
+		why, text = cannotStore, w.CannotRecord
 	}
-	s.tell(Red, Tone("scan-"+e.Why), text)
-	s.record(Entry{Kind: CodeUnread, Reader: e.Reader, Why: e.Why})
+	s.tell(Red, Tone("scan-"+string(why)), text)
+	s.record(Entry{Kind: CodeUnread, Reader: e.Reader, Why: string(why)})
 }
+
+// Why a scan led to nothing.
+const (
+	notOurs     access.Why = "not_ours"     // some other code
+	noCode      access.Why = "no_code"      // a picture without one
+	cannotStore access.Why = "cannot_store" // a good license that could not be kept
+)
 
 // entitlements takes over what the licenses now give. Calls in progress finish.
 func (s *step) entitlements(e EntitlementsChanged) {

@@ -303,7 +303,13 @@ func positive(d, otherwise time.Duration) time.Duration {
 
 func trust(trusted bool) string {
 	if trusted {
-		return "trusted"
+		return string(clockTrusted)
 	}
-	return "not_trusted"
+	return string(clockNotTrusted)
 }
+
+// What a changed clock is from now on.
+const (
+	clockTrusted    access.Why = "trusted"
+	clockNotTrusted access.Why = "not_trusted"
+)

@@ -581,6 +581,7 @@ func (w *world) happens(what string) {
 			w.step(panel.EntitlementsChanged{Entitlements: w.rights})
 		}},
 		{`the (\S+) reads a code that is not ours`, func(w *world, m []string) { w.step(panel.CodeRejected{Reader: m[0], Why: "not_ours"}) }},
+		{`the (\S+) cannot store a code`, func(w *world, m []string) { w.step(panel.CodeRejected{Reader: m[0], Why: "cannot_store"}) }},
 		{`the (\S+) sees no code`, func(w *world, m []string) { w.step(panel.CodeRejected{Reader: m[0], Why: "no_code"}) }},
 		{`setup code (\d+)`, func(w *world, m []string) { w.step(panel.SetupCodeChanged{Code: m[0]}) }},
 		{`setup code is used up`, func(w *world, _ []string) { w.step(panel.SetupCodeChanged{}) }},
