@@ -1052,3 +1052,91 @@ func FuzzParseFrame(f *testing.F) {
 		scanSegment(b, 5)
 	})
 }
+
+func TestDamagedLastEntryKeepsItsNumber(t *testing.T) {
+	b, ends := image(t, 5)
+	b[ends[4]-3] ^= 1
+	for _, starts := range []int{1, 2} {
+		dir := plant(t, b)
+		o := JournalOptions{Dir: dir, SegmentBytes: 8192}
+		for range starts {
+			j, _ := mustOpen(t, o)
+			if j.Durable() != 5 {
+				t.Fatalf("the journal ends with %d", j.Durable())
+			}
+			mustClose(t, j)
+		}
+		j, _ := mustOpen(t, o)
+		if seq := mustAppend(t, j, "next", ""); seq != 6 {
+			t.Fatalf("entry %d after a damaged entry 5", seq)
+		}
+		mustClose(t, j)
+	}
+}
+
+func TestLaterSegmentOverridesWhatAFailedWriteLeft(t *testing.T) {
+	b, ends := image(t, 5)
+	h, _, _ := parseHead(b)
+	third, _, err := parseFrame(b[ends[1]:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := frame{seq: 4, open: []byte("the fourth, at the second try"), chain: nextChain(third.chain, 4, []byte("the fourth, at the second try"), nil)}
+	second := appendFrame(appendHead(nil, head{epoch: h.epoch, base: 4, before: third.chain}), &f)
+	dir := plant(t, b)
+	if err := os.WriteFile(filepath.Join(dir, journalName, segmentName(2)), second, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantSound(t, dir)
+	j, notes := mustOpen(t, JournalOptions{Dir: dir})
+	all := readAll(t, j)
+	if len(notes) != 0 || len(all) != 4 || string(all[4].Open) != string(f.open) {
+		t.Fatalf("%v %+v", notes, all)
+	}
+	mustClose(t, j)
+}
+
+func TestEntriesBehindAFailedWriteFailWithIt(t *testing.T) {
+	dir := t.TempDir()
+	d := newFaultyDisk()
+	begun, goOn := make(chan struct{}), make(chan error)
+	real := d.disk.sync
+	var hold atomic.Bool
+	d.disk.sync = func(f *os.File) error {
+		if hold.Load() {
+			begun <- struct{}{}
+			return <-goOn
+		}
+		return real(f)
+	}
+	j, _, err := openJournal(JournalOptions{Dir: dir}, d.disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillJournal(t, j, 2)
+	hold.Store(true)
+	var dones []<-chan error
+	for i := range 3 {
+		_, done, err := j.Append([]byte("lost"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dones = append(dones, done)
+		if i == 0 {
+			<-begun
+		}
+	}
+	hold.Store(false)
+	goOn <- unix.EIO
+	for _, done := range dones {
+		if err := settled(t, done); !errors.Is(err, unix.EIO) {
+			t.Fatalf("an entry that hangs on a lost one: %v", err)
+		}
+	}
+	fillJournal(t, j, 2)
+	if all := readAll(t, j); len(all) != 4 {
+		t.Fatalf("%+v", all)
+	}
+	mustClose(t, j)
+	wantSound(t, dir)
+}
