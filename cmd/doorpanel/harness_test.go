@@ -222,6 +222,13 @@ func (f *follower[T]) await(t *testing.T, what string, fits func(T) bool) T {
 	}
 }
 
+// rewind looks at everything from the beginning again.
+func (f *follower[T]) rewind() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.next = 0
+}
+
 // all returns what came so far.
 func (f *follower[T]) all() []T {
 	f.mu.Lock()
