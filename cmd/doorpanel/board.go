@@ -15,9 +15,12 @@ import (
 	periph "periph.io/x/conn/v3/gpio"
 
 	"github.com/doorpanel/doorpanel/configs"
+	"github.com/doorpanel/doorpanel/drivers/evdev"
 	"github.com/doorpanel/doorpanel/drivers/gpio"
 	"github.com/doorpanel/doorpanel/drivers/guard"
+	"github.com/doorpanel/doorpanel/drivers/keypad"
 	"github.com/doorpanel/doorpanel/drivers/nfc"
+	"github.com/doorpanel/doorpanel/drivers/scanner"
 	"github.com/doorpanel/doorpanel/panel"
 )
 
@@ -207,6 +210,8 @@ func (set chipSet) close() error {
 func newReaders(c configs.Config, chips chipSet, parts *parts, s *senses, log *slog.Logger) (devices []device, undo []func() error, err error) {
 	for _, r := range c.Readers {
 		d := device{kind: "reader", name: r.Name}
+		state := func(cause error) { s.readerState(parts, r.Name, cause) }
+		log := log.With("part", "reader "+r.Name)
 		switch r.Kind {
 		case configs.MFRC522:
 			var reset periph.PinOut
@@ -229,12 +234,32 @@ func newReaders(c configs.Config, chips chipSet, parts *parts, s *senses, log *s
 				}
 				return errors.Join(reader.Run(ctx), port.Close())
 			}
+		case configs.Keypad:
+			d.run = func(ctx context.Context) error {
+				return keypad.Run(ctx, evdev.Device{Path: r.Device, State: state, Log: log}.Run, func(key rune) { s.key(r.Name, key) })
+			}
+		case configs.HIDScanner:
+			d.run = func(ctx context.Context) error {
+				return scanner.RunKeys(ctx, evdev.Device{Path: r.Device, State: state, Log: log}.Run, s.scannerOptions(r.Name))
+			}
+		case configs.SerialScanner:
+			d.run = func(ctx context.Context) error {
+				return scanner.Serial{Path: r.Device, Baud: r.Baud, State: state, Log: log}.Run(ctx, s.scannerOptions(r.Name))
+			}
 		default:
 			return devices, undo, fmt.Errorf("cannot use reader %s: this build has no driver for kind %q", r.Name, r.Kind)
 		}
 		devices = append(devices, d)
 	}
 	return devices, undo, nil
+}
+
+// scannerOptions presents what a scanner reads.
+func (s *senses) scannerOptions(name string) scanner.Options {
+	return scanner.Options{
+		Text:   func(text string) { s.scan(name, text) },
+		Failed: func(error) { s.post(panel.CodeRejected{Reader: name, Why: "no_code"}) },
+	}
 }
 
 // readerState shows a reader chip that died or came back, and writes it down.

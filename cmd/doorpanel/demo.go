@@ -252,8 +252,8 @@ func newIssuer(path string) (*issuer, error) {
 	return &issuer{root: key.Public().(ed25519.PublicKey), key: key}, nil
 }
 
-// sample is a license code to play with.
-type sample struct {
+// demoLicense is a license code to play with.
+type demoLicense struct {
 	Name    string `json:"name"`
 	What    string `json:"what"`
 	Good    bool   `json:"good"`
@@ -263,9 +263,9 @@ type sample struct {
 
 // samples are the demonstration's license codes: good ones, and one for each way a code can be wrong. Their ids are drawn
 // from the panel's id, so that asking twice gives the same licenses.
-func (i *issuer) samples(h *house) []sample {
+func (i *issuer) samples(h *house) []demoLicense {
 	now := h.started.Truncate(time.Second)
-	var list []sample
+	var list []demoLicense
 	add := func(name, what string, good bool, key ed25519.PrivateKey, t license.Token) {
 		copy(t.ID[:], fingerprint([]byte(name+h.id)))
 		if t.IssuedAt.IsZero() {
@@ -283,7 +283,7 @@ func (i *issuer) samples(h *house) []sample {
 			raw[len(raw)-1] ^= 1
 		}
 		text := envelope.Armor(envelope.License, raw)
-		s := sample{Name: name, What: what, Good: good, Text: text}
+		s := demoLicense{Name: name, What: what, Good: good, Text: text}
 		if png, err := qr.PNG(text, qr.Options{Scale: 4}); err == nil {
 			s.Picture = "data:image/png;base64," + base64.StdEncoding.EncodeToString(png)
 		}

@@ -116,14 +116,27 @@ func (h *house) run(ctx context.Context, front *front, stdout io.Writer) error {
 	return err
 }
 
-// supervise runs a part again and again, with growing pauses, and shows its state. It returns when ctx ends.
+// supervise runs a part again and again, with growing pauses, and shows its state: a part that fails at each try has
+// failed once. It returns when ctx ends.
 func (h *house) supervise(ctx context.Context, kind, name string, run func(context.Context) error) {
-	const first, last = time.Second, time.Minute
-	pause := first
-	for {
-		h.parts.set(kind, name, "ok", "")
+	const (
+		first, last = time.Second, time.Minute
+		settled     = 5 * time.Second // a part that runs for so long works, unless it says otherwise itself
+	)
+	var down atomic.Bool
+	h.parts.set(kind, name, "starting", "")
+	for pause := first; ; pause = min(2*pause, last) {
+		working := time.AfterFunc(settled, func() {
+			if down.Swap(false) {
+				h.parts.set(kind, name, "ok", "")
+				h.agent.Post(panel.DeviceChanged{Device: kind + " " + name})
+			} else if h.parts.state(kind, name) == "starting" {
+				h.parts.set(kind, name, "ok", "")
+			}
+		})
 		started := time.Now()
 		err := run(ctx)
+		working.Stop()
 		if ctx.Err() != nil {
 			return
 		}
@@ -132,8 +145,10 @@ func (h *house) supervise(ctx context.Context, kind, name string, run func(conte
 			cause = err.Error()
 		}
 		h.parts.set(kind, name, "failed", cause)
-		h.log.Error("part failed", "kind", kind, "name", name, "cause", cause, "again_in", pause)
-		h.agent.Post(panel.DeviceChanged{Device: kind + " " + name, Dead: true, Cause: cause})
+		if !down.Swap(true) {
+			h.log.Error("part failed", "kind", kind, "name", name, "cause", cause)
+			h.agent.Post(panel.DeviceChanged{Device: kind + " " + name, Dead: true, Cause: cause})
+		}
 		if time.Since(started) > last {
 			pause = first
 		}
@@ -142,8 +157,6 @@ func (h *house) supervise(ctx context.Context, kind, name string, run func(conte
 			return
 		case <-time.After(pause):
 		}
-		pause = min(2*pause, last)
-		h.agent.Post(panel.DeviceChanged{Device: kind + " " + name})
 	}
 }
 
