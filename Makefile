@@ -50,7 +50,7 @@ build: ## static binaries for arm6, arm7, arm64 and amd64, in dist/
 
 .PHONY: bench
 bench: ## ours beside its peer or floor, alternately in one run; nothing fails on a time
-	@scripts/test-deps.sh
+	@scripts/test-deps.sh bench
 	scripts/bench.sh
 
 .PHONY: rig
@@ -59,7 +59,7 @@ rig: ## the arm64 binary on a virtual board: kernel GPIO, SPI, SIP peer (install
 
 .PHONY: long
 long: ## what takes long: 100,000 histories, fuzzing of every parser, many power cuts
-	@scripts/test-deps.sh
+	@scripts/test-deps.sh long
 	scripts/long.sh
 
 .PHONY: clean

@@ -15,7 +15,12 @@ for command in "${!package_of[@]}"; do
 done
 # The race detector is C.
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
-[ ${#missing[@]} -eq 0 ] && exit 0
+if [ ${#missing[@]} -eq 0 ]; then
+  [ "$(id -u)" -eq 0 ] && exit 0
+  echo "the power-cut and full-disk tests mount images, which needs root; type:" >&2
+  echo "  sudo --preserve-env=PATH make ${1:-test}" >&2
+  exit 2
+fi
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   echo "installing for the tests: ${missing[*]}"
@@ -24,6 +29,7 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   exit 0
 fi
-echo "the tests need more than is here; type:" >&2
+echo "the tests need more than is here, and root; type:" >&2
 echo "  sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+echo "  sudo --preserve-env=PATH make ${1:-test}" >&2
 exit 2
