@@ -286,10 +286,11 @@ func entriesOf(frames []storage.Frame) []web.JournalEntry {
 
 // outbox is the journal as the uplink reads it: in order, from a durable cursor.
 type outbox struct {
-	journal *storage.Journal
-	cursor  *storage.Cursor
-	next    uint64 // the last entry handed out
-	ready   []storage.Frame
+	doorChanged func() // told when an entry says that a door did something: the status shows it at once
+	journal     *storage.Journal
+	cursor      *storage.Cursor
+	next        uint64 // the last entry handed out
+	ready       []storage.Frame
 }
 
 const outboxBatch = 64
@@ -318,7 +319,11 @@ func (o *outbox) Next(ctx context.Context) (telemetry.Event, error) {
 	}
 	f := o.ready[0]
 	o.ready, o.next = o.ready[1:], f.Seq
-	return eventOf(f), nil
+	e := eventOf(f)
+	if strings.HasPrefix(e.Kind, "strike.") || strings.HasPrefix(e.Kind, "door.") || strings.HasPrefix(e.Kind, "fire.") {
+		o.doorChanged()
+	}
+	return e, nil
 }
 
 func (o *outbox) Done(seq uint64) error { return o.cursor.Set(seq) }
@@ -351,6 +356,13 @@ type parts struct {
 	mu      sync.Mutex
 	list    []web.PartStatus
 	changed func()
+}
+
+// notify names who is told of each change of a state.
+func (p *parts) notify(changed func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.changed = changed
 }
 
 func (p *parts) set(kind, name, state, detail string) {

@@ -173,10 +173,8 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 	if err = h.buildPages(senses, more); err != nil {
 		return h, err
 	}
-	h.parts.changed = func() {
-		if h.uplink != nil {
-			h.uplink.StatusChanged()
-		}
+	if h.uplink != nil {
+		h.parts.notify(h.uplink.StatusChanged)
 	}
 	return h, nil
 }
@@ -435,8 +433,12 @@ func (h *house) buildUplink() error {
 			}
 		},
 	}, box)
+	if err != nil {
+		return err
+	}
+	box.doorChanged = h.uplink.StatusChanged
 	h.parts.set("uplink", c.Broker, "starting", "")
-	return err
+	return nil
 }
 
 // command brings an order before the core. Only what cannot be read at all is refused here: there is nothing to decide on.
