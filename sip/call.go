@@ -207,7 +207,7 @@ func (c *call) from() *stack.FromHeader {
 	if c.login != nil {
 		host = c.login.registrar.uri.Host
 	}
-	from := &stack.FromHeader{DisplayName: displayName(c.p.opt.DisplayName), Address: stack.Uri{Scheme: "sip", User: c.user, Host: host}}
+	from := &stack.FromHeader{DisplayName: c.p.opt.DisplayName, Address: stack.Uri{Scheme: "sip", User: c.user, Host: host}}
 	from.Params.Add("tag", c.localTag)
 	return from
 }

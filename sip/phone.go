@@ -157,6 +157,7 @@ func New(opt Options) (*Phone, error) {
 	if opt.Events == nil {
 		opt.Events = func(Event) {}
 	}
+	opt.DisplayName = displayName(opt.DisplayName)
 	p := &Phone{
 		opt: opt, log: opt.Logger, stopped: make(chan struct{}),
 		calls: map[string]*call{}, known: map[string]*call{}, accounts: map[string]*account{},

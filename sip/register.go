@@ -252,7 +252,7 @@ func (p *Phone) registration(a *account, life time.Duration) *stack.Request {
 	uri := a.registrar.uri
 	req := p.request(stack.REGISTER, uri, a.out)
 	aor := stack.Uri{Scheme: "sip", User: a.User, Host: uri.Host}
-	from := &stack.FromHeader{DisplayName: displayName(p.opt.DisplayName), Address: aor}
+	from := &stack.FromHeader{DisplayName: p.opt.DisplayName, Address: aor}
 	from.Params.Add("tag", a.tag)
 	req.AppendHeader(from)
 	req.AppendHeader(&stack.ToHeader{Address: aor})
