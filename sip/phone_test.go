@@ -223,3 +223,22 @@ func TestClosingHangsUp(t *testing.T) {
 	})
 	wantState(t, states, "idle")
 }
+
+func TestPhoneOnEveryAddressFindsItsOwn(t *testing.T) {
+	for _, c := range []struct{ phone, softphone string }{{"0.0.0.0:0", "127.0.0.1:0"}, {"[::]:0", "[::1]:0"}, {"[::1]:0", "[::1]:0"}} {
+		p, w := startPhone(t, Options{Listen: c.phone})
+		s, err := NewSoftphone(c.softphone, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		p.Place("c", "sip:anna@"+s.Addr(), "")
+		w.want(Ringing, "c")
+		if err := s.Answer(); err != nil {
+			t.Fatal(err)
+		}
+		w.want(Answered, "c")
+		p.HangUp("c")
+		w.want(Ended, "c")
+	}
+}
