@@ -83,7 +83,7 @@ func brokenPage(file string, mistakes []Mistake) string {
 	b.WriteString(`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">` +
 		`<title>Configuration</title><link rel="icon" href="/assets/icon.svg"><link rel="stylesheet" href="/assets/style.css"></head><body class="plain"><main class="sheet">`)
 	b.WriteString(`<p class="eyebrow">This panel is waiting</p><h1>Its configuration has ` + esc(count(len(mistakes), "mistake")) + `</h1><p class="lead">Mend <code>` + esc(file) +
-		`</code> and restart the panel. Until then it rings nobody and opens no door by itself; the exit button's own wiring is not affected.</p><ol class="mistakes">`)
+		`</code> and restart the panel. Until then it rings nobody and moves no door.</p><ol class="mistakes">`)
 	for _, m := range mistakes {
 		b.WriteString(`<li>`)
 		if m.Row > 0 {

@@ -439,6 +439,7 @@ type client struct {
 	peer    string // 192.0.2.7:1234 when empty
 	host    string // 192.0.2.1 when empty
 	header  http.Header
+	leaves  bool // is gone at once, so that a stream of events ends
 }
 
 type reply struct {
@@ -448,7 +449,12 @@ type reply struct {
 }
 
 func (c client) do(method, path, kind, body string) reply {
-	r := httptest.NewRequestWithContext(c.t.Context(), method, path, strings.NewReader(body))
+	ctx, leave := context.WithCancel(c.t.Context())
+	defer leave()
+	if c.leaves {
+		leave()
+	}
+	r := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body))
 	r.RemoteAddr, r.Host = cmp.Or(c.peer, "192.0.2.7:1234"), cmp.Or(c.host, "192.0.2.1")
 	if kind != "" {
 		r.Header.Set("Content-Type", kind)

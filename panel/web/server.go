@@ -42,7 +42,8 @@ type Options struct {
 	Ready func() (ok bool, causes []string)
 	// Note puts logins and changes of users into the journal; nil: nowhere.
 	Note func(panel.Entry)
-	// ShowSetupCode shows the code of the first run to whoever stands at the panel; "" hides it.
+	// ShowSetupCode shows the code of the first run to whoever stands at the panel; "" hides it. It must not wait and must
+	// not call the Server.
 	ShowSetupCode func(code string)
 	// Clock is the time by which sessions end (Wall) and blocks and the setup window run out (Mono).
 	Clock func() panel.Now
@@ -126,12 +127,16 @@ func (s *Server) Close() {
 	s.setup.hide()
 }
 
-// OpenSetupWindow shows a new setup code for ten minutes, if no administrator exists. It is called at start and when the
-// service input is pressed.
+// OpenSetupWindow shows a new setup code for ten minutes, if no administrator exists. It is to be called when the service
+// input is pressed; New does it for the start. It may wait for the store and for a password that is being hashed.
 func (s *Server) OpenSetupWindow() {
 	s.users.Lock()
 	defer s.users.Unlock()
-	if has, err := s.hasAdministrator(); err != nil || has {
+	has, err := s.hasAdministrator()
+	if err != nil {
+		s.log.Warn("cannot open the setup window", "error", err)
+	}
+	if err != nil || has {
 		return
 	}
 	s.setup.open()

@@ -112,7 +112,7 @@ func TestForeignHostsAndOriginsAreRefusedEverywhere(t *testing.T) {
 	s := newServer(t, h)
 	token := h.login(Administrator)
 	for _, rt := range s.routes {
-		c := client{t: t, handler: s.Handler(), token: token, host: "evil.example"}
+		c := client{t: t, handler: s.Handler(), token: token, host: "evil.example", leaves: true}
 		if got := c.do(rt.Method, fill(rt.Pattern), "", ""); got.status != http.StatusMisdirectedRequest {
 			t.Errorf("%s %s for another host: %d, want 421", rt.Method, rt.Pattern, got.status)
 		}
@@ -120,7 +120,7 @@ func TestForeignHostsAndOriginsAreRefusedEverywhere(t *testing.T) {
 			continue
 		}
 		for _, header := range []http.Header{{"Origin": {"https://evil.example"}}, {"Sec-Fetch-Site": {"cross-site"}}, {"Origin": {"null"}}} {
-			c := client{t: t, handler: s.Handler(), token: token, header: header}
+			c := client{t: t, handler: s.Handler(), token: token, header: header, leaves: true}
 			if got := c.do(rt.Method, fill(rt.Pattern), "", ""); problemKind(got.body) != "foreign-origin" {
 				t.Errorf("%s %s from another origin: %d %s", rt.Method, rt.Pattern, got.status, got.body)
 			}

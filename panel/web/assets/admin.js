@@ -37,8 +37,10 @@ async function show() {
   alive();
   alive = () => {};
   for (const a of links) {
-    if (a.hash === "#" + id) a.setAttribute("aria-current", "page");
-    else a.removeAttribute("aria-current");
+    if (a.hash === "#" + id) {
+      a.setAttribute("aria-current", "page");
+      a.scrollIntoView({ block: "nearest", inline: "nearest" });
+    } else a.removeAttribute("aria-current");
   }
   const [title, build] = sections[id];
   document.title = `${title} · ${face.site || "Door panel"}`;
@@ -151,8 +153,9 @@ async function overview() {
           facts(["Name", s.site], ["Version", s.version], ["Running since", moment(s.started)], ["Its time", moment(s.now)], ["Panel id", h("code", {}, s.panel)],
             ["Journal", `${s.seq} entries`], ["License roots", s.roots.length ? s.roots.map((r) => h("code", {}, r + " ")) : "none: no license can be activated"],
             ["Certificate", s.fingerprint && h("code", {}, s.fingerprint)])),
-        card("Doors", null, table(["Door", "Strike", "Contact"], d.doors.map((x) => [x.name, strike(x), contact(x)]), "No doors are configured.")),
-        card("Parts", null, table(["Part", "State", ""], s.parts.map((p) => [`${p.kind} ${p.name}`, badge(statusTone[p.state] || "", p.state), h("span", { class: "soft small" }, p.detail || "")]), "Nothing is connected."))),
+        h("div", { class: "stack wide" },
+          card("Doors", null, table(["Door", "Strike", "Contact"], d.doors.map((x) => [x.name, strike(x), contact(x)]), "No doors are configured.")),
+          card("Parts", null, table(["Part", "State", ""], s.parts.map((p) => [`${p.kind} ${p.name}`, badge(statusTone[p.state] || "", p.state), h("span", { class: "soft small" }, p.detail || "")]), "Nothing is connected.")))),
       entitlements(e)));
   };
   await draw();
