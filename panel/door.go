@@ -183,7 +183,7 @@ func (s *step) doorOpened(e DoorOpened) {
 	d := &s.p.doors[i]
 	d.open = true
 	s.watchHeld(i)
-	if d.on || e.AtStart || s.p.fire || d.everOn && s.now.Mono-d.securedAt <= openAfterStrike {
+	if d.on || e.AtStart || d.everOn && s.now.Mono-d.securedAt <= openAfterStrike {
 		s.record(Entry{Kind: DoorOpen, Door: e.Door})
 		return
 	}

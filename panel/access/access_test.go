@@ -29,6 +29,7 @@ func TestDecideNamesTheFirstReasonThatHolds(t *testing.T) {
 		profile    *Profile
 		now        time.Time
 		untrusted  bool
+		missing    bool
 		granted    bool
 		why        Why
 	}{
@@ -53,6 +54,7 @@ func TestDecideNamesTheFirstReasonThatHolds(t *testing.T) {
 		{name: "inside the schedule", credential: card(func(c *Credential) { c.Profile = "office" }), profile: &weekdays, granted: true, why: "card"},
 		{name: "outside the schedule", credential: card(func(c *Credential) { c.Profile = "office" }), profile: &weekdays, now: at("2026-11-22 09:00:00"), why: OutsideSchedule},
 		{name: "a schedule that is gone is not at any time", credential: card(func(c *Credential) { c.Profile = "office" }), why: OutsideSchedule},
+		{name: "a schedule that was not looked up is not trusted", credential: card(func(c *Credential) { c.Profile = "office" }), profile: &weekdays, missing: true, why: OutsideSchedule},
 		{name: "a schedule that is there and not named does not bind", credential: card(nil), profile: &Profile{}, now: at("2026-11-22 03:00:00"), granted: true, why: "card"},
 	}
 	for _, test := range tests {
@@ -62,7 +64,7 @@ func TestDecideNamesTheFirstReasonThatHolds(t *testing.T) {
 				q.Now = test.now
 			}
 			if test.profile != nil {
-				q.Profile, q.HasProfile = *test.profile, true
+				q.Profile, q.HasProfile = *test.profile, !test.missing
 			}
 			granted, why := Decide(q)
 			if granted != test.granted || why != test.why {
