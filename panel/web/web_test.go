@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"image"
@@ -20,6 +21,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/panel"
 )
 
@@ -1106,5 +1108,44 @@ func TestLimitHoldsBackConnections(t *testing.T) {
 	l.Close()
 	if _, err := l.Accept(); err == nil {
 		t.Error("a closed listener accepts")
+	}
+}
+
+func TestEntitlementsAreSummedUpByFeature(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	var held []license.Held
+	for i, token := range []license.Token{
+		{Grants: []license.Grant{{Feature: license.Buttons, Count: 10}}},
+		{Grants: []license.Grant{{Feature: license.Buttons, Count: 4}}, Expires: at.AddDate(1, 0, 0)},
+		{Grants: []license.Grant{{Feature: license.Buttons, Count: 50}}, Expires: at.AddDate(0, 0, 1)},
+		{Grants: []license.Grant{{Feature: license.AccessAdvanced, Count: 1}}},
+	} {
+		token.ID, token.IssuedAt, token.Scope = license.TokenID{byte(i + 1)}, at, license.ScopePanel
+		raw, err := token.Sign(public, func(m []byte) ([]byte, error) { return ed25519.Sign(private, m), nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, license.Held{Raw: raw, ActivatedAt: at})
+	}
+	ring, problems := license.NewKeyring([]ed25519.PublicKey{public}, nil, nil)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	v := viewOf(license.Derive(ring, license.Panel{}, license.Clock{Now: at.AddDate(0, 0, 3), Trusted: true}, held))
+	if v.Buttons != 15 {
+		t.Errorf("%d buttons, want 15: the ended license does not count", v.Buttons)
+	}
+	if b := v.Features[license.Buttons]; b.Status != license.Active || b.Count != 14 || !b.Until.IsZero() {
+		t.Errorf("buttons are shown as %+v", b)
+	}
+	if a := v.Features[license.AccessBasic]; a.Status != license.Active || !strings.Contains(a.Message, "Advanced") {
+		t.Errorf("basic access control is shown as %+v", a)
+	}
+	if slices.ContainsFunc(v.Missing, func(m missingView) bool { return m.Feature == license.AccessBasic }) || len(v.Missing) != len(license.Features())-3 {
+		t.Errorf("missing: %+v", v.Missing)
 	}
 }
