@@ -840,12 +840,17 @@ func TestVerifyNamesTheFirstEntryThatDoesNotFit(t *testing.T) {
 	}{
 		"open part edited":     {edit(b, ends[3], func(f *frame) { f.open = bytes.Replace(f.open, []byte("granted"), []byte("refused"), 1) }), 5},
 		"personal part edited": {edit(b, ends[3], func(f *frame) { f.personal = []byte(`{"who":"somebody"}`) }), 5},
-		"renumbered":           {edit(b, ends[3], func(f *frame) { f.seq = 6 }), 5},
-		"removed":              {append(bytes.Clone(b[:ends[3]]), b[ends[4]:]...), 5},
-		"first removed":        {append(bytes.Clone(b[:segmentStart]), b[ends[0]:]...), 1},
-		"doubled":              {append(bytes.Clone(b[:ends[4]]), b[ends[3]:]...), 6},
-		"flipped":              {append(append(bytes.Clone(b[:ends[4]-1]), b[ends[4]-1]^1), b[ends[4]:]...), 5},
-		"another beginning":    {append(appendHead(nil, head{epoch: epochID{1}, base: 1}), b[segmentStart:]...), 1},
+		"personal part edited, hash too": {edit(b, ends[3], func(f *frame) {
+			f.personal = []byte(`{"who":"somebody"}`)
+			bind := bindPersonal(f.salt, f.personal)
+			f.bind = bind[:]
+		}), 5},
+		"renumbered":        {edit(b, ends[3], func(f *frame) { f.seq = 6 }), 5},
+		"removed":           {append(bytes.Clone(b[:ends[3]]), b[ends[4]:]...), 5},
+		"first removed":     {append(bytes.Clone(b[:segmentStart]), b[ends[0]:]...), 1},
+		"doubled":           {append(bytes.Clone(b[:ends[4]]), b[ends[3]:]...), 6},
+		"flipped":           {append(append(bytes.Clone(b[:ends[4]-1]), b[ends[4]-1]^1), b[ends[4]:]...), 5},
+		"another beginning": {append(appendHead(nil, head{epoch: epochID{1}, base: 1}), b[segmentStart:]...), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := Verify(plant(t, c.b))
@@ -1139,4 +1144,44 @@ func TestEntriesBehindAFailedWriteFailWithIt(t *testing.T) {
 	}
 	mustClose(t, j)
 	wantSound(t, dir)
+}
+
+func TestDamageUnderAnOpenJournalCostsOnlyItsEntry(t *testing.T) {
+	j, _ := mustOpen(t, JournalOptions{Dir: t.TempDir(), SegmentBytes: 1 << 20})
+	defer mustClose(t, j)
+	fillJournal(t, j, 2000)
+	path := j.segs[0].path
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, at := range []int64{segmentStart + 20, 100_000, 200_000} {
+		if _, err := f.WriteAt([]byte("damage"), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// 300 entries in one stretch, more than one window of the reader.
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0xd7}, 100_000), 220_000); err != nil {
+		t.Fatal(err)
+	}
+	frames, err := j.Read(0, 5000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gaps, next := 0, uint64(1)
+	for _, f := range frames {
+		if f.Gap != nil {
+			gaps++
+			if f.Gap.From != next {
+				t.Fatalf("%+v, want %d", f.Gap, next)
+			}
+		} else if f.Seq != next {
+			t.Fatalf("entry %d, want %d", f.Seq, next)
+		}
+		next = f.Seq + 1
+	}
+	if gaps != 4 || next != 2001 || len(frames) < 1200 {
+		t.Fatalf("%d gaps, %d frames, up to %d", gaps, len(frames), next-1)
+	}
 }
