@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -46,7 +47,18 @@ func newHardware(c configs.Config, log *slog.Logger, parts *parts, s *senses, si
 }
 
 func newSimulated(c configs.Config, s *senses, state func() map[string]any) (*hardware, error) {
-	o := sim.Options{Doors: doorNames(c), Inputs: []string{"exit", "fire", "tamper", "service"}, Decode: qr.ReadBytes, Extra: state}
+	o := sim.Options{Doors: doorNames(c), Inputs: []string{"exit", "fire", "tamper", "service"}, Decode: qr.ReadBytes}
+	pulses := map[string]int64{}
+	for _, d := range c.Doors {
+		pulses[d.Name] = d.Pulse.Milliseconds()
+	}
+	o.Extra = func() map[string]any {
+		fields := map[string]any{"pulse_ms": pulses} // for the page's countdown
+		if state != nil {
+			maps.Copy(fields, state())
+		}
+		return fields
+	}
 	for i, d := range c.Doors {
 		if i > 0 {
 			o.Inputs = append(o.Inputs, "exit-"+d.Name)
