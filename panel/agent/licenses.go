@@ -65,6 +65,8 @@ func (l *Licenses) Present(ctx context.Context, text, via, by string, inform fun
 		if err := l.keep(v); err != nil {
 			return v, fmt.Errorf("cannot store license: %w; nothing was changed, try again", err)
 		}
+	}
+	if !v.Result.Refused() {
 		// Kept is kept: whoever presented it may be gone, the panel learns of it all the same.
 		ctx = context.WithoutCancel(ctx)
 		if err := l.derive(ctx, inform); err != nil {
