@@ -150,7 +150,7 @@ func TestBrokerKnowsWhetherThePanelIsThere(t *testing.T) {
 	}
 	p.stop()
 	up.awaitStatus("stopped", stopped)
-	p = p.restart()
+	p.restart()
 	up.awaitStatus("online at last", online)
 	for _, h := range up.status.all() {
 		if lost(h.message) && h.message.Boot == again.Boot {
