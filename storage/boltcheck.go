@@ -145,10 +145,12 @@ func mend(f *os.File, fresh bool) ([]Note, error) {
 }
 
 type treeCheck struct {
-	f    *os.File
-	m    boltMeta
-	size int64
-	seen []uint64 // one bit for each page
+	f     *os.File
+	m     boltMeta
+	size  int64
+	seen  []uint64 // one bit for each page
+	level int      // how many pages are being looked at, one below the other
+	bufs  [][]byte // one for each level: a store has thousands of pages and a start should leave no garbage behind
 }
 
 func checkTree(f *os.File, m boltMeta) error {
@@ -171,12 +173,23 @@ func checkTree(f *os.File, m boltMeta) error {
 	return err
 }
 
-// page reads a page with its overflow, once.
+// buffer returns the level's own buffer. What was read there before is overwritten.
+func (c *treeCheck) buffer(size int64) []byte {
+	for len(c.bufs) <= c.level {
+		c.bufs = append(c.bufs, nil)
+	}
+	if int64(cap(c.bufs[c.level])) < size {
+		c.bufs[c.level] = make([]byte, size)
+	}
+	return c.bufs[c.level][:size]
+}
+
+// page reads a page with its overflow, once. The bytes are good until another page of the same level is read.
 func (c *treeCheck) page(id uint64) ([]byte, error) {
 	if id < 2 || id >= c.m.pages || id >= uint64(c.size/c.m.pageSize) {
 		return nil, fmt.Errorf("page %d lies outside the file", id)
 	}
-	b := make([]byte, c.m.pageSize)
+	b := c.buffer(c.m.pageSize)
 	if _, err := c.f.ReadAt(b, int64(id)*c.m.pageSize); err != nil {
 		return nil, fmt.Errorf("page %d cannot be read: %w", id, err)
 	}
@@ -194,7 +207,7 @@ func (c *treeCheck) page(id uint64) ([]byte, error) {
 		c.seen[p/64] |= 1 << (p % 64)
 	}
 	if more > 0 {
-		b = append(b, make([]byte, int64(more)*c.m.pageSize)...)
+		b = c.buffer(int64(more+1) * c.m.pageSize)
 		if _, err := c.f.ReadAt(b, int64(id)*c.m.pageSize); err != nil {
 			return nil, fmt.Errorf("page %d cannot be read: %w", id, err)
 		}
@@ -212,14 +225,17 @@ func (c *treeCheck) freelist(b []byte) error {
 		return fmt.Errorf("the list of free pages is damaged")
 	}
 	for i := range count {
-		if id := e.Uint64(b[at+8*i:]); id < 2 || id >= c.m.pages {
+		id := e.Uint64(b[at+8*i:])
+		if id < 2 || id >= c.m.pages || id >= uint64(c.size/c.m.pageSize) {
 			return fmt.Errorf("the list of free pages names page %d", id)
 		}
+		c.seen[id/64] |= 1 << (id % 64) // a page that is free and in use would be written over
 	}
 	return nil
 }
 
-// tree checks the pages below id and returns the first and the last key in them.
+// tree checks the pages below id and returns the first and the last key in them, which are good until the next page is
+// looked at.
 func (c *treeCheck) tree(id uint64, depth, nesting int) (first, last []byte, err error) {
 	if depth > maxTreeDepth {
 		return nil, nil, fmt.Errorf("page %d lies too deep", id)
@@ -228,6 +244,8 @@ func (c *treeCheck) tree(id uint64, depth, nesting int) (first, last []byte, err
 	if err != nil {
 		return nil, nil, err
 	}
+	c.level++
+	defer func() { c.level-- }()
 	e := binary.NativeEndian
 	if e.Uint16(b[8:]) != flagBranch {
 		return c.leaf(b, fmt.Sprintf("page %d", id), nesting)

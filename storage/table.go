@@ -29,11 +29,11 @@ type Raw struct {
 // NewRaw names a table of bytes. Nothing is made before the first Put. Names that begin with "_" belong to this package.
 func NewRaw(s *Store, bucket string) Raw { return Raw{s: s, bucket: []byte(bucket)} }
 
-func recordSum(key string, value []byte) uint32 {
-	return crc32.Update(crc32.Checksum([]byte(key), castagnoli), castagnoli, value)
+func recordSum(key, value []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
 }
 
-func openRecord(bucket []byte, key string, stored []byte) ([]byte, error) {
+func openRecord(bucket, key, stored []byte) ([]byte, error) {
 	if len(stored) < 4 || binary.LittleEndian.Uint32(stored) != recordSum(key, stored[4:]) {
 		return nil, fmt.Errorf("cannot read record %q of %s: %w", key, bucket, ErrDamaged)
 	}
@@ -46,11 +46,12 @@ func (r Raw) GetTx(tx *Tx, key string) ([]byte, bool, error) {
 	if b == nil {
 		return nil, false, nil
 	}
-	stored := b.Get([]byte(key))
+	k := []byte(key)
+	stored := b.Get(k)
 	if stored == nil {
 		return nil, false, nil
 	}
-	v, err := openRecord(r.bucket, key, stored)
+	v, err := openRecord(r.bucket, k, stored)
 	if err != nil {
 		return nil, false, err
 	}
@@ -67,9 +68,10 @@ func (r Raw) PutTx(tx *Tx, key string, value []byte) error {
 	if err != nil {
 		return fmt.Errorf("cannot store record %q of %s: %w", key, r.bucket, err)
 	}
+	k := []byte(key)
 	stored := make([]byte, 4, 4+len(value))
-	binary.LittleEndian.PutUint32(stored, recordSum(key, value))
-	return b.Put([]byte(key), append(stored, value...))
+	binary.LittleEndian.PutUint32(stored, recordSum(k, value))
+	return b.Put(k, append(stored, value...))
 }
 
 // DeleteTx removes the record; a missing one is no error.
@@ -90,7 +92,7 @@ func (r Raw) AllTx(tx *Tx) iter.Seq2[string, []byte] {
 		}
 		c := b.Cursor()
 		for k, stored := c.First(); k != nil; k, stored = c.Next() {
-			v, err := openRecord(r.bucket, string(k), stored)
+			v, err := openRecord(r.bucket, k, stored)
 			if err == nil && !yield(string(k), append([]byte(nil), v...)) {
 				return
 			}
@@ -135,7 +137,7 @@ func (r Raw) page(after string, limit int) (page []record, more bool, err error)
 			k, stored = c.Next()
 		}
 		for ; k != nil && len(page) < limit; k, stored = c.Next() {
-			v, err := openRecord(r.bucket, string(k), stored)
+			v, err := openRecord(r.bucket, k, stored)
 			if err != nil {
 				r.s.log.Warn("record left out", "err", err)
 			}
@@ -292,7 +294,7 @@ func (s *Store) dropDamaged() ([]Note, error) {
 				if v == nil {
 					return nil // a table inside a table: not one of ours
 				}
-				if _, err := openRecord(name, string(k), v); err != nil {
+				if _, err := openRecord(name, k, v); err != nil {
 					found = append(found, damaged{string(name), string(k), append([]byte(nil), v...)})
 				}
 				return nil
