@@ -227,6 +227,10 @@ func (d *derivation) finish() Entitlements {
 				e.entries[i].Message += " Enrolled cards and codes go on until " + e.lapsed.Format(time.DateOnly) + "."
 			}
 		}
+		if !e.AccessGrace(d.now) {
+			// Who asks later may have a clock that is behind what has passed for sure: the grace must not begin anew for it.
+			e.lapsed = time.Time{}
+		}
 	}
 	for _, edge := range d.edges {
 		if edge.After(d.now) && (e.next.IsZero() || edge.Before(e.next)) {
@@ -287,7 +291,8 @@ func (e Entitlements) AllowsAccount(account, feature string) bool {
 // Buttons is the number of usable call buttons: one that is free, and those that licenses add (I-10, I-11).
 func (e Entitlements) Buttons() int { return 1 + e.Count(Buttons) }
 
-// AccessLapsedUntil is when the grace after lapsed access control is over. Zero when access control is on or was never on.
+// AccessLapsedUntil is when the grace after lapsed access control is over. Zero when access control is on, was never
+// on, or its grace is over already.
 func (e Entitlements) AccessLapsedUntil() time.Time { return e.lapsed }
 
 // AccessGrace tells that access control has lapsed but enrolled credentials still open at now. New ones must not be enrolled.

@@ -54,7 +54,8 @@ const (
 	DeviceDead  Kind = "device.failed"
 	DeviceBack  Kind = "device.recovered"
 
-	ServiceOn     Kind = "service.on" // the service input: setting up is open for a while
+	ServiceOn     Kind = "service.on"   // the service input: setting up is open for a while
+	JournalLost   Kind = "journal.lost" // entries that the disk did not take: how many
 	SystemStarted Kind = "system.started"
 	SystemStopped Kind = "system.stopped"
 	SystemAside   Kind = "system.set_aside" // a damaged file, and what was done with it

@@ -61,28 +61,30 @@ type Options struct {
 
 // Agent runs one panel. Its methods may be called from any goroutine once Run has been called.
 type Agent struct {
-	o         Options
-	log       *slog.Logger
-	urgent    chan input // exit: never behind anything else
-	fire      chan bool  // the newest state of the fire input, ahead of all; a state that was overtaken is forgotten
-	inbox     chan input
-	reads     chan read
-	keypads   map[string]*panel.Keypad // of the readers' goroutine
-	waiting   map[string]chan panel.Answer
-	view      atomic.Pointer[View]
-	face      face
-	learner   atomic.Pointer[learner]
-	dropped   atomic.Uint64
-	requests  atomic.Uint64
-	offset    time.Duration // wall minus monotonic, to see the clock jump
-	trusted   bool
-	clockMove chan struct{} // the licenses look at the clock again
-	replay    *Replay
-	lastSeq   uint64
-	snapshots chan chan Snapshot
-	journalOK atomic.Bool
-	stopped   chan struct{}
-	waiters   sync.WaitGroup
+	o          Options
+	log        *slog.Logger
+	urgent     chan input // exit: never behind anything else
+	fire       chan bool  // the newest state of the fire input, ahead of all; a state that was overtaken is forgotten
+	inbox      chan input
+	reads      chan read
+	keypads    map[string]*panel.Keypad // of the readers' goroutine
+	waiting    map[string]chan panel.Answer
+	view       atomic.Pointer[View]
+	face       face
+	learner    atomic.Pointer[learner]
+	dropped    atomic.Uint64
+	requests   atomic.Uint64
+	offset     time.Duration // wall minus monotonic, to see the clock jump
+	trusted    bool
+	clockMove  chan struct{} // the licenses look at the clock again
+	replay     *Replay
+	lastSeq    uint64
+	snapshots  chan chan Snapshot
+	unwatched  chan (<-chan error) // of entries that no decision waits for
+	unrecorded atomic.Uint64
+	journalOK  atomic.Bool
+	stopped    chan struct{}
+	waiters    sync.WaitGroup
 }
 
 // View is the machine as it was after the last step.
@@ -106,7 +108,7 @@ func New(o Options) *Agent {
 	}
 	a := &Agent{
 		o: o, log: o.Logger, replay: o.Replay,
-		urgent: make(chan input, 16), fire: make(chan bool, 1), inbox: make(chan input, inboxSize), reads: make(chan read, 64),
+		urgent: make(chan input, 16), fire: make(chan bool, 1), inbox: make(chan input, inboxSize), reads: make(chan read, 64), unwatched: make(chan (<-chan error), 1024),
 		keypads: map[string]*panel.Keypad{}, waiting: map[string]chan panel.Answer{},
 		clockMove: make(chan struct{}, 1), snapshots: make(chan chan Snapshot), stopped: make(chan struct{}),
 	}
@@ -121,6 +123,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	readers, stopReaders := context.WithCancel(ctx)
 	defer stopReaders()
 	a.waiters.Go(func() { a.read(readers) })
+	a.waiters.Go(func() { a.watchJournal(readers) })
 	defer a.waitFor()
 	defer close(a.stopped)
 
@@ -279,22 +282,44 @@ func (a *Agent) record(now panel.Now, r panel.Record) error {
 	a.replay.Add(record) // also when the journal fails: a snapshot may still be kept
 	seq, done, err := a.o.Journal.Append(open, personal)
 	if err != nil {
-		a.journalState(err)
+		a.written(err)
 		return err
 	}
 	a.lastSeq = seq
 	a.log.Info("journal", "seq", seq, "kind", r.Entry.Kind, "door", r.Entry.Door, "why", r.Entry.Why)
 	if r.Ticket != 0 {
 		a.waiters.Go(func() { a.await(r.Ticket, done) })
+		return nil
+	}
+	select {
+	case a.unwatched <- done:
+	default: // the disk is far behind: those ahead in the queue will say so
 	}
 	return nil
+}
+
+// watchJournal sees whether the entries that nobody waits for became durable.
+func (a *Agent) watchJournal(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case done := <-a.unwatched:
+			select {
+			case err := <-done:
+				a.written(err)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
 }
 
 // await brings the word that an entry is durable back into the loop.
 func (a *Agent) await(ticket uint64, done <-chan error) {
 	select {
 	case err := <-done:
-		a.journalState(err)
+		a.written(err)
 		select {
 		case a.inbox <- input{event: panel.Recorded{Ticket: ticket, Failed: err != nil}}:
 		case <-a.stopped:
@@ -303,13 +328,20 @@ func (a *Agent) await(ticket uint64, done <-chan error) {
 	}
 }
 
-func (a *Agent) journalState(err error) {
+// written counts what the journal could not take, and has it written down as soon as it takes something again: what is
+// missing is named, never silent.
+func (a *Agent) written(err error) {
 	if was := a.journalOK.Swap(err == nil); was && err != nil {
 		a.log.Error("cannot write the journal", "cause", err)
 	}
+	if err != nil {
+		a.unrecorded.Add(1)
+	} else if n := a.unrecorded.Swap(0); n > 0 {
+		a.Post(panel.Noted{Entry: panel.Entry{Kind: panel.JournalLost, Detail: fmt.Sprintf("%d entries could not be written", n)}})
+	}
 }
 
-// JournalOK reports whether the last entry that was waited for became durable.
+// JournalOK reports whether the last entry that was looked after became durable.
 func (a *Agent) JournalOK() bool { return a.journalOK.Load() }
 
 // leave secures the doors first, then says goodbye to the journal.

@@ -371,6 +371,27 @@ func TestAStrikeThatFailsIsTold(t *testing.T) {
 	})
 }
 
+func TestWhatTheDiskDidNotTakeIsNamed(t *testing.T) {
+	for name, disk := range map[string]time.Duration{"a disk that fails": diskFails, "a journal that is full": diskRefuses} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				a := w.run()
+				w.set(func() { w.disk = disk })
+				a.Card("front-in", "04AA") // the intent and the outcome are lost
+				synctest.Wait()
+				w.set(func() { w.disk = 0 })
+				w.since()
+				time.Sleep(3 * time.Second) // the end of the pulse is the first entry that is taken again
+				synctest.Wait()
+				w.expect("strike front off", "journal strike.off front", "journal journal.lost")
+				if !a.JournalOK() {
+					t.Error("the journal still counts as broken")
+				}
+			})
+		})
+	}
+}
+
 func TestOpenWaitsForTheDecision(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		a := w.run()

@@ -143,7 +143,7 @@ function residents(people) {
   const place = h("div");
   const where = readerField();
   return tile("Residents of this demo", null, h("label", {}, "At the reader", where),
-    people.map((p) => h("div", { class: "row" }, h("span", { class: "grow" }, p.name),
+    people.map((p) => h("div", { class: "row" }, h("span", { class: "grow" }, p.name, p.what && h("span", { class: "hint" }, p.what)),
       p.card && h("button", { type: "button", class: "small", title: p.card, onclick: act(place, () => post("/sim/badge", { reader: where.value, uid: p.card })) }, "Show card"),
       p.code && h("button", { type: "button", class: "small", title: p.code, onclick: act(place, () => post("/sim/keys", { reader: where.value, keys: p.code + "#" })) }, "Type code"))),
     place);
