@@ -29,7 +29,8 @@ import (
 // patience is how long a test waits for something that must come. Nothing is timed by it.
 const patience = 30 * time.Second
 
-// program is doorpanel as it is tested, built once with the demonstration in it.
+// program is doorpanel as it is tested, built once with the demonstration in it. DOORPANEL_TEST_BINARY names another one,
+// such as one that was built with the race detector.
 var program string
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
@@ -325,6 +326,11 @@ func (p *panelProcess) launch(args []string) readyLine {
 		_ = p.command.Process.Kill() // it may have ended
 		<-p.ended
 		p.gone()
+		for _, fault := range []string{"DATA RACE", "panic:", "fatal error:"} {
+			if strings.Contains(p.stderr.String(), fault) {
+				p.t.Errorf("the panel had a %s", strings.TrimSuffix(fault, ":"))
+			}
+		}
 		if p.t.Failed() {
 			p.t.Logf("the panel said:\n%s", p.stderr.String())
 		}
