@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 	"drivers/scanner":   {"qr"},
 	"scripts/powercut":  {"storage"},
 	"scripts/bench":     {"panel", "panel/*", "license", "license/envelope", "storage", "sip", "drivers/*", "qr", "telemetry"},
-	"scripts/rig/probe": {"drivers/*"},
+	"scripts/rig/probe": {"drivers/*", "sip", "license", "license/envelope"},
 	// Helpers of tests, not linked into any program.
 	"drivers/drivertest": {"drivers/*"},
 }

@@ -88,11 +88,12 @@ func startTrace(t *testing.T) {
 
 var (
 	base    = regexp.MustCompile(`(?m)^gpiochip\d+: GPIOs (\d+)-\d+, .*\b` + chip + `\b`)
+	noted   = regexp.MustCompile(`: (gpio_value|gpio_direction|tracing_mark_write): (\d+)?`)
 	driving = regexp.MustCompile(`\s(\d+\.\d+): gpio_value: (\d+) set ([01])$`)
 )
 
-// changes are the levels that a wire was driven to since startTrace, without repetitions, beginning from low.
-func changes(t *testing.T, line string) []change {
+// kernelNumber is what the trace calls a line.
+func kernelNumber(t *testing.T, line string) string {
 	t.Helper()
 	m := base.FindStringSubmatch(contents(t, "/sys/kernel/debug/gpio"))
 	if m == nil {
@@ -102,6 +103,13 @@ func changes(t *testing.T, line string) []change {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return strconv.Itoa(first + lines[line])
+}
+
+// changes are the levels that a wire was driven to since startTrace, without repetitions, beginning from low.
+func changes(t *testing.T, line string) []change {
+	t.Helper()
+	number := kernelNumber(t, line)
 	trace, err := os.ReadFile(tracing + "/trace")
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +118,7 @@ func changes(t *testing.T, line string) []change {
 	var last gpio.Level
 	for s := bufio.NewScanner(bytes.NewReader(trace)); s.Scan(); {
 		m := driving.FindStringSubmatch(s.Text())
-		if m == nil || m[2] != strconv.Itoa(first+lines[line]) {
+		if m == nil || m[2] != number {
 			continue
 		}
 		at, err := time.ParseDuration(m[1] + "s")
@@ -125,21 +133,41 @@ func changes(t *testing.T, line string) []change {
 	return all
 }
 
-// await polls until the wire has been driven n times.
-func await(t *testing.T, line string, n int) []change {
+// excerpt is what the trace says of one line, and what was done to the processes meanwhile.
+func excerpt(t *testing.T, line string) string {
+	t.Helper()
+	number := kernelNumber(t, line)
+	var b strings.Builder
+	for entry := range strings.Lines(contents(t, tracing+"/trace")) {
+		if m := noted.FindStringSubmatch(entry); m != nil && (m[2] == number || m[1] == "tracing_mark_write") {
+			b.WriteString(strings.TrimLeft(entry, " "))
+		}
+	}
+	return b.String()
+}
+
+// until polls until it has happened, else fails with what was seen instead.
+func until(t *testing.T, happened func() bool, instead func() string) {
 	t.Helper()
 	late := time.After(30 * time.Second)
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
-	for {
-		all := changes(t, line)
-		if len(all) >= n {
-			return all
-		}
+	for !happened() {
 		select {
 		case <-look.C:
 		case <-late:
-			t.Fatalf("%s was driven %v, want %d changes", line, all, n)
+			t.Fatal(instead())
 		}
 	}
+}
+
+// await polls until the wire has been driven n times.
+func await(t *testing.T, line string, n int) []change {
+	t.Helper()
+	var all []change
+	until(t, func() bool {
+		all = changes(t, line)
+		return len(all) >= n
+	}, func() string { return fmt.Sprintf("%s was driven %v, want %d changes", line, all, n) })
+	return all
 }
