@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,12 +32,13 @@ func next[T any](t *testing.T, what string, from <-chan T) T {
 	}
 }
 
-// serveSPI puts a chip at the far end of the kernel's SPI bus until the test ends.
-func serveSPI(t *testing.T, chip *drivertest.MFRC522) {
-	t.Helper()
+// chipOnSPI is the chip at the far end of the kernel's SPI bus. Its device has one user at a time, and a read of it ends
+// with this process only: so there is one chip for all tests.
+var chipOnSPI = sync.OnceValues(func() (*drivertest.MFRC522, error) {
+	chip := drivertest.NewMFRC522()
 	far, err := os.OpenFile("/dev/spi-far", os.O_RDWR, 0)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	go func() {
 		b := make([]byte, 4096)
@@ -54,11 +56,20 @@ func serveSPI(t *testing.T, chip *drivertest.MFRC522) {
 			}
 		}
 	}()
+	return chip, nil
+})
+
+func spiChip(t *testing.T) *drivertest.MFRC522 {
+	t.Helper()
+	chip, err := chipOnSPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return chip
 }
 
 func TestCardsAreReadOverTheKernelsSPI(t *testing.T) {
-	chip := drivertest.NewMFRC522()
-	serveSPI(t, chip)
+	chip := spiChip(t)
 	cards, states := make(chan string, 10), make(chan error, 10)
 	r, port, err := nfc.Open("SPI0.0", nfc.Options{
 		Card:  func(uid []byte) { cards <- hex.EncodeToString(uid) },

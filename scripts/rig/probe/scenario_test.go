@@ -12,7 +12,6 @@ import (
 
 	"github.com/holoplot/go-evdev"
 
-	"github.com/doorpanel/doorpanel/drivers/drivertest"
 	"github.com/doorpanel/doorpanel/sip"
 )
 
@@ -130,8 +129,7 @@ func TestExitFireAndContactNeedNoLicense(t *testing.T) {
 }
 
 func TestCardsAndCodesOpenWithALicenseOnly(t *testing.T) {
-	chip := drivertest.NewMFRC522()
-	serveSPI(t, chip)
+	chip := spiChip(t)
 	keys, path := keyboard(t, "rig door keypad")
 	defer func() {
 		if err := evdev.DestroyDevice(keys); err != nil {
