@@ -56,7 +56,8 @@ func newBoard(c configs.Config, log *slog.Logger, parts *parts, s *senses) (h *h
 		return h, err
 	}
 	undo = append(undo, strikes.Close)
-	h.out = board{strikes}
+	h.out = board{strikes, parts}
+	h.devices = append(h.devices, device{kind: "guard", name: "strikes", run: func(ctx context.Context) error { return watchGuard(ctx, strikes) }})
 
 	input := func(name string, line configs.Line, changed func(active, atStart bool)) error {
 		if !line.Wired() {
@@ -117,10 +118,17 @@ func newBoard(c configs.Config, log *slog.Logger, parts *parts, s *senses) (h *h
 
 // board puts the core's actions into the words of the wiring. Light, tone and text are shown by the face page on the
 // panel's display.
-type board struct{ strikes *guard.Strikes }
+type board struct {
+	strikes *guard.Strikes
+	parts   *parts
+}
 
 func (b board) SetStrike(door string, on bool, length time.Duration) error {
-	return b.strikes.Set(door, on, length)
+	err := b.strikes.Set(door, on, length)
+	if err != nil {
+		b.parts.set("strike", door, "failed", err.Error())
+	}
+	return err
 }
 
 func (board) Signal(panel.Signal) {}
@@ -134,8 +142,12 @@ func startGuard(c configs.Config, log *slog.Logger, parts *parts, s *senses) (*g
 	o := guard.Options{
 		Log: log.With("part", "guard"), Stderr: os.Stderr,
 		Failed: func(door string, cause error) {
-			parts.set("strike", door, "failed", cause.Error())
+			parts.report("strike", door, cause)
 			s.post(panel.DeviceChanged{Device: "strike " + door, Dead: true, Cause: cause.Error()})
+		},
+		Mended: func(door string) {
+			parts.set("strike", door, "ok", "")
+			s.post(panel.DeviceChanged{Device: "strike " + door})
 		},
 	}
 	for _, d := range c.Doors {
@@ -145,6 +157,19 @@ func startGuard(c configs.Config, log *slog.Logger, parts *parts, s *senses) (*g
 	}
 	// The guard outlives the context of whoever started it: Close ends it, strikes safe.
 	return guard.Start(context.Background(), executable, o)
+}
+
+// watchGuard tells of the loss of a guard, which ends a pulse early: nobody else would write that down.
+func watchGuard(ctx context.Context, strikes *guard.Strikes) error {
+	if err := strikes.Guarded(); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-strikes.Died():
+		return errors.New("the guard died; what was released for a time is locked, and a new guard is started")
+	}
 }
 
 // guardCommand is the body of the guard's process. It is not for people.
@@ -264,14 +289,12 @@ func (s *senses) scannerOptions(name string) scanner.Options {
 
 // readerState shows a reader chip that died or came back, and writes it down.
 func (s *senses) readerState(parts *parts, name string, cause error) {
-	was := parts.state("reader", name)
-	if cause != nil {
-		parts.set("reader", name, "failed", cause.Error())
-		s.post(panel.DeviceChanged{Device: "reader " + name, Dead: true, Cause: cause.Error()})
+	if !parts.report("reader", name, cause) {
 		return
 	}
-	parts.set("reader", name, "ok", "")
-	if was == "failed" {
-		s.post(panel.DeviceChanged{Device: "reader " + name})
+	changed := panel.DeviceChanged{Device: "reader " + name}
+	if cause != nil {
+		changed.Dead, changed.Cause = true, cause.Error()
 	}
+	s.post(changed)
 }

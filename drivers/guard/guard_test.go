@@ -445,12 +445,18 @@ func TestWithoutAGuardReleasesAreRefusedAndHoldsKept(t *testing.T) {
 		if err := s.Set("front", true, 0); err == nil {
 			t.Error("a hold without a guard was taken without a word")
 		}
+		if s.Guarded() == nil {
+			t.Error("a dead guard counts")
+		}
 		time.Sleep(time.Minute) // fake time
 		h.set(false, false)
 		time.Sleep(maxPause) // fake time
 		synctest.Wait()
 		if h.w.now() != gpio.High {
 			t.Error("the hold did not come with the next guard")
+		}
+		if err := s.Guarded(); err != nil {
+			t.Error(err)
 		}
 		_ = s.Close()
 		if h.w.now() != gpio.Low {
@@ -484,7 +490,10 @@ func TestWhatTheGuardMeetsIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &harness{w: newWire()}
 		told := make(chan string, 10)
-		s := client(t, h, Options{Failed: func(door string, cause error) { told <- door + ": " + cause.Error() }})
+		s := client(t, h, Options{
+			Failed: func(door string, cause error) { told <- door + ": " + cause.Error() },
+			Mended: func(door string) { told <- door + " mended" },
+		})
 		h.w.breakDown(true)
 		if err := s.Set("front", true, time.Second); err != nil {
 			t.Fatal(err)
@@ -493,6 +502,15 @@ func TestWhatTheGuardMeetsIsTold(t *testing.T) {
 			t.Errorf("told %q", got)
 		}
 		h.w.breakDown(false)
+		for range 2 { // told once
+			if err := s.Set("front", false, 0); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		if got := <-told; got != "front mended" || len(told) > 0 {
+			t.Errorf("told %q and %d more", got, len(told))
+		}
 		_ = s.Close()
 	})
 }

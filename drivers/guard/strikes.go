@@ -37,6 +37,8 @@ type Options struct {
 	Stderr io.Writer
 	// Failed is told of a door that could not be set after Set had returned. It must not block.
 	Failed func(door string, cause error)
+	// Mended is told of a door that was set again after Failed, or after an error of Set. It must not block.
+	Mended func(door string)
 }
 
 // Strikes is the panel's side of the guard.
@@ -53,6 +55,7 @@ type Strikes struct {
 	number  uint64
 	waiting []waiting // requests without an answer, oldest first
 	held    map[string]bool
+	failed  map[string]bool
 	busy    time.Time // until when some release with an end may last
 	closing bool
 }
@@ -98,7 +101,7 @@ func start(ctx context.Context, spawn func() (process, error), o Options) (*Stri
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	s := &Strikes{
-		o: o, spawn: spawn, stop: cancel, held: map[string]bool{},
+		o: o, spawn: spawn, stop: cancel, held: map[string]bool{}, failed: map[string]bool{},
 		died: make(chan struct{}, 1), kick: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 	g, err := s.launch(ctx)
@@ -135,13 +138,30 @@ func (s *Strikes) Set(door string, on bool, length time.Duration) error {
 		s.busy = end
 	}
 	if s.guard == nil {
-		return fmt.Errorf("cannot set door %q: its guard died and is started again", door)
+		s.failed[door] = true
+		return fmt.Errorf("cannot set door %q: %w", door, errNoGuard)
 	}
 	select {
 	case s.kick <- struct{}{}:
 	default:
 	}
-	return s.send(request{Door: door, On: on, Length: length})
+	if err := s.send(request{Door: door, On: on, Length: length}); err != nil {
+		s.failed[door] = true
+		return err
+	}
+	return nil
+}
+
+var errNoGuard = errors.New("its guard died and is started again")
+
+// Guarded is nil while there is a guard.
+func (s *Strikes) Guarded() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.guard == nil {
+		return errNoGuard
+	}
+	return nil
 }
 
 // Died gets a value after each loss of a guard: every release with an end is over then, holds come back with the next
@@ -246,14 +266,24 @@ func (s *Strikes) listen(g *guardian, ready chan<- error) {
 		}
 		s.mu.Lock()
 		s.waiting = slices.DeleteFunc(s.waiting, func(w waiting) bool { return w.number == a.Number })
+		mended := a.Error == "" && s.failed[a.Door]
+		if mended {
+			delete(s.failed, a.Door)
+		}
 		s.mu.Unlock()
-		if !first && a.Error != "" {
+		switch {
+		case !first && a.Error != "":
 			s.fail(a.Door, errors.New(a.Error))
+		case mended && s.o.Mended != nil:
+			s.o.Mended(a.Door)
 		}
 	}
 }
 
 func (s *Strikes) fail(door string, cause error) {
+	s.mu.Lock()
+	s.failed[door] = true
+	s.mu.Unlock()
 	s.o.Log.Error("strike failed", "door", door, "cause", cause)
 	if s.o.Failed != nil {
 		s.o.Failed(door, cause)
