@@ -185,9 +185,9 @@ func TestNothingSecuresADoorThatBurns(t *testing.T) {
 	p.badge("front-in", "DEADBEEF")
 	p.waitEntry("access.refused", "")
 	p.must(http.StatusOK, "POST", "/doors/front/open", nil)
-	p.waitEntry("strike.on", "")
-	p.clock(time.Now().Add(time.Hour), true)
-	p.waitEntry("clock.changed", "")
+	p.told("granted", "Please come in")
+	// When the message goes, the pulse is long over.
+	p.waitText("Fire alarm: doors open")
 	if s := p.state(); !s.Strikes["front"].On {
 		t.Error("the door was secured while it burns")
 	}
