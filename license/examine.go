@@ -2,6 +2,7 @@ package license
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -155,7 +156,7 @@ func Examine(text string, ring Keyring, panel Panel, clock Clock, held []Held) V
 	v := Verdict{Kind: kind}
 	switch {
 	case err != nil && kind == "":
-		return v.because(Malformed, "this is not one of our codes")
+		return v.notOurs(text)
 	case err != nil:
 		return v.because(Malformed, "the code is damaged or cut off")
 	case kind == envelope.License:
@@ -168,6 +169,25 @@ func Examine(text string, ring Keyring, panel Panel, clock Clock, held []Held) V
 	return v.because(Malformed, fmt.Sprintf("this is a %s, not a license", map[envelope.Kind]string{
 		envelope.Slice: "share of a pool", envelope.Pass: "guest pass", envelope.Identity: "panel's identity", envelope.Command: "command",
 	}[kind]))
+}
+
+// notOurs answers a text without one of our prefixes. Somebody who typed the short code beside the QR is told what it is and what
+// to do, not that a license is damaged.
+func (v Verdict) notOurs(text string) Verdict {
+	_, err := ParseShortCode(text)
+	v = v.because(Malformed, "this is not one of our codes")
+	switch {
+	case err == nil:
+		v.Title = "Scan the QR code itself"
+		v.Message = "This is the short code beside the QR. Without a hub it cannot be looked up: scan the QR code itself."
+	case errors.Is(err, ErrMistyped):
+		v.Title = "One digit is wrong"
+		v.Message = "In this short code one digit is wrong, or two are swapped. Compare it with the paper, or scan the QR code itself."
+	case err != ErrNotShortCode:
+		v.Title = "A digit is missing or too many"
+		v.Message = "A short code has 20 digits, this one has another number of them. Compare it with the paper, or scan the QR code itself."
+	}
+	return v
 }
 
 func examineLicense(v Verdict, raw []byte, ring Keyring, panel Panel, clock Clock, held []Held) Verdict {
