@@ -32,6 +32,7 @@ type Entry struct {
 	Counted      bool      `json:"counted"`
 	Count        int       `json:"count"`
 	Status       Status    `json:"status"`
+	Activated    time.Time `json:"activated,omitzero"`
 	From         time.Time `json:"from,omitzero"`
 	Until        time.Time `json:"until,omitzero"` // first instant without it; zero = never ends
 	UpdatesUntil time.Time `json:"updates_until,omitzero"`
@@ -99,7 +100,10 @@ type derivation struct {
 
 func (d *derivation) add(ring Keyring, held Held) {
 	token, refused := ring.open(held.Raw)
-	entry := Entry{TokenID: token.ID, Scope: token.Scope, Account: held.Account, Label: token.Label, Issuer: token.issuer, Status: Unusable}
+	entry := Entry{
+		TokenID: token.ID, Scope: token.Scope, Account: held.Account, Label: token.Label, Issuer: token.issuer, Status: Unusable,
+		Activated: held.ActivatedAt.UTC().Round(0),
+	}
 	if token.root != nil {
 		entry.Root, entry.UpdatesUntil = envelope.KeyText(token.root), token.UpdatesUntil()
 	}

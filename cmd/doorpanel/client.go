@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorpanel/doorpanel/configs"
+	"github.com/doorpanel/doorpanel/panel"
 )
 
 // place says which panel a command is for.
@@ -50,7 +51,8 @@ func (p *place) load() (configs.Config, error) {
 type api struct {
 	client *http.Client
 	close  func() error
-	live   bool // a daemon answers
+	live   bool              // a daemon answers
+	tell   func(panel.Entry) // writes into the journal; nil where a daemon does that itself
 }
 
 // openAPI connects to the panel.
@@ -84,10 +86,16 @@ func dialSocket(ctx context.Context, data string) (net.Conn, error) {
 
 // openOffline opens the panel's store without its hardware and serves the same API from it, so that a command does the same
 // and says the same whether a daemon runs or not.
-func openOffline(ctx context.Context, config configs.Config, log *slog.Logger) (*api, error) {
-	if _, err := os.Stat(config.Data); err != nil {
-		return nil, fmt.Errorf("cannot find the panel's data directory: %w; name it with --data or --config", err)
+func openOffline(ctx context.Context, config configs.Config, log *slog.Logger) (_ *api, err error) {
+	restore, err := becomeOwner(config.Data)
+	if err != nil {
+		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, restore())
+		}
+	}()
 	config.Hardware, config.Uplink.Broker, config.SIP.Listen = "", "", loopbackAnyPort
 	h, err := build(config, log, "", "", extras{})
 	if err != nil {
@@ -95,28 +103,61 @@ func openOffline(ctx context.Context, config configs.Config, log *slog.Logger) (
 	}
 	loop := startGroup(context.WithoutCancel(ctx))
 	loop.start(func(ctx context.Context) { _ = h.agent.Run(ctx) })
+	h.running.Store(true)
+	h.tellNotes()
 	return &api{
-		client: &http.Client{Transport: inProcess{h.administration()}},
+		client: &http.Client{Transport: inProcess{h.administration()}}, tell: h.tell,
 		close: func() error {
 			loop.stop()
 			h.pages.Close()
-			return h.close()
+			return errors.Join(h.close(), restore())
 		},
 	}, nil
+}
+
+// becomeOwner lets root work in a panel's data directory as the user whom it belongs to, until restore is called: files of
+// root's would keep the daemon from its own store at the next start.
+func becomeOwner(data string) (restore func() error, err error) {
+	info, err := os.Stat(data)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the panel's data directory: %w; name it with --data or --config", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("cannot use %s: it is not a directory; name the panel's data directory with --data or --config", data)
+	}
+	owner, known := info.Sys().(*syscall.Stat_t)
+	if os.Geteuid() != 0 || !known || owner.Uid == 0 {
+		return func() error { return nil }, nil
+	}
+	restore = func() error {
+		return errors.Join(syscall.Setresuid(-1, 0, -1), syscall.Setresgid(-1, 0, -1))
+	}
+	err = errors.Join(syscall.Setresgid(-1, int(owner.Gid), -1), syscall.Setresuid(-1, int(owner.Uid), -1))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot work as the owner of %s (user %d): %w", data, owner.Uid, err), restore())
+	}
+	return restore, nil
 }
 
 // inProcess answers requests by a handler, without a wire.
 type inProcess struct{ handler http.Handler }
 
-func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t inProcess) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	answer := &answer{header: http.Header{}, status: http.StatusOK}
+	defer func() {
+		if cause := recover(); cause == http.ErrAbortHandler {
+			err = errors.New("the answer broke off")
+		} else if cause != nil {
+			panic(cause)
+		}
+	}()
 	r.RequestURI = r.URL.RequestURI()
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
 	t.handler.ServeHTTP(answer, r)
 	return &http.Response{
-		StatusCode: answer.status, Status: http.StatusText(answer.status), Header: answer.header, Request: r,
+		StatusCode: answer.status, Status: fmt.Sprintf("%d %s", answer.status, http.StatusText(answer.status)), Header: answer.header, Request: r,
 		Body: io.NopCloser(&answer.body), ContentLength: int64(answer.body.Len()),
 	}, nil
 }

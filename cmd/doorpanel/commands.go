@@ -69,18 +69,19 @@ func runCommand() *cobra.Command {
 				return err
 			}
 			if len(problems) > 0 {
-				return runBroken(cmd.Context(), path, config, problems, cmd.OutOrStdout(), log)
+				return runBroken(cmd.Context(), path, config, problems, cmd.OutOrStdout(), cmd.ErrOrStderr(), log)
 			}
 			return runPanel(cmd.Context(), config, cmd.OutOrStdout(), log, extras{})
 		},
 	}
-	cmd.Flags().StringVar(&path, "config", "", "configuration `FILE`")
+	cmd.Flags().StringVar(&path, "config", os.Getenv("DOORPANEL_CONFIG"), "configuration `FILE`")
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "log every detail")
 	return cmd
 }
 
 func checkCommand() *cobra.Command {
 	var path string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "check [FILE]",
 		Short:   "Check a configuration and list all its mistakes at once",
@@ -97,15 +98,40 @@ func checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if len(problems) > 0 {
+			switch {
+			case asJSON:
+				if err := printJSON(cmd, map[string]any{"file": path, "mistakes": mistakesOf(problems)}); err != nil || len(problems) == 0 {
+					return err
+				}
+				return errSilent
+			case len(problems) > 0:
 				return problems
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is right.\n", path)
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
 	cmd.Flags().StringVar(&path, "config", os.Getenv("DOORPANEL_CONFIG"), "configuration `FILE`")
 	return cmd
+}
+
+// mistake is one mistake of a configuration for programs.
+type mistake struct {
+	Row    int    `json:"row"`
+	Column int    `json:"column"`
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Cause  string `json:"cause"`
+	Remedy string `json:"remedy"`
+}
+
+func mistakesOf(problems configs.Problems) []mistake {
+	list := []mistake{}
+	for _, p := range problems {
+		list = append(list, mistake{p.Row, p.Column, p.Key, p.Value, p.Cause, p.Remedy})
+	}
+	return list
 }
 
 func versionCommand() *cobra.Command {

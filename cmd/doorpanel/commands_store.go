@@ -3,13 +3,17 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/csv"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,10 +22,14 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doorpanel/doorpanel/configs"
+	"github.com/doorpanel/doorpanel/license/envelope"
+	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/access"
 	"github.com/doorpanel/doorpanel/panel/web"
 	"github.com/doorpanel/doorpanel/storage"
@@ -120,32 +128,55 @@ func licenseCommand() *cobra.Command {
 
 // licenseInput takes a code as it was typed, from standard input, or from a file, which may be a picture.
 func licenseInput(arg string, stdin io.Reader) (content []byte, contentType string, err error) {
-	const limit = 4 << 20
-	text := arg
-	switch {
+	raw := []byte(arg)
+	switch info, err := os.Stat(arg); {
 	case arg == "-":
-		raw, err := io.ReadAll(io.LimitReader(stdin, limit))
+		raw, err = readLicense("standard input", stdin)
 		if err != nil {
-			return nil, "", fmt.Errorf("cannot read standard input: %w", err)
+			return nil, "", err
 		}
-		text = string(raw)
-	default:
-		if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
-			if info.Size() > limit {
-				return nil, "", fmt.Errorf("cannot read %s: it is larger than 4 MiB", arg)
-			}
-			raw, err := os.ReadFile(arg)
-			if err != nil {
-				return nil, "", fmt.Errorf("cannot read license: %w", err)
-			}
-			if kind := http.DetectContentType(raw); kind == "image/png" || kind == "image/jpeg" {
-				return raw, kind, nil
-			}
-			text = string(raw)
+	case err == nil && info.IsDir():
+		return nil, "", fmt.Errorf("cannot read license %s: it is a directory; name the file in it", arg)
+	case err == nil:
+		f, err := os.Open(arg)
+		if err != nil {
+			return nil, "", fmt.Errorf("cannot read license: %w", err)
 		}
+		defer f.Close()
+		if raw, err = readLicense(arg, f); err != nil {
+			return nil, "", err
+		}
+	case looksLikeFile(arg):
+		return nil, "", fmt.Errorf("cannot read license %s: there is no such file; name a file, or give the text that begins with DP1: in quotation marks", arg)
 	}
-	content, err = json.Marshal(map[string]string{"token": strings.TrimSpace(text)})
+	if kind := http.DetectContentType(raw); kind == "image/png" || kind == "image/jpeg" {
+		return raw, kind, nil
+	}
+	if !utf8.Valid(raw) {
+		return nil, "", fmt.Errorf("cannot read license: %.40q is neither a text nor a PNG or JPEG picture", raw)
+	}
+	content, err = json.Marshal(map[string]string{"token": strings.TrimSpace(string(raw))})
 	return content, "application/json", err
+}
+
+// looksLikeFile tells a name that was mistyped from a code that was: no code has these endings, which are lower case.
+func looksLikeFile(arg string) bool {
+	if _, _, err := envelope.Unarmor(arg); err == nil {
+		return false
+	}
+	return slices.Contains([]string{".txt", ".png", ".jpg", ".jpeg"}, strings.ToLower(filepath.Ext(arg))) && !strings.Contains(arg, ":")
+}
+
+func readLicense(name string, r io.Reader) ([]byte, error) {
+	const limit = 4 << 20
+	raw, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read license from %s: %w", name, err)
+	}
+	if len(raw) > limit {
+		return nil, fmt.Errorf("cannot read license from %s: it is larger than 4 MiB", name)
+	}
+	return raw, nil
 }
 
 func peopleCommand() *cobra.Command {
@@ -186,7 +217,7 @@ func peopleCommand() *cobra.Command {
 		Use: "export", Short: "Write all people as CSV or JSON; what opens a door is not stored and not written", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withAPI(cmd, p, func(ctx context.Context, a *api) error {
-				var all []web.Person
+				all := []web.Person{}
 				for after := ""; ; {
 					var page struct {
 						People []web.Person `json:"people"`
@@ -219,98 +250,181 @@ func peopleCommand() *cobra.Command {
 }
 
 // row is one person of an imported file.
-type row struct{ name, note, card, code string }
+type row struct {
+	line                   int
+	name, note, card, code string
+}
+
+// maxImport bounds an imported file: 8 MiB hold a hundred thousand people.
+const maxImport = 8 << 20
 
 // readPeople reads and checks a whole file before anything is changed. All its mistakes are told at once.
 func readPeople(r io.Reader) ([]row, error) {
-	reader := csv.NewReader(io.LimitReader(r, 64<<20))
+	content, err := io.ReadAll(io.LimitReader(r, maxImport+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("cannot read people: %w", err)
+	case len(content) > maxImport:
+		return nil, fmt.Errorf("cannot read people: the file is larger than %d MiB; split it", maxImport>>20)
+	case !utf8.Valid(content):
+		return nil, errors.New("cannot read people: the file is not UTF-8; save it as \"CSV UTF-8\"")
+	}
+	reader := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(content, []byte("\ufeff"))))
 	reader.FieldsPerRecord = -1
-	records, err := reader.ReadAll()
-	if err != nil {
+	head, err := reader.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, errors.New("cannot read people: the file is empty; its first row names the columns name, note, card, code")
+	} else if err != nil {
 		return nil, fmt.Errorf("cannot read people: %w", err)
 	}
-	if len(records) == 0 {
-		return nil, errors.New("cannot read people: the file is empty; its first row names the columns name, note, card, code")
-	}
 	column := map[string]int{}
-	for i, name := range records[0] {
-		name = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))
+	for i, name := range head {
+		name = strings.ToLower(strings.TrimSpace(name))
 		if !slices.Contains([]string{"name", "note", "card", "code"}, name) {
-			return nil, fmt.Errorf("cannot read people: unknown column %q; the columns are name, note, card, code", name)
+			return nil, fmt.Errorf("cannot read people: unknown column %q; the columns are name, note, card, code, with commas between them", name)
+		}
+		if _, twice := column[name]; twice {
+			return nil, fmt.Errorf("cannot read people: there are two columns %s; delete one", name)
 		}
 		column[name] = i
 	}
 	if _, ok := column["name"]; !ok {
 		return nil, errors.New("cannot read people: there is no column name")
 	}
+	c := peopleCheck{columns: len(head), cards: map[string]int{}, codes: map[string]int{}}
 	var rows []row
-	var faults []error
-	cards := map[string]int{}
-	for i, record := range records[1:] {
+	for {
+		record, err := reader.Read()
+		var malformed *csv.ParseError
+		switch {
+		case errors.Is(err, io.EOF):
+			if len(c.faults) > 0 {
+				return nil, fmt.Errorf("cannot import people, nothing was changed; mistakes: %d\n%w", len(c.faults), errors.Join(c.faults...))
+			}
+			return rows, nil
+		case errors.As(err, &malformed):
+			c.fault(malformed.StartLine, "%v; double a quotation mark that belongs to the text, and end what was begun with one", malformed.Err)
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("cannot read people: %w", err)
+		}
 		get := func(name string) string {
 			if at, ok := column[name]; ok && at < len(record) {
 				return strings.TrimSpace(record[at])
 			}
 			return ""
 		}
-		line := i + 2
-		person := row{get("name"), get("note"), strings.ToUpper(get("card")), get("code")}
-		if err := checkName("person", person.name); err != nil {
-			faults = append(faults, fmt.Errorf("row %d: the name %q is empty, too long or has control characters", line, person.name))
-		}
-		if c := person.card; c != "" && (strings.Trim(c, "0123456789ABCDEF") != "" || len(c)%2 != 0 || len(c) < 8 || len(c) > 20) {
-			faults = append(faults, fmt.Errorf("row %d: card %q is not a UID: 4 to 10 bytes in hexadecimal", line, c))
-		}
-		if first, twice := cards[person.card]; twice && person.card != "" {
-			faults = append(faults, fmt.Errorf("row %d: card %s is in row %d already", line, person.card, first))
-		}
-		cards[person.card] = line
-		if c := person.code; c != "" && c != "draw" && (strings.Trim(c, "0123456789") != "" || len(c) < 4 || len(c) > 12 || weakCode(c) != "") {
-			faults = append(faults, fmt.Errorf("row %d: the code is not 4 to 12 digits, or too easy to guess", line))
-		}
-		rows = append(rows, person)
+		line, _ := reader.FieldPos(0)
+		card := strings.ToUpper(strings.NewReplacer(":", "", "-", "", " ", "").Replace(get("card")))
+		one := row{line, get("name"), get("note"), card, get("code")}
+		c.row(one, len(record))
+		rows = append(rows, one)
 	}
-	if len(faults) > 0 {
-		return nil, fmt.Errorf("cannot import people, nothing was changed; mistakes: %d\n%w", len(faults), errors.Join(faults...))
+}
+
+// peopleCheck gathers the mistakes of a file.
+type peopleCheck struct {
+	columns      int
+	cards, codes map[string]int // where each one was first
+	faults       []error
+}
+
+func (c *peopleCheck) fault(line int, format string, args ...any) {
+	c.faults = append(c.faults, fmt.Errorf("line %d: %s", line, fmt.Sprintf(format, args...)))
+}
+
+func (c *peopleCheck) row(r row, fields int) {
+	if fields > c.columns {
+		c.fault(r.line, "it has %d fields, the first line names %d columns; put a text with a comma between quotation marks", fields, c.columns)
 	}
-	return rows, nil
+	if !importable(r.name) || r.name == "" {
+		c.fault(r.line, "the name %.80q is empty, longer than %d characters, or has characters that cannot be shown", r.name, maxName)
+	}
+	if !importable(r.note) {
+		c.fault(r.line, "the note %.80q is longer than %d characters, or has characters that cannot be shown", r.note, maxName)
+	}
+	if uid, err := hex.DecodeString(r.card); r.card != "" && (err != nil || len(uid) < 4 || len(uid) > 10) {
+		c.fault(r.line, "card %.40q is not a UID: write 4 to 10 bytes in hexadecimal", r.card)
+	} else if first, twice := c.cards[r.card]; twice {
+		c.fault(r.line, "card %s is in line %d already", r.card, first)
+	} else if r.card != "" {
+		c.cards[r.card] = r.line
+	}
+	switch {
+	case r.code == "" || r.code == "draw":
+	case len(r.code) < 4 || len(r.code) > 12 || strings.Trim(r.code, "0123456789") != "":
+		c.fault(r.line, "the code is not 4 to 12 digits; write \"draw\" to have one drawn")
+	case weakCode(r.code) != "":
+		c.fault(r.line, "the code is too easy to guess: %s; write \"draw\" to have one drawn", weakCode(r.code))
+	case c.codes[r.code] != 0:
+		c.fault(r.line, "the code is in line %d already; each person needs another one", c.codes[r.code])
+	default:
+		c.codes[r.code] = r.line
+	}
+}
+
+// importable is true for a text that the panel stores and shows as it is.
+func importable(text string) bool {
+	hidden := func(r rune) bool {
+		return unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
+	}
+	return utf8.RuneCountInString(text) <= maxName && len(text) <= 100 && !strings.ContainsFunc(text, hidden)
 }
 
 func importPeople(ctx context.Context, cmd *cobra.Command, a *api, rows []row) error {
-	made := 0
-	bar := func(n int) { fmt.Fprintf(cmd.ErrOrStderr(), "\r%d of %d", n, len(rows)) }
 	for i, r := range rows {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("stopped: %d of %d people were added", made, len(rows))
+		err := ctx.Err()
+		if err == nil {
+			err = importPerson(ctx, cmd, a, r)
 		}
-		var person web.Person
-		if err := a.callJSON(ctx, http.MethodPost, "/api/v1/people", map[string]string{"name": r.name, "note": r.note}, &person); err != nil {
-			return fmt.Errorf("cannot add %s (row %d): %w; %d of %d were added", r.name, i+2, err, made, len(rows))
+		if err != nil {
+			err = fmt.Errorf("cannot add %s (line %d): %w", r.name, r.line, err)
+			if i == 0 {
+				return fmt.Errorf("%w; nobody was added", err)
+			}
+			return fmt.Errorf("%w; %d of %d people were added: delete the lines above line %d before you try again", err, i, len(rows), r.line)
 		}
-		if r.card != "" {
-			if err := a.callJSON(ctx, http.MethodPost, "/api/v1/credentials", map[string]string{"person": person.ID, "kind": string(access.Card), "uid": r.card}, nil); err != nil {
-				return fmt.Errorf("cannot add the card of %s (row %d): %w", r.name, i+2, err)
-			}
-		}
-		if r.code != "" {
-			request := map[string]string{"person": person.ID, "kind": string(access.Code)}
-			if r.code != "draw" {
-				request["code"] = r.code
-			}
-			var credential struct {
-				Code string `json:"code"`
-			}
-			if err := a.callJSON(ctx, http.MethodPost, "/api/v1/credentials", request, &credential); err != nil {
-				return fmt.Errorf("cannot add the code of %s (row %d): %w", r.name, i+2, err)
-			}
-			if credential.Code != "" {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s,%s\n", r.name, credential.Code)
-			}
-		}
-		made++
-		bar(made)
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "\r%d people were added.\n", made)
+	fmt.Fprintf(cmd.ErrOrStderr(), "%d people were added.\n", len(rows))
+	return nil
+}
+
+// importPerson adds one person with everything, or nothing of it.
+func importPerson(ctx context.Context, cmd *cobra.Command, a *api, r row) (err error) {
+	var person web.Person
+	if err := a.callJSON(ctx, http.MethodPost, "/api/v1/people", map[string]string{"name": r.name, "note": r.note}, &person); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			// Whoever stops the import does not want half a person either.
+			err = errors.Join(err, a.call(context.WithoutCancel(ctx), http.MethodDelete, "/api/v1/people/"+person.ID, "", nil, nil))
+		}
+	}()
+	if r.card != "" {
+		if err := a.callJSON(ctx, http.MethodPost, "/api/v1/credentials", map[string]string{"person": person.ID, "kind": string(access.Card), "uid": r.card}, nil); err != nil {
+			return err
+		}
+	}
+	if r.code == "" {
+		return nil
+	}
+	request := map[string]string{"person": person.ID, "kind": string(access.Code)}
+	if r.code != "draw" {
+		request["code"] = r.code
+	}
+	var credential struct {
+		Code string `json:"code"`
+	}
+	if err := a.callJSON(ctx, http.MethodPost, "/api/v1/credentials", request, &credential); err != nil {
+		return err
+	}
+	if credential.Code != "" {
+		out := csv.NewWriter(cmd.OutOrStdout())
+		_ = out.Write([]string{r.name, credential.Code})
+		out.Flush()
+		return out.Error()
+	}
 	return nil
 }
 
@@ -337,7 +451,7 @@ func journalCommand() *cobra.Command {
 				return errSilent
 			}
 			if len(report.Faults) > 0 {
-				return fmt.Errorf("cannot verify the journal: %v; %d places do not fit in all", report.Faults[0], len(report.Faults))
+				return fmt.Errorf("cannot vouch for the journal: %s; %d places in all", faultText(report.Faults[0]), len(report.Faults))
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%d entries, %d to %d, fit. Chain: %s\n", report.Entries, report.First, report.Last, report.Chain)
 			return nil
@@ -387,37 +501,50 @@ func backupCommand() *cobra.Command {
 		Example: "  doorpanel backup panel-2026-11-21.tar.gz",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withAPI(cmd, p, func(ctx context.Context, a *api) error {
-				r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+backupPath, nil)
-				if err != nil {
-					return err
+			var archive []byte
+			var size int
+			err := withAPI(cmd, p, func(ctx context.Context, a *api) error {
+				image, err := a.image(ctx)
+				if err == nil {
+					size = len(image)
+					archive, err = pack(image)
 				}
-				response, err := a.client.Do(r)
-				if err != nil {
-					return fmt.Errorf("cannot read the store: %w", err)
-				}
-				defer response.Body.Close()
-				image, err := io.ReadAll(response.Body)
-				if err == nil && response.StatusCode != http.StatusOK {
-					err = fmt.Errorf("the panel answers %s", response.Status)
-				}
-				if err != nil {
-					return fmt.Errorf("cannot read the store: %w", err)
-				}
-				archive, err := pack(image)
-				if err != nil {
-					return fmt.Errorf("cannot pack the backup: %w", err)
-				}
-				if err := writeDurably(args[0], archive, 0o600); err != nil {
-					return err
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: %d KiB of records\n", args[0], len(image)/1024)
-				return nil
+				return err
 			})
+			if err != nil {
+				return fmt.Errorf("cannot make backup: %w", err)
+			}
+			// Written last, by whoever called and not by the store's owner: the file may lie where only the caller may write.
+			if err := writeDurably(args[0], archive, 0o600); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d KiB of records\n", args[0], size/1024)
+			return nil
 		},
 	}
 	p.flags(cmd)
 	return cmd
+}
+
+// image reads the store as it is at this moment.
+func (a *api) image(ctx context.Context) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+backupPath, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := a.client.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the store: %w", err)
+	}
+	defer response.Body.Close()
+	image, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("the panel answers %s", response.Status)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the store: %w", err)
+	}
+	return image, nil
 }
 
 func pack(image []byte) ([]byte, error) {
@@ -461,12 +588,67 @@ func restore(cmd *cobra.Command, config configs.Config, file string) error {
 	if err != nil {
 		return fmt.Errorf("cannot read backup %s: %w; nothing was changed", file, err)
 	}
-	// A backup is opened and checked beside the store before it takes its place.
-	trial, err := os.MkdirTemp(filepath.Dir(filepath.Clean(config.Data)), ".restore-*")
+	if err := replaceStore(cmd, config, file, image); err != nil {
+		return err
+	}
+	// From now on the panel opens to whom the backup says. That is a change like any other.
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
+	a, err := openOffline(cmd.Context(), config, log)
+	if err != nil {
+		return fmt.Errorf("restored %s, but cannot open it: %w", file, err)
+	}
+	a.tell(panel.Entry{Kind: panel.ConfigIs, Who: "restore", Detail: "store restored from " + filepath.Base(file)})
+	if err := a.close(); err != nil {
+		return fmt.Errorf("restored %s, but cannot record it: %w", file, err)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "restored %s\n", file)
+	return nil
+}
+
+// replaceStore puts the image in the place of the store, which is set aside. Nothing is changed when it fails.
+func replaceStore(cmd *cobra.Command, config configs.Config, file string, image []byte) (err error) {
+	release, err := becomeOwner(config.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	// Holding the lock until the end proves that no daemon runs, or begins meanwhile.
+	held, _, err := storage.Open(storage.Options{Dir: config.Data, Schema: schema, CopyEvery: -1})
+	if errors.Is(err, storage.ErrInUse) {
+		return errors.New("cannot restore: the daemon is running; stop it first (systemctl stop doorpanel)")
+	}
+	if err != nil {
+		return fmt.Errorf("cannot restore: %w", err)
+	}
+	defer func() { err = errors.Join(err, held.Close()) }()
+	if err := tryImage(config.Data, file, image); err != nil {
+		return err
+	}
+	path := filepath.Join(config.Data, storeFile)
+	aside := filepath.Join(config.Data, "set-aside", "store.db-before-restore-"+time.Now().UTC().Format("20060102T150405.000000000Z"))
+	if err := os.MkdirAll(filepath.Dir(aside), 0o700); err != nil {
+		return fmt.Errorf("cannot set the present store aside: %w", err)
+	}
+	if err := os.Link(path, aside); err != nil {
+		return fmt.Errorf("cannot set the present store aside: %w", err)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "the store that was there: %s\n", aside)
+	// The copies show the store that is no more: damage later must not bring withdrawn people back.
+	for _, copy := range []string{path + ".copy", path + ".copy.older"} {
+		if err := os.Remove(copy); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot remove the copy of the present store: %w", err)
+		}
+	}
+	return writeDurably(path, image, 0o600)
+}
+
+// tryImage opens a backup's store beside the panel's own and checks it.
+func tryImage(data, file string, image []byte) (err error) {
+	trial, err := os.MkdirTemp(data, ".restore-*")
 	if err != nil {
 		return fmt.Errorf("cannot make room for the backup: %w", err)
 	}
-	defer os.RemoveAll(trial)
+	defer func() { err = errors.Join(err, os.RemoveAll(trial)) }()
 	if err := writeDurably(filepath.Join(trial, storeFile), image, 0o600); err != nil {
 		return err
 	}
@@ -478,40 +660,17 @@ func restore(cmd *cobra.Command, config configs.Config, file string) error {
 	if err := store.Close(); err != nil {
 		return err
 	}
-	if len(notes) > 0 {
+	switch {
+	case len(notes) > 0:
 		return fmt.Errorf("cannot use backup %s: %s: %s; nothing was changed", file, notes[0].What, notes[0].Cause)
+	case newer:
+		return fmt.Errorf("cannot use backup %s: it was made by a newer version, install that version; nothing was changed", file)
 	}
-	if newer {
-		return fmt.Errorf("cannot use backup %s: it was made by a newer version; nothing was changed", file)
-	}
-	// Holding the lock proves that no daemon runs.
-	held, _, err := storage.Open(storage.Options{Dir: config.Data, Schema: schema, CopyEvery: -1})
-	if errors.Is(err, storage.ErrInUse) {
-		return errors.New("cannot restore: the daemon is running; stop it first (systemctl stop doorpanel)")
-	}
-	if err == nil {
-		err = held.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("cannot restore: %w", err)
-	}
-	path := filepath.Join(config.Data, storeFile)
-	if _, err := os.Stat(path); err == nil {
-		aside := filepath.Join(config.Data, "set-aside", "store.db-before-restore-"+time.Now().UTC().Format("20060102T150405Z"))
-		if err := os.MkdirAll(filepath.Dir(aside), 0o700); err != nil {
-			return fmt.Errorf("cannot set the present store aside: %w", err)
-		}
-		if err := os.Link(path, aside); err != nil {
-			return fmt.Errorf("cannot set the present store aside: %w", err)
-		}
-		fmt.Fprintf(cmd.OutOrStdout(), "the store that was there: %s\n", aside)
-	}
-	if err := writeDurably(path, image, 0o600); err != nil {
-		return err
-	}
-	fmt.Fprintf(cmd.OutOrStdout(), "restored %s\n", file)
 	return nil
 }
+
+// maxImage bounds the store inside a backup, in bytes; the store itself keeps below 64 MiB.
+const maxImage = 128 << 20
 
 func unpack(r io.Reader) ([]byte, error) {
 	zipped, err := gzip.NewReader(r)
@@ -523,51 +682,93 @@ func unpack(r io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	const limit = 256 << 20
-	if header.Name != storeFile || header.Size > limit {
-		return nil, fmt.Errorf("it is not a backup of a panel: it begins with %q", header.Name)
+	switch {
+	case header.Name != storeFile:
+		return nil, fmt.Errorf("it is not a backup of a panel: it begins with %.40q", header.Name)
+	case header.Size > maxImage:
+		return nil, fmt.Errorf("its store has %d bytes, at most %d are taken", header.Size, maxImage)
 	}
-	return io.ReadAll(archive)
+	image, err := io.ReadAll(archive)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := archive.Next(); !errors.Is(err, io.EOF) {
+		return nil, cmp.Or(err, errors.New("it holds more than a panel's store"))
+	}
+	// The checksum of all of it stands at the very end.
+	if rest, err := io.Copy(io.Discard, io.LimitReader(zipped, 1<<20)); err != nil || rest == 1<<20 {
+		return nil, cmp.Or(err, errors.New("it does not end where it should"))
+	}
+	return image, nil
 }
 
 func doctorCommand() *cobra.Command {
 	var p place
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Look at everything a panel needs, and say what is wrong and what to do", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return doctor(cmd, p) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			findings := []finding{}
+			examine(cmd, p, func(f finding) {
+				findings = append(findings, f)
+				switch {
+				case asJSON:
+				case f.OK:
+					fmt.Fprintf(cmd.OutOrStdout(), "ok   %s\n", f.What)
+				default:
+					fmt.Fprintf(cmd.OutOrStdout(), "BAD  %s: %s\n", f.What, f.Remedy)
+				}
+			})
+			if asJSON {
+				if err := printJSON(cmd, map[string]any{"findings": findings}); err != nil {
+					return err
+				}
+			}
+			if slices.ContainsFunc(findings, func(f finding) bool { return !f.OK }) {
+				return errSilent
+			}
+			return nil
+		},
 	}
 	p.flags(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
 	return cmd
 }
 
-func doctor(cmd *cobra.Command, p place) error {
-	bad := 0
+// finding is one thing that doctor looked at.
+type finding struct {
+	OK     bool   `json:"ok"`
+	What   string `json:"what"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+func examine(cmd *cobra.Command, p place, tell func(finding)) {
 	say := func(ok bool, what, remedy string) {
-		mark := "ok "
-		if !ok {
-			mark, bad = "BAD", bad+1
-			what += ": " + remedy
+		if ok {
+			remedy = ""
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", mark, what)
+		tell(finding{ok, what, remedy})
 	}
 	config, err := p.load()
 	if err != nil {
 		say(false, "configuration", err.Error())
-		return errSilent
+		return
 	}
 	say(true, "configuration", "")
 	info, err := os.Stat(config.Data)
-	if err != nil {
+	if err != nil || !info.IsDir() {
 		say(false, "data directory "+config.Data, "it is not there; start the panel once, or name it with --data")
-		return errSilent
+		return
 	}
 	say(info.Mode().Perm()&0o077 == 0, "data directory is private", fmt.Sprintf("others may look into it (mode %v); chmod 700 %s", info.Mode().Perm(), config.Data))
+	open := lookable(config.KeysDir)
+	say(open == "", "keys are private", fmt.Sprintf("others may read %s; chmod -R go= %s", open, config.KeysDir))
 	report, err := storage.Verify(config.Data)
 	switch {
 	case err != nil:
 		say(false, "journal", err.Error())
 	case len(report.Faults) > 0:
-		say(false, "journal", fmt.Sprint(report.Faults[0]))
+		say(false, "journal", faultText(report.Faults[0])+"; doorpanel journal verify --json lists all places")
 	default:
 		say(true, "journal fits its chain", "")
 	}
@@ -590,10 +791,24 @@ func doctor(cmd *cobra.Command, p place) error {
 	if err != nil {
 		say(false, "panel", err.Error())
 	}
-	if bad > 0 {
-		return errSilent
+}
+
+// lookable names the first file of a directory that others than its owner may read, or the directory itself.
+func lookable(dir string) string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "" // what cannot be read is found by whoever needs it
 	}
-	return nil
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && strings.HasSuffix(e.Name(), ".key") && info.Mode().Perm()&0o077 != 0 {
+			return filepath.Join(dir, e.Name())
+		}
+	}
+	return ""
+}
+
+func faultText(f storage.Fault) string {
+	return fmt.Sprintf("entry %d does not fit (%s at byte %d): %s", f.Seq, f.Segment, f.Offset, f.Why)
 }
 
 func needsSubcommand(cmd *cobra.Command, _ []string) error {

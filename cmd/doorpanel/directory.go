@@ -100,6 +100,21 @@ func newDirectory(store *storage.Store, indexKey []byte, doors []string, seed []
 	return d, err
 }
 
+// update changes the store. What the function itself refuses is told in its own words, without the store's around them.
+func (d *directory) update(change func(*storage.Tx) error) error {
+	var refused error
+	err := d.store.Update(func(tx *storage.Tx) error {
+		refused = change(tx)
+		return refused
+	})
+	for _, word := range []error{web.ErrNotFound, web.ErrInvalid, web.ErrConflict} {
+		if errors.Is(refused, word) {
+			return refused
+		}
+	}
+	return storeError(err)
+}
+
 func buttonKey(number int) string { return fmt.Sprintf("%04d", number) }
 
 // indexOf is where a card or code is found. Without the panel's key the stored value says nothing.
@@ -183,24 +198,38 @@ func (d *directory) PutButton(_ context.Context, b web.ButtonView, by string) er
 			return invalid("%v", err)
 		}
 	}
-	record := buttonRecord{Number: b.Number, Label: b.Label, Target: b.Target}
+	if err := d.saveButton(buttonRecord{Number: b.Number, Label: b.Label, Target: b.Target}); err != nil {
+		return err
+	}
+	d.note(panel.Entry{Kind: panel.ConfigIs, Who: by, Button: b.Number, Detail: "button saved"})
+	return nil
+}
+
+func (d *directory) saveButton(b buttonRecord) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if i := slices.IndexFunc(d.buttons, func(o buttonRecord) bool { return o.Number == b.Number }); i >= 0 {
-		record.Account = d.buttons[i].Account
+		b.Account = d.buttons[i].Account
 	}
-	if err := d.buttonTable.Put(buttonKey(b.Number), record); err != nil {
+	if err := d.buttonTable.Put(buttonKey(b.Number), b); err != nil {
 		return storeError(err)
 	}
 	d.buttons = slices.DeleteFunc(d.buttons, func(o buttonRecord) bool { return o.Number == b.Number })
-	d.buttons = append(d.buttons, record)
+	d.buttons = append(d.buttons, b)
 	slices.SortFunc(d.buttons, func(a, b buttonRecord) int { return cmp.Compare(a.Number, b.Number) })
-	d.note(panel.Entry{Kind: panel.ConfigIs, Who: by, Button: b.Number, Detail: "button saved"})
 	return nil
 }
 
 // DeleteButton takes a button away.
 func (d *directory) DeleteButton(_ context.Context, number int, by string) error {
+	if err := d.dropButton(number); err != nil {
+		return err
+	}
+	d.note(panel.Entry{Kind: panel.ConfigIs, Who: by, Button: number, Detail: "button deleted"})
+	return nil
+}
+
+func (d *directory) dropButton(number int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	i := slices.IndexFunc(d.buttons, func(o buttonRecord) bool { return o.Number == number })
@@ -211,7 +240,6 @@ func (d *directory) DeleteButton(_ context.Context, number int, by string) error
 		return storeError(err)
 	}
 	d.buttons = slices.Delete(d.buttons, i, i+1)
-	d.note(panel.Entry{Kind: panel.ConfigIs, Who: by, Button: number, Detail: "button deleted"})
 	return nil
 }
 
@@ -237,12 +265,17 @@ func (d *directory) PutPerson(_ context.Context, p web.Person, by string) (web.P
 	if err := checkName("person", p.Name); err != nil {
 		return p, err
 	}
-	if p.ID == "" {
+	known := p.ID != ""
+	if !known {
 		p.ID = newID(8)
-	} else if _, found, err := d.people.Get(p.ID); err != nil || !found {
-		return p, cmp.Or(storeError(err), notFound("cannot change person %q: there is none with this id", p.ID))
 	}
-	if err := d.people.Put(p.ID, personRecord{ID: p.ID, Name: p.Name, Note: p.Note}); err != nil {
+	err := d.update(func(tx *storage.Tx) error {
+		if _, found, err := d.people.GetTx(tx, p.ID); known && (err != nil || !found) {
+			return cmp.Or(err, notFound("cannot change person %q: there is none with this id", p.ID))
+		}
+		return d.people.PutTx(tx, p.ID, personRecord{ID: p.ID, Name: p.Name, Note: p.Note})
+	})
+	if err != nil {
 		return p, storeError(err)
 	}
 	d.note(panel.Entry{Kind: panel.ConfigIs, Who: by, Detail: "person saved: " + p.ID})
@@ -251,10 +284,10 @@ func (d *directory) PutPerson(_ context.Context, p web.Person, by string) (web.P
 
 // DeletePerson erases a person and all credentials of that person at once.
 func (d *directory) DeletePerson(_ context.Context, id, by string) error {
-	if _, found, err := d.people.Get(id); err != nil || !found {
-		return cmp.Or(storeError(err), notFound("cannot delete person %q: there is none with this id", id))
-	}
-	err := d.store.Update(func(tx *storage.Tx) error {
+	err := d.update(func(tx *storage.Tx) error {
+		if _, found, err := d.people.GetTx(tx, id); err != nil || !found {
+			return cmp.Or(err, notFound("cannot delete person %q: there is none with this id", id))
+		}
 		var gone []credentialRecord
 		for _, c := range d.credentials.AllTx(tx) {
 			if c.Person == id {
@@ -304,7 +337,7 @@ func (d *directory) AddCredential(_ context.Context, n web.NewCredential, by str
 			}
 		}
 	}
-	err := d.store.Update(func(tx *storage.Tx) error {
+	err := d.update(func(tx *storage.Tx) error {
 		if n.Schedule != "" {
 			if _, found, err := d.schedules.GetTx(tx, n.Schedule); err != nil || !found {
 				return cmp.Or(err, invalid("cannot add credential: there is no schedule %q; make it first", n.Schedule))
@@ -350,9 +383,16 @@ func (d *directory) personTx(tx *storage.Tx, who string) (id string, err error) 
 		return who, err
 	}
 	for _, p := range d.people.AllTx(tx) {
-		if strings.EqualFold(p.Name, who) {
-			return p.ID, nil
+		switch {
+		case !strings.EqualFold(p.Name, who):
+		case id != "":
+			return "", fmt.Errorf("cannot add credential: there are several people named %q; give the id of the one you mean: %w", who, web.ErrConflict)
+		default:
+			id = p.ID
 		}
+	}
+	if id != "" {
+		return id, nil
 	}
 	if err := checkName("person", who); err != nil {
 		return "", err
@@ -363,11 +403,13 @@ func (d *directory) personTx(tx *storage.Tx, who string) (id string, err error) 
 
 // RemoveCredential withdraws a card or a code.
 func (d *directory) RemoveCredential(_ context.Context, id, by string) error {
-	c, found, err := d.credentials.Get(id)
-	if err != nil || !found {
-		return cmp.Or(storeError(err), notFound("cannot remove credential %q: there is none with this id", id))
-	}
-	err = d.store.Update(func(tx *storage.Tx) error {
+	var c credentialRecord
+	err := d.update(func(tx *storage.Tx) error {
+		var found bool
+		var err error
+		if c, found, err = d.credentials.GetTx(tx, id); err != nil || !found {
+			return cmp.Or(err, notFound("cannot remove credential %q: there is none with this id", id))
+		}
 		return errors.Join(d.index.DeleteTx(tx, c.Index), d.credentials.DeleteTx(tx, id))
 	})
 	if err != nil {
@@ -397,10 +439,10 @@ func (d *directory) PutSchedule(_ context.Context, p access.Profile, by string) 
 
 // DeleteSchedule takes a profile away that no credential names.
 func (d *directory) DeleteSchedule(_ context.Context, name, by string) error {
-	if _, found, err := d.schedules.Get(name); err != nil || !found {
-		return cmp.Or(storeError(err), notFound("cannot delete schedule %q: there is none", name))
-	}
-	err := d.store.Update(func(tx *storage.Tx) error {
+	err := d.update(func(tx *storage.Tx) error {
+		if _, found, err := d.schedules.GetTx(tx, name); err != nil || !found {
+			return cmp.Or(err, notFound("cannot delete schedule %q: there is none", name))
+		}
 		for _, c := range d.credentials.AllTx(tx) {
 			if c.Profile == name {
 				return fmt.Errorf("cannot delete schedule %q: credentials use it; give them another first: %w", name, web.ErrConflict)

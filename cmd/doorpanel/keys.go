@@ -23,6 +23,10 @@ type deviceKeys struct {
 
 func (k deviceKeys) public() ed25519.PublicKey { return k.sign.Public().(ed25519.PublicKey) }
 
+// lostKey is what to do about a key that cannot be read.
+const lostKey = "put a copy of the file back; without one, move it away: the panel then makes a new key, and the licenses bound to it, " +
+	"or all cards and codes, must be entered again"
+
 // loadKeys reads the panel's keys, or makes them. A key that is there and cannot be read is an error: a new one would
 // silently make this another panel.
 func loadKeys(dir string) (deviceKeys, error) {
@@ -42,15 +46,15 @@ func loadKeys(dir string) (deviceKeys, error) {
 	}
 	block, _ := pem.Decode(seed)
 	if block == nil {
-		return deviceKeys{}, fmt.Errorf("cannot read %s: it is not a PEM file; restore it from the backup of this panel", filepath.Join(dir, "panel.key"))
+		return deviceKeys{}, fmt.Errorf("cannot read %s: it is not a PEM file; %s", filepath.Join(dir, "panel.key"), lostKey)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return deviceKeys{}, fmt.Errorf("cannot read %s: %w", filepath.Join(dir, "panel.key"), err)
+		return deviceKeys{}, fmt.Errorf("cannot read %s: %w; %s", filepath.Join(dir, "panel.key"), err, lostKey)
 	}
 	key, ok := parsed.(ed25519.PrivateKey)
 	if !ok {
-		return deviceKeys{}, fmt.Errorf("cannot use %s: it is not an Ed25519 key", filepath.Join(dir, "panel.key"))
+		return deviceKeys{}, fmt.Errorf("cannot use %s: it is not an Ed25519 key; %s", filepath.Join(dir, "panel.key"), lostKey)
 	}
 	index, err := secretFile(filepath.Join(dir, "index.key"), func() ([]byte, error) {
 		raw := make([]byte, sha256.Size)
@@ -64,7 +68,7 @@ func loadKeys(dir string) (deviceKeys, error) {
 	}
 	raw := make([]byte, sha256.Size)
 	if n, err := hex.Decode(raw, index[:min(len(index), 2*sha256.Size)]); err != nil || n != sha256.Size {
-		return deviceKeys{}, fmt.Errorf("cannot read %s: it does not hold %d hexadecimal digits", filepath.Join(dir, "index.key"), 2*sha256.Size)
+		return deviceKeys{}, fmt.Errorf("cannot read %s: it does not hold %d hexadecimal digits; %s", filepath.Join(dir, "index.key"), 2*sha256.Size, lostKey)
 	}
 	return deviceKeys{sign: key, index: raw}, nil
 }

@@ -97,35 +97,30 @@ func (p licensePort) presentQuietly(ctx context.Context, text string) (license.V
 	})
 }
 
+// Held lists each stored license once, newest activation first. The features of one license stand together; one that
+// cannot be opened is alone, and one that is stored twice is two.
 func (p licensePort) Held() []web.LicenseView {
-	held, _ := p.licenses.Held()
-	byID := map[string]*web.LicenseView{}
-	var order []string
+	list := []web.LicenseView{}
 	for _, e := range p.licenses.Entitlements().List() {
 		id := e.TokenID.String()
-		v := byID[id]
-		if v == nil {
-			v = &web.LicenseView{
+		last := len(list) - 1
+		same := last >= 0 && e.Feature != "" && list[last].ID == id && list[last].Root == e.Root && list[last].Activated.Equal(e.Activated)
+		if same {
+			_, again := list[last].Grants[e.Feature]
+			same = !again
+		}
+		if !same {
+			list = append(list, web.LicenseView{
 				ID: id, Label: e.Label, Grants: map[string]int{}, Scope: string(e.Scope), Status: string(e.Status), Message: e.Message,
-				From: e.From, Until: e.Until, Issuer: e.Issuer, Root: e.Root,
-			}
-			byID[id] = v
-			order = append(order, id)
+				Activated: e.Activated, From: e.From, Until: e.Until, Issuer: e.Issuer, Root: e.Root,
+			})
+			last++
 		}
 		if e.Feature != "" {
-			v.Grants[e.Feature] = e.Count
+			list[last].Grants[e.Feature] = e.Count
 		}
 	}
-	// Entries come in the order of activation, and so do the stored licenses.
-	for i, id := range order {
-		if i < len(held) {
-			byID[id].Activated = held[i].ActivatedAt
-		}
-	}
-	list := make([]web.LicenseView, 0, len(order))
-	for _, id := range slices.Backward(order) {
-		list = append(list, *byID[id])
-	}
+	slices.Reverse(list)
 	return list
 }
 
@@ -354,8 +349,15 @@ func eventOf(f storage.Frame) telemetry.Event {
 // parts is how the parts that may fail without the others are doing.
 type parts struct {
 	mu      sync.Mutex
-	list    []web.PartStatus
+	list    []part
 	changed func()
+}
+
+type part struct {
+	web.PartStatus
+	try  int  // how often it was started
+	said int  // the try in which it last said how it is
+	dead bool // the core believes so
 }
 
 // notify names who is told of each change of a state.
@@ -365,20 +367,67 @@ func (p *parts) notify(changed func()) {
 	p.changed = changed
 }
 
-func (p *parts) set(kind, name, state, detail string) {
+// change finds or makes a part, lets a function change it, and tells of a new state.
+func (p *parts) change(kind, name string, how func(*part)) {
 	p.mu.Lock()
-	i := slices.IndexFunc(p.list, func(s web.PartStatus) bool { return s.Kind == kind && s.Name == name })
+	i := slices.IndexFunc(p.list, func(s part) bool { return s.Kind == kind && s.Name == name })
 	if i < 0 {
-		p.list = append(p.list, web.PartStatus{Kind: kind, Name: name})
+		p.list = append(p.list, part{PartStatus: web.PartStatus{Kind: kind, Name: name}})
 		i = len(p.list) - 1
 	}
-	same := p.list[i].State == state
-	p.list[i].State, p.list[i].Detail = state, detail
+	before := p.list[i].State
+	how(&p.list[i])
 	changed := p.changed
+	if p.list[i].State == before {
+		changed = nil
+	}
 	p.mu.Unlock()
-	if !same && changed != nil {
+	if changed != nil {
 		changed()
 	}
+}
+
+// set shows a state that the core needs no word of.
+func (p *parts) set(kind, name, state, detail string) {
+	p.change(kind, name, func(s *part) { s.State, s.Detail, s.said = state, detail, s.try })
+}
+
+// begin takes note that a part is started, perhaps once more. One that failed goes on showing why until it works.
+func (p *parts) begin(kind, name string) (try int) {
+	p.change(kind, name, func(s *part) {
+		s.try++
+		try = s.try
+		if s.State == "" {
+			s.State = "starting"
+		}
+	})
+	return try
+}
+
+// report shows whether a part works, and returns whether the core does not know that yet.
+func (p *parts) report(kind, name string, cause error) (news bool) {
+	p.change(kind, name, func(s *part) { news = s.report(cause) })
+	return news
+}
+
+// settle says that a part works which has not said otherwise since it was started. A try that is over settles nothing.
+func (p *parts) settle(kind, name string, try int) (news bool) {
+	p.change(kind, name, func(s *part) {
+		if s.try == try && s.said != try {
+			news = s.report(nil)
+		}
+	})
+	return news
+}
+
+func (s *part) report(cause error) (news bool) {
+	s.State, s.Detail, s.said = "ok", "", s.try
+	if cause != nil {
+		s.State, s.Detail = "failed", cause.Error()
+	}
+	news = s.dead != (cause != nil)
+	s.dead = cause != nil
+	return news
 }
 
 func (p *parts) state(kind, name string) string {
@@ -395,7 +444,11 @@ func (p *parts) state(kind, name string) string {
 func (p *parts) all() []web.PartStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.list)
+	list := make([]web.PartStatus, 0, len(p.list))
+	for _, s := range p.list {
+		list = append(list, s.PartStatus)
+	}
+	return list
 }
 
 func (p *parts) ofKind(kind string) map[string]string {

@@ -63,19 +63,23 @@ func (h *house) run(ctx context.Context, front *front, stdout io.Writer) error {
 	telephone := startGroup(context.WithoutCancel(ctx)) // calls
 	broker := startGroup(context.WithoutCancel(ctx))    // the uplink
 
-	failed := make(chan error, 1)
+	failed := make(chan error, 2) // nobody reads the second one
 	core.start(func(ctx context.Context) {
 		if err := h.agent.Run(ctx); err != nil {
 			failed <- fmt.Errorf("the panel's loop ended: %w", err)
 		}
 	})
-	for _, note := range h.notes {
-		h.agent.Post(panel.Noted{Entry: panel.Entry{Kind: panel.SystemAside, Detail: note}})
+	h.running.Store(true)
+	h.tellNotes()
+	for _, p := range h.parts.all() {
+		if p.State == "failed" { // before there was anybody to tell
+			h.agent.Post(panel.DeviceChanged{Device: p.Kind + " " + p.Name, Dead: true, Cause: p.Detail})
+		}
 	}
 	core.start(func(ctx context.Context) { _ = h.licenses.Watch(ctx, h.agent) })
 	core.start(func(ctx context.Context) { h.presentScans(ctx, h.scans) })
 	for _, d := range h.hardware.devices {
-		core.start(func(ctx context.Context) { h.supervise(ctx, d.kind, d.name, d.run) })
+		core.start(func(ctx context.Context) { h.supervise(ctx, d.kind, d.name, settled, d.run) })
 	}
 	core.start(func(ctx context.Context) { h.keepMemory(ctx) })
 	telephone.start(func(ctx context.Context) {
@@ -84,10 +88,10 @@ func (h *house) run(ctx context.Context, front *front, stdout io.Writer) error {
 		}
 	})
 	if h.uplink != nil {
-		broker.start(func(ctx context.Context) { h.supervise(ctx, "uplink", h.config.Uplink.Broker, h.uplink.Run) })
+		broker.start(func(ctx context.Context) { h.supervise(ctx, "uplink", h.config.Uplink.Broker, 0, h.uplink.Run) })
 	}
 	front.show(h.pages.Handler())
-	core.start(func(ctx context.Context) { h.watchdog(ctx) })
+	core.start(func(ctx context.Context) { watchdog(ctx, h.agent.Alive) })
 
 	ready, err := json.Marshal(readyLine{Ready: true, Web: front.url, SIP: h.phone.Addr(), Panel: h.id})
 	if err != nil {
@@ -113,42 +117,34 @@ func (h *house) run(ctx context.Context, front *front, stdout io.Writer) error {
 	}
 	broker.stop()
 	h.pages.Close()
+	front.say("The panel is stopping.")
 	return err
 }
 
+// settled is how long a device must run before it counts as working, unless it says itself how it is.
+const settled = 5 * time.Second
+
 // supervise runs a part again and again, with growing pauses, and shows its state: a part that fails at each try has
-// failed once. It returns when ctx ends.
-func (h *house) supervise(ctx context.Context, kind, name string, run func(context.Context) error) {
-	const (
-		first, last = time.Second, time.Minute
-		settled     = 5 * time.Second // a part that runs for so long works, unless it says otherwise itself
-	)
-	var down atomic.Bool
-	h.parts.set(kind, name, "starting", "")
+// failed once. A part that always says itself how it is has settle 0. It returns when ctx ends.
+func (h *house) supervise(ctx context.Context, kind, name string, settle time.Duration, run func(context.Context) error) {
+	const first, last = time.Second, time.Minute
 	for pause := first; ; pause = min(2*pause, last) {
-		working := time.AfterFunc(settled, func() {
-			if down.Swap(false) {
-				h.parts.set(kind, name, "ok", "")
+		try := h.parts.begin(kind, name)
+		started := time.Now()
+		working := time.AfterFunc(settle, func() {
+			if settle > 0 && h.parts.settle(kind, name, try) {
 				h.agent.Post(panel.DeviceChanged{Device: kind + " " + name})
-			} else if h.parts.state(kind, name) == "starting" {
-				h.parts.set(kind, name, "ok", "")
 			}
 		})
-		started := time.Now()
 		err := run(ctx)
 		working.Stop()
 		if ctx.Err() != nil {
 			return
 		}
-		cause := "it ended"
-		if err != nil {
-			cause = err.Error()
+		if err == nil {
+			err = errors.New("it ended")
 		}
-		h.parts.set(kind, name, "failed", cause)
-		if !down.Swap(true) {
-			h.log.Error("part failed", "kind", kind, "name", name, "cause", cause)
-			h.agent.Post(panel.DeviceChanged{Device: kind + " " + name, Dead: true, Cause: cause})
-		}
+		h.report(kind, name, err)
 		if time.Since(started) > last {
 			pause = first
 		}
@@ -158,6 +154,26 @@ func (h *house) supervise(ctx context.Context, kind, name string, run func(conte
 		case <-time.After(pause):
 		}
 	}
+}
+
+// tellNotes writes down what was found at the start.
+func (h *house) tellNotes() {
+	for _, note := range h.notes {
+		h.tell(panel.Entry{Kind: panel.SystemAside, Detail: note})
+	}
+}
+
+// report shows how a part is, and tells the core what is news to it.
+func (h *house) report(kind, name string, cause error) {
+	if !h.parts.report(kind, name, cause) {
+		return
+	}
+	changed := panel.DeviceChanged{Device: kind + " " + name}
+	if cause != nil {
+		changed.Dead, changed.Cause = true, cause.Error()
+		h.log.Error("part failed", "kind", kind, "name", name, "cause", cause)
+	}
+	h.agent.Post(changed)
 }
 
 // keepMemory saves what the machine remembers from time to time, so that a start need not read the whole journal.
@@ -176,8 +192,8 @@ func (h *house) keepMemory(ctx context.Context) {
 	}
 }
 
-// watchdog feeds systemd's watchdog only as long as the loop answers.
-func (h *house) watchdog(ctx context.Context) {
+// watchdog feeds systemd's watchdog only as long as what it watches answers.
+func watchdog(ctx context.Context, alive func(context.Context) error) {
 	period, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || period == 0 {
 		return
@@ -190,7 +206,7 @@ func (h *house) watchdog(ctx context.Context) {
 			return
 		case <-ticker.C:
 			asking, cancel := context.WithTimeout(ctx, period/2)
-			if err := h.agent.Alive(asking); err == nil {
+			if err := alive(asking); err == nil {
 				_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog)
 			}
 			cancel()
@@ -219,10 +235,7 @@ func openFront(c configs.Web, keysDir string, log *slog.Logger) (*front, error) 
 		}
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
 	}
-	f.show(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, "The panel is starting.", http.StatusServiceUnavailable)
-	}))
+	f.say("The panel is starting.")
 	f.server = web.HTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		(*f.handler.Load()).ServeHTTP(w, r)
 	}), log)
@@ -252,6 +265,14 @@ func (f *front) certificate(c configs.Web, keysDir string) (tls.Certificate, err
 
 func (f *front) show(h http.Handler) { f.handler.Store(&h) }
 
+// say answers everything with one line, while there is nobody behind the pages.
+func (f *front) say(what string) {
+	f.show(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, what, http.StatusServiceUnavailable)
+	}))
+}
+
 func (f *front) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -277,15 +298,18 @@ type socket struct {
 }
 
 // openSocket serves administrators on this host. The store's lock says that no other daemon lives in this directory, so a
-// socket that is there is a dead one's.
-func (h *house) openSocket() (*socket, error) {
+// socket that is there is a dead one's and is replaced. The new one is made where nobody else may enter, whatever the
+// umask is, and moved to its place when its mode is right.
+func (h *house) openSocket() (s *socket, err error) {
 	path := filepath.Join(h.config.Data, socketName)
-	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-		return nil, fmt.Errorf("cannot replace %s: %w", path, err)
-	}
-	dir, err := os.Open(h.config.Data)
+	private, err := os.MkdirTemp(h.config.Data, ".socket-*")
 	if err != nil {
-		return nil, fmt.Errorf("cannot open data directory: %w", err)
+		return nil, fmt.Errorf("cannot make %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(private)) }()
+	dir, err := os.Open(private)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make %s: %w", path, err)
 	}
 	defer dir.Close()
 	// A path of a socket has room for 108 bytes: go by way of the open directory.
@@ -294,10 +318,11 @@ func (h *house) openSocket() (*socket, error) {
 		return nil, fmt.Errorf("cannot listen on %s: %w", path, err)
 	}
 	l.SetUnlinkOnClose(false)
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(err, l.Close())
+	made := filepath.Join(private, socketName)
+	if err := errors.Join(os.Chmod(made, 0o600), os.Rename(made, path)); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot make %s: %w", path, err), l.Close())
 	}
-	s := &socket{server: web.HTTPServer(h.administration(), h.log), path: path}
+	s = &socket{server: web.HTTPServer(h.administration(), h.log), path: path}
 	go func() { _ = s.server.Serve(l) }()
 	return s, nil
 }
@@ -355,8 +380,9 @@ func (g *group) stop() {
 	}
 }
 
-// runBroken keeps a page up that shows what is wrong with the configuration, until ctx ends.
-func runBroken(ctx context.Context, path string, config configs.Config, problems configs.Problems, stdout io.Writer, log *slog.Logger) error {
+// runBroken keeps a page up that shows what is wrong with the configuration, until ctx ends. For whoever started it that is
+// a panel that runs: starting it again would mend nothing.
+func runBroken(ctx context.Context, path string, config configs.Config, problems configs.Problems, stdout, stderr io.Writer, log *slog.Logger) error {
 	var mistakes []web.Mistake
 	for _, p := range problems {
 		mistakes = append(mistakes, web.Mistake{Row: p.Row, Column: p.Column, Key: p.Key, Value: p.Value, Cause: p.Cause, Remedy: p.Remedy})
@@ -380,10 +406,13 @@ func runBroken(ctx context.Context, path string, config configs.Config, problems
 	front.show(page)
 	line, err := json.Marshal(readyLine{Web: front.url, Problems: len(problems)})
 	if err != nil {
-		return err
+		return errors.Join(err, front.close())
 	}
 	fmt.Fprintln(stdout, string(line))
-	fmt.Fprintln(os.Stderr, strings.TrimSpace(problems.Error()))
+	fmt.Fprintln(stderr, "doorpanel:", strings.TrimSpace(problems.Error()))
+	fmt.Fprintln(stderr, "The page", front.url, "shows them, too. Nothing else runs until they are mended.")
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady+"\nSTATUS=the configuration has mistakes; no door works")
+	watchdog(ctx, func(context.Context) error { return nil })
 	<-ctx.Done()
-	return errors.Join(problems, front.close())
+	return front.close()
 }

@@ -55,8 +55,9 @@ type house struct {
 	agent    *agent.Agent
 	uplink   *uplink.Uplink // nil without a broker
 	pages    *web.Server
-	address  string // of the pages, as a URL
-	print    string // fingerprint of their certificate
+	address  string      // of the pages, as a URL
+	print    string      // fingerprint of their certificate
+	running  atomic.Bool // the loop takes what it is told
 
 	closers []func() error // in the order of opening
 }
@@ -94,16 +95,16 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 		}
 	}()
 
+	// What it keeps. The store's lock comes first: of two programs that start here, one goes on, and only that one makes keys.
+	if err = h.openStorage(); err != nil {
+		return h, err
+	}
+
 	// Who this panel is.
 	if h.keys, err = loadKeys(config.KeysDir); err != nil {
 		return h, err
 	}
 	h.id = envelope.NameOf(h.keys.public())
-
-	// What it keeps.
-	if err = h.openStorage(); err != nil {
-		return h, err
-	}
 
 	// What it sees and moves. Callbacks reach the agent, which is made further down and runs before the hardware does.
 	senses := &senses{doors: doorNames(config), scans: make(chan scan, 8)}
@@ -115,10 +116,7 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 	h.clock = newClock(h.hardware.wall)
 
 	// What it remembers.
-	replay, err := h.replay()
-	if err != nil {
-		return h, err
-	}
+	replay := h.replay()
 	h.clock.restore(replay.Mark, buildTime())
 
 	// What it may do.
@@ -160,7 +158,7 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 		Button: h.dir.Button, Doors: senses.doors, Clock: h.clock.now, Replay: replay, Logger: log,
 	})
 	senses.agent.Store(h.agent)
-	h.dir.note = func(e panel.Entry) { h.agent.Post(panel.Noted{Entry: e}) }
+	h.dir.note = h.tell
 
 	// The broker above.
 	if config.Uplink.Broker != "" {
@@ -215,8 +213,22 @@ func (h *house) note(what, cause string) {
 	h.log.Warn("found at start", "what", what, "cause", cause)
 }
 
+// tell writes down what somebody changed. A full loop is waited for, so that no change goes unrecorded; before the loop runs,
+// its inbox has room.
+func (h *house) tell(e panel.Entry) {
+	if !h.running.Load() {
+		h.agent.Post(panel.Noted{Entry: e})
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), orderTimeout)
+	defer cancel()
+	if err := h.agent.Do(ctx, panel.Noted{Entry: e}); err != nil {
+		h.log.Error("cannot record a change", "kind", e.Kind, "detail", e.Detail, "cause", err)
+	}
+}
+
 // replay reads what must be remembered: the last snapshot, and every entry of the journal after it.
-func (h *house) replay() (*agent.Replay, error) {
+func (h *house) replay() *agent.Replay {
 	replay := &agent.Replay{}
 	snapshot, found, err := h.memory.Get(snapshotKey)
 	if err != nil || !found || snapshot.Epoch != h.journal.Epoch() {
@@ -225,12 +237,6 @@ func (h *house) replay() (*agent.Replay, error) {
 	replay.Restore(snapshot.Memory, snapshot.Mark)
 	for after := snapshot.Seq; ; {
 		frames, err := h.journal.Read(after, 1024)
-		if err != nil {
-			return nil, err
-		}
-		if len(frames) == 0 {
-			return replay, nil
-		}
 		for _, f := range frames {
 			if f.Gap == nil {
 				if record, err := agent.Decode(f.Open, f.Personal); err == nil {
@@ -238,6 +244,13 @@ func (h *house) replay() (*agent.Replay, error) {
 				}
 			}
 			after = f.Seq
+		}
+		if err != nil {
+			// A disk that does not give its journal back keeps nobody in: the exit button needs a panel that runs.
+			h.note("the journal", fmt.Sprintf("%v; what was to be remembered from there on is not known", err))
+		}
+		if err != nil || len(frames) == 0 {
+			return replay
 		}
 	}
 }
@@ -330,13 +343,14 @@ func router(accounts []configs.Account) func(target, account string) (panel.Rout
 	}
 }
 
-// hostOf takes the host out of a SIP address that ParseTarget has accepted.
+// hostOf takes the host out of a SIP address that ParseTarget has accepted. The user may hold a semicolon, the host may not:
+// what comes before the @ is taken off first.
 func hostOf(target string) string {
 	_, rest, _ := strings.Cut(target, ":")
-	rest, _, _ = strings.Cut(rest, ";")
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		rest = rest[at+1:]
 	}
+	rest, _, _ = strings.Cut(rest, ";")
 	if host, _, err := net.SplitHostPort(rest); err == nil {
 		return host
 	}
@@ -349,7 +363,8 @@ func onLAN(host string) bool {
 	}
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	if !strings.Contains(host, ".") {
-		return true // a name without a domain is one of the LAN's
+		// A name without a domain is one of the LAN's. A number is none: some resolvers read it as an address of anywhere.
+		return strings.Trim(host, "0123456789") != "" && !strings.HasPrefix(host, "0x")
 	}
 	for _, domain := range []string{".local", ".lan", ".home.arpa", ".internal"} {
 		if strings.HasSuffix(host, domain) {
@@ -427,7 +442,7 @@ func (h *house) buildUplink() error {
 		Document: func(kind telemetry.DocumentKind, _ string, payload []byte) { h.document(kind, payload) },
 		State: func(connected bool, cause string) {
 			if connected {
-				h.parts.set("uplink", c.Broker, "ok", "")
+				h.report("uplink", c.Broker, nil)
 			} else {
 				h.parts.set("uplink", c.Broker, "failed", cause)
 			}
@@ -437,7 +452,6 @@ func (h *house) buildUplink() error {
 		return err
 	}
 	box.doorChanged = h.uplink.StatusChanged
-	h.parts.set("uplink", c.Broker, "starting", "")
 	return nil
 }
 
@@ -573,7 +587,7 @@ func (h *house) buildPages(senses *senses, more extras) error {
 		Journal: journalPort{h.journal}, Accounts: accountPort{storage.NewTable[web.User](h.store, "users")}, Sessions: sessions,
 		Face: facePort{agent: h.agent, dir: h.dir}, Touch: touchPort{agent: h.agent, reader: keypad},
 		Status: h.webStatus, Alive: h.agent.Alive, Ready: h.ready,
-		Note: func(e panel.Entry) { h.agent.Post(panel.Noted{Entry: e}) },
+		Note: h.tell,
 		ShowSetupCode: func(code string) {
 			h.hardware.setupCode(code)
 			h.agent.Post(panel.SetupCodeChanged{Code: code})
@@ -655,7 +669,14 @@ func (s *senses) scan(reader, text string) {
 func (s *senses) press(button int)            { s.agent.Load().Press(button) }
 func (s *senses) card(reader, uid string)     { s.agent.Load().Card(reader, uid) }
 func (s *senses) key(reader string, key rune) { s.agent.Load().Key(reader, key) }
-func (s *senses) post(e panel.Event)          { s.agent.Load().Post(e) }
+
+// post hands an event to the loop. The guard may report a strike before there is one: its state is among the parts, and
+// told when the loop begins.
+func (s *senses) post(e panel.Event) {
+	if a := s.agent.Load(); a != nil {
+		a.Post(e)
+	}
+}
 
 func (s *senses) contact(door string, open, atStart bool) {
 	if open {
