@@ -11,7 +11,8 @@ import (
 )
 
 func signCommand(d desk) *cobra.Command {
-	var keyFile, out string
+	var key keyFlags
+	var out string
 	var asJSON bool
 	command := telemetry.Command{Verb: telemetry.VerbOpen}
 	cmd := &cobra.Command{
@@ -28,11 +29,11 @@ func signCommand(d desk) *cobra.Command {
 					return usage("--%s is missing; see doorlicense command --help", flag)
 				}
 			}
-			key, err := loadKey(keyFile)
+			signer, err := d.loadKey(key)
 			if err != nil {
 				return err
 			}
-			raw, err := telemetry.SignCommand(command, key.pub, key.sign)
+			raw, err := telemetry.SignCommand(command, signer.pub, signer.sign)
 			if err != nil {
 				return err
 			}
@@ -52,8 +53,8 @@ func signCommand(d desk) *cobra.Command {
 			return err
 		},
 	}
+	key.register(cmd, "a command key")
 	flags := cmd.Flags()
-	flags.StringVar(&keyFile, "key", "", "key file of a command key")
 	flags.StringVar(&command.Panel, "panel", "", "id of the panel")
 	flags.StringVar(&command.Boot, "boot", "", "boot id from the panel's last status")
 	flags.Uint64Var(&command.Number, "number", 0, "number, used once per key and boot, from 1 up")

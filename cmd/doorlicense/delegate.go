@@ -11,7 +11,8 @@ import (
 )
 
 func delegateCommand(d desk) *cobra.Command {
-	var keyFile, issuer, name, from, until, out string
+	var key keyFlags
+	var issuer, name, from, until, out string
 	var ceilings []string
 	var number uint64
 	var asJSON bool
@@ -45,19 +46,19 @@ delegation for the same key (a higher number) replaces this one.`,
 			if number == 0 {
 				delegation.Number = uint64(now.Unix())
 			}
-			key, err := loadKey(keyFile)
+			signer, err := d.loadKey(key)
 			if err != nil {
 				return err
 			}
-			raw, err := delegation.Sign(key.pub, key.sign)
+			raw, err := delegation.Sign(signer.pub, signer.sign)
 			if err != nil {
 				return err
 			}
 			return d.deliver(document{kind: envelope.Delegation, raw: raw, summary: fmt.Sprintf("delegation %d for %s", delegation.Number, name)}, out, asJSON)
 		},
 	}
+	key.register(cmd, "the root")
 	flags := cmd.Flags()
-	flags.StringVar(&keyFile, "key", "", "key file of the root")
 	flags.StringVar(&issuer, "issuer", "", "public key of the issuer, ed25519:...")
 	flags.StringVar(&name, "name", "", "name of the issuer, for people")
 	flags.StringArrayVar(&ceilings, "ceiling", nil, "feature, or feature=largest count in one license; may be repeated")

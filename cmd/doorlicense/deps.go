@@ -1,7 +1,3 @@
 package main
 
-import (
-	_ "filippo.io/age"
-	_ "github.com/go-pdf/fpdf"
-	_ "golang.org/x/term"
-)
+import _ "github.com/go-pdf/fpdf"

@@ -14,13 +14,14 @@ import (
 )
 
 type issueFlags struct {
-	key, scope, panel, account, site, group string
-	grants                                  []string
-	notBefore, expires, updates             string
-	annual                                  bool
-	days                                    int
-	label, out                              string
-	asJSON                                  bool
+	key                                keyFlags
+	scope, panel, account, site, group string
+	grants                             []string
+	notBefore, expires, updates        string
+	annual                             bool
+	days                               int
+	label, out                         string
+	asJSON                             bool
 }
 
 func issueCommand(d desk) *cobra.Command {
@@ -42,7 +43,7 @@ Other names are taken too; a panel that does not know one keeps it and ignores i
 			if err != nil {
 				return err
 			}
-			key, err := loadKey(f.key)
+			key, err := d.loadKey(f.key)
 			if err != nil {
 				return err
 			}
@@ -56,8 +57,8 @@ Other names are taken too; a panel that does not know one keeps it and ignores i
 			return d.deliver(document{envelope.License, raw, token.ID.String(), describe(token)}, f.out, f.asJSON)
 		},
 	}
+	f.key.register(cmd, "a root or an issuer")
 	flags := cmd.Flags()
-	flags.StringVar(&f.key, "key", "", "key file of a root or an issuer")
 	flags.StringArrayVar(&f.grants, "grant", nil, "feature, or feature=count; may be repeated")
 	flags.StringVar(&f.panel, "panel", "", "id of the panel it is for (26 characters)")
 	flags.StringVar(&f.account, "account", "", "account it is for")

@@ -1,78 +1,264 @@
 package main
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+	"github.com/spf13/cobra"
 )
 
 // signingKey is a private key from a file. Only its Sign leaves this file.
 type signingKey struct {
-	pub     ed25519.PublicKey
-	private ed25519.PrivateKey
+	pub       ed25519.PublicKey
+	private   ed25519.PrivateKey
+	encrypted bool // its file is
 }
 
 func (k signingKey) sign(message []byte) ([]byte, error) {
 	return ed25519.Sign(k.private, message), nil
 }
 
-const pemType = "PRIVATE KEY" // PKCS #8, RFC 5958 and RFC 8410: other tools read it
+const (
+	pemType       = "PRIVATE KEY" // PKCS #8, RFC 5958 and RFC 8410: other tools read it
+	ageBinary     = "age-encryption.org/v1\n"
+	maxWorkFactor = 20 // a key file may ask for 1 GiB of memory, not for more
+	minPassphrase = 12 // characters; whoever finds the file may try as long as they like
+)
 
-// createKey draws a key and writes it to a new file that only its owner may read. An existing file is never overwritten.
-func createKey(path string, random io.Reader) (key signingKey, err error) {
-	pub, private, err := ed25519.GenerateKey(random)
+// keyFlags name the key that signs and where its passphrase comes from.
+type keyFlags struct{ file, passphraseFile string }
+
+func (k *keyFlags) register(cmd *cobra.Command, whose string) {
+	cmd.Flags().StringVar(&k.file, "key", "", "key file of "+whose)
+	cmd.Flags().StringVar(&k.passphraseFile, "passphrase-file", "", "file with the key file's passphrase (default: ask on the terminal)")
+}
+
+// createKey draws a key and writes it to a new file that only its owner may read, encrypted when there is a passphrase. An
+// existing file is never overwritten.
+func (d desk) createKey(path, passphrase string) (signingKey, error) {
+	pub, private, err := ed25519.GenerateKey(d.random)
 	if err != nil {
 		return signingKey{}, fmt.Errorf("cannot make key: %w", err)
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
+	key := signingKey{pub, private, passphrase != ""}
+	content, err := d.sealKey(private, passphrase)
 	if err != nil {
 		return signingKey{}, fmt.Errorf("cannot write key file %s: %w", path, err)
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	if err := writeNew(path, content); errors.Is(err, os.ErrExist) {
 		return signingKey{}, fmt.Errorf("cannot write key file: %w; an existing key is never overwritten, choose another name", err)
+	} else if err != nil {
+		return signingKey{}, fmt.Errorf("cannot write key file: %w", err)
 	}
-	_, err = file.Write(pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}))
-	if err == nil {
-		err = file.Sync()
-	}
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return signingKey{}, fmt.Errorf("cannot write key file %s: %w", path, err)
-	}
-	return signingKey{pub, private}, nil
+	return key, nil
 }
 
-func loadKey(path string) (signingKey, error) {
-	if path == "" {
+// protectKey puts a key's file under a new passphrase. At every instant one whole file stands under its name.
+func (d desk) protectKey(path string, key signingKey, passphrase string) error {
+	content, err := d.sealKey(key.private, passphrase)
+	if err != nil {
+		return fmt.Errorf("cannot write key file %s: %w", path, err)
+	}
+	next := path + ".new"
+	if err := writeNew(next, content); err != nil {
+		return fmt.Errorf("cannot write key file: %w; remove %s if it is left over from an attempt that was cut off", err, next)
+	}
+	if err := os.Rename(next, path); err != nil {
+		return fmt.Errorf("cannot replace key file: %w; the old one still holds", err)
+	}
+	return syncFolder(path)
+}
+
+// sealKey is the content of a key file: PKCS #8 in PEM, inside an armored age file when there is a passphrase.
+func (d desk) sealKey(private ed25519.PrivateKey, passphrase string) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, err
+	}
+	plain := pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der})
+	if passphrase == "" {
+		return plain, nil
+	}
+	recipient, err := age.NewScryptRecipient(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	recipient.SetWorkFactor(d.workFactor)
+	var sealed bytes.Buffer
+	armored := armor.NewWriter(&sealed)
+	content, err := age.Encrypt(armored, recipient)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := content.Write(plain); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(content.Close(), armored.Close()); err != nil {
+		return nil, err
+	}
+	return sealed.Bytes(), nil
+}
+
+// loadKey opens a key file. A file that nobody encrypted is read too, with a warning.
+func (d desk) loadKey(k keyFlags) (signingKey, error) {
+	if k.file == "" {
 		return signingKey{}, usage("--key is missing: name the key file that signs")
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return signingKey{}, fmt.Errorf("cannot read key file: %w; make one with doorlicense keygen", err)
+	raw, err := readPrivate("key file", k.file)
+	if errors.Is(err, os.ErrNotExist) {
+		return signingKey{}, fmt.Errorf("%w; make one with doorlicense keygen", err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return signingKey{}, fmt.Errorf("cannot use key file %s: others may read it (mode %04o); chmod 600 it, and replace the key if somebody may have", path, info.Mode().Perm())
-	}
-	raw, err := readSmall(path)
 	if err != nil {
 		return signingKey{}, err
 	}
+	encrypted := bytes.HasPrefix(raw, []byte(armor.Header)) || bytes.HasPrefix(raw, []byte(ageBinary))
+	if encrypted {
+		passphrase, err := d.passphrase(k.passphraseFile, "Passphrase of "+k.file)
+		if err != nil {
+			return signingKey{}, err
+		}
+		if raw, err = unsealKey(raw, passphrase); err != nil {
+			return signingKey{}, fmt.Errorf("cannot open key file %s: %w", k.file, err)
+		}
+	}
+	key, err := parseKeyFile(raw)
+	if err != nil {
+		return signingKey{}, fmt.Errorf("cannot read key file %s: %w", k.file, err)
+	}
+	if key.encrypted = encrypted; !encrypted {
+		fmt.Fprintf(d.notes, "warning: key file %s is not encrypted; protect it with: doorlicense keygen --protect %[1]s\n", k.file)
+	}
+	return key, nil
+}
+
+func unsealKey(raw []byte, passphrase string) ([]byte, error) {
+	identity, err := age.NewScryptIdentity(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	identity.SetMaxWorkFactor(maxWorkFactor)
+	var from io.Reader = bytes.NewReader(raw)
+	if bytes.HasPrefix(raw, []byte(armor.Header)) {
+		from = armor.NewReader(from)
+	}
+	plain, err := age.Decrypt(from, identity)
+	if wrong := (&age.NoIdentityMatchError{}); errors.As(err, &wrong) && errors.Is(err, age.ErrIncorrectIdentity) {
+		return nil, errors.New("the passphrase is wrong; try again, nobody can recover a forgotten one")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("it is damaged: %w; take it from its copy", err)
+	}
+	content, err := io.ReadAll(io.LimitReader(plain, maxFile))
+	if err != nil {
+		return nil, fmt.Errorf("it is damaged: %w; take it from its copy", err)
+	}
+	return content, nil
+}
+
+func parseKeyFile(raw []byte) (signingKey, error) {
 	block, _ := pem.Decode(raw)
 	if block == nil || block.Type != pemType {
-		return signingKey{}, fmt.Errorf("cannot read key file %s: not a PEM file with a %s; make one with doorlicense keygen", path, pemType)
+		return signingKey{}, fmt.Errorf("not a PEM file with a %s; make one with doorlicense keygen", pemType)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	private, ok := parsed.(ed25519.PrivateKey)
 	if err != nil || !ok {
-		return signingKey{}, fmt.Errorf("cannot read key file %s: not an Ed25519 key in PKCS #8; make one with doorlicense keygen", path)
+		return signingKey{}, errors.New("not an Ed25519 key in PKCS #8; make one with doorlicense keygen")
 	}
-	return signingKey{private.Public().(ed25519.PublicKey), private}, nil
+	return signingKey{pub: private.Public().(ed25519.PublicKey), private: private}, nil
+}
+
+// passphrase is what opens a key file: the first line of a file, or what is typed.
+func (d desk) passphrase(file, prompt string) (string, error) {
+	if file != "" {
+		raw, err := readPrivate("passphrase file", file)
+		if err != nil {
+			return "", err
+		}
+		line, _, _ := strings.Cut(string(raw), "\n")
+		if line = strings.TrimSuffix(line, "\r"); line == "" {
+			return "", fmt.Errorf("cannot use passphrase file %s: its first line is empty; write the passphrase there", file)
+		}
+		return line, nil
+	}
+	if d.ask == nil {
+		return "", errors.New("cannot ask for the passphrase: the input is no terminal; name a file that holds it with --passphrase-file")
+	}
+	typed, err := d.ask(prompt)
+	if err != nil {
+		return "", fmt.Errorf("cannot read passphrase: %w", err)
+	}
+	if typed == "" {
+		return "", errors.New("cannot go on without the passphrase; nothing was changed")
+	}
+	return typed, nil
+}
+
+// newPassphrase is one that is given for the first time: long enough, and typed twice.
+func (d desk) newPassphrase(file, path string) (string, error) {
+	chosen, err := d.passphrase(file, "New passphrase for "+path)
+	if err != nil {
+		return "", err
+	}
+	if len([]rune(chosen)) < minPassphrase {
+		return "", fmt.Errorf("cannot use this passphrase: fewer than %d characters; take four words or more", minPassphrase)
+	}
+	if file == "" {
+		again, err := d.passphrase("", "The same again")
+		if err != nil {
+			return "", err
+		}
+		if again != chosen {
+			return "", errors.New("cannot use this passphrase: it was not the same twice; nothing was changed, try again")
+		}
+	}
+	return chosen, nil
+}
+
+// readPrivate reads a file that nobody but its owner may read.
+func readPrivate(what, path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", what, err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("cannot use %s %s: others may read it (mode %04o); chmod 600 it, and replace the key if somebody may have", what, path, info.Mode().Perm())
+	}
+	return readSmall(path)
+}
+
+// writeNew makes a file that only its owner may read, whole and on the disk, or not at all.
+func writeNew(path string, content []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return syncFolder(path)
+}
+
+func syncFolder(path string) error {
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 const maxFile = 4 << 20

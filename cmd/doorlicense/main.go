@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -12,10 +13,24 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 func main() {
-	os.Exit(run(desk{in: os.Stdin, out: os.Stdout, notes: os.Stderr, now: time.Now, random: rand.Reader}, os.Args[1:]))
+	d := desk{in: os.Stdin, out: os.Stdout, notes: os.Stderr, now: time.Now, random: rand.Reader, workFactor: 18}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		d.ask = askTerminal
+	}
+	d.live = term.IsTerminal(int(os.Stderr.Fd()))
+	os.Exit(run(context.Background(), d, os.Args[1:]))
+}
+
+// askTerminal reads one line without showing it.
+func askTerminal(prompt string) (string, error) {
+	fmt.Fprint(os.Stderr, prompt+": ")
+	line, err := term.ReadPassword(int(os.Stdin.Fd()))
+	fmt.Fprintln(os.Stderr)
+	return string(line), err
 }
 
 // desk is the outside world as the commands see it.
@@ -25,6 +40,10 @@ type desk struct {
 	notes  io.Writer // what only people read
 	now    func() time.Time
 	random io.Reader
+	// ask shows a prompt and reads a passphrase; nil when nobody sits at a terminal.
+	ask        func(prompt string) (string, error)
+	live       bool // notes is a terminal, on which a line may be drawn again
+	workFactor int  // of scrypt for key files, as a power of two: 18 takes 256 MiB and about a second
 }
 
 // Exit codes of the outside contract.
@@ -42,7 +61,7 @@ func usage(format string, args ...any) error { return usageError{fmt.Errorf(form
 // errRefused ends with the exit code for a refusal after the answer was printed in full.
 var errRefused = errors.New("refused")
 
-func run(d desk, args []string) int {
+func run(ctx context.Context, d desk, args []string) int {
 	root := &cobra.Command{
 		Use:           "doorlicense",
 		Short:         "Make keys, issue, inspect and revoke doorpanel licenses",
@@ -64,7 +83,7 @@ func run(d desk, args []string) int {
 	root.SetErr(d.notes)
 	root.SetArgs(args)
 	root.AddCommand(keygenCommand(d), delegateCommand(d), issueCommand(d), inspectCommand(d), qrCommand(d), revokeCommand(d), signCommand(d))
-	err := root.Execute()
+	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:
 		return done

@@ -20,6 +20,7 @@ import (
 type vendor struct {
 	t   *testing.T
 	now time.Time
+	ask func(prompt string) (string, error) // nil: nobody sits at a terminal
 }
 
 func newVendor(t *testing.T) *vendor {
@@ -30,7 +31,10 @@ func newVendor(t *testing.T) *vendor {
 func (v *vendor) run(input string, args ...string) (code int, out, notes string) {
 	v.t.Helper()
 	var stdout, stderr bytes.Buffer
-	code = run(desk{in: strings.NewReader(input), out: &stdout, notes: &stderr, now: func() time.Time { return v.now }, random: rand.Reader}, args)
+	code = run(v.t.Context(), desk{
+		in: strings.NewReader(input), out: &stdout, notes: &stderr, now: func() time.Time { return v.now }, random: rand.Reader,
+		ask: v.ask, workFactor: 10,
+	}, args)
 	return code, stdout.String(), stderr.String()
 }
 

@@ -13,7 +13,8 @@ import (
 )
 
 func revokeCommand(d desk) *cobra.Command {
-	var keyFile, list, since, out string
+	var key keyFlags
+	var list, since, out string
 	var licenses, issuers []string
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -36,13 +37,13 @@ issuer's key revokes everything it has signed. Enter the text at a panel like a 
 			if len(licenses)+len(issuers) == 0 {
 				return usage("--license or --issuer is missing: name what no longer holds")
 			}
-			key, err := loadKey(keyFile)
+			signer, err := d.loadKey(key)
 			if err != nil {
 				return err
 			}
 			revocation := license.Revocation{Tokens: map[license.TokenID]time.Time{}, Issuers: map[envelope.KeyID]time.Time{}}
 			if list != "" {
-				if revocation, err = d.lastList(list, key.pub); err != nil {
+				if revocation, err = d.lastList(list, signer.pub); err != nil {
 					return err
 				}
 			}
@@ -65,7 +66,7 @@ issuer's key revokes everything it has signed. Enter the text at a panel like a 
 					revocation.Issuers[id] = at
 				}
 			}
-			raw, err := revocation.Sign(key.pub, key.sign)
+			raw, err := revocation.Sign(signer.pub, signer.sign)
 			if err != nil {
 				return err
 			}
@@ -73,8 +74,8 @@ issuer's key revokes everything it has signed. Enter the text at a panel like a 
 			return d.deliver(document{kind: envelope.Revocation, raw: raw, summary: summary}, out, asJSON)
 		},
 	}
+	key.register(cmd, "the root")
 	flags := cmd.Flags()
-	flags.StringVar(&keyFile, "key", "", "key file of the root")
 	flags.StringVar(&list, "list", "", "the last list, as text or file; its entries are kept")
 	flags.StringArrayVar(&licenses, "license", nil, "id of a license; may be repeated")
 	flags.StringArrayVar(&issuers, "issuer", nil, "public key or key id of an issuer; may be repeated")
