@@ -170,8 +170,8 @@ func TestDamagedFilesDoNotStopThePanel(t *testing.T) {
 		damage func(t *testing.T, data string)
 		empty  bool // nothing of the store is left
 	}{
-		{"store cut in half", "store", func(t *testing.T, data string) {
-			change(t, storeFile(data), func(b []byte) []byte { return b[:len(b)/2] })
+		{"store cut off", "store", func(t *testing.T, data string) {
+			change(t, storeFile(data), func(b []byte) []byte { return b[:3*4096] })
 		}, true},
 		{"store of garbage", "store", func(t *testing.T, data string) {
 			change(t, storeFile(data), func(b []byte) []byte { return bytes.Repeat([]byte("garbage!"), len(b)/8) })
