@@ -336,6 +336,7 @@ func (c *peopleCheck) fault(line int, format string, args ...any) {
 func (c *peopleCheck) row(r row, fields int) {
 	if fields > c.columns {
 		c.fault(r.line, "it has %d fields, the first line names %d columns; put a text with a comma between quotation marks", fields, c.columns)
+		return // which field is which is not known
 	}
 	if !importable(r.name) || r.name == "" {
 		c.fault(r.line, "the name %.80q is empty, longer than %d characters, or has characters that cannot be shown", r.name, maxName)
@@ -781,7 +782,7 @@ func examine(cmd *cobra.Command, p place, tell func(finding)) {
 		say(!status.ReadOnly, "store can be written", "a newer version wrote it; install that version")
 		say(status.Trusted, "clock can be trusted", "start time synchronization, or set the clock on the page")
 		for _, part := range status.Parts {
-			say(part.State == "ok" || part.State == "off", part.Kind+" "+part.Name+" is "+part.State, part.Detail)
+			say(part.State == "ok" || part.State == "off", part.Kind+" "+part.Name+" is "+part.State, cmp.Or(part.Detail, "look again in a moment"))
 		}
 		for _, note := range status.Notes {
 			say(false, "found at the start", note)
