@@ -59,6 +59,7 @@ func newBoard(c configs.Config, log *slog.Logger, parts *parts, s *senses) (h *h
 	h.out = board{strikes, parts}
 	h.devices = append(h.devices, device{kind: "guard", name: "strikes", run: func(ctx context.Context) error { return watchGuard(ctx, strikes) }})
 
+	var settled []func()
 	input := func(name string, line configs.Line, changed func(active, atStart bool)) error {
 		if !line.Wired() {
 			return nil
@@ -68,11 +69,15 @@ func newBoard(c configs.Config, log *slog.Logger, parts *parts, s *senses) (h *h
 			return fmt.Errorf("cannot open %s: %w", name, err)
 		}
 		undo = append(undo, pin.Close)
+		var found periph.Level
+		settled = append(settled, func() { found = pin.Read() })
 		h.devices = append(h.devices, device{kind: "input", name: name, run: func(ctx context.Context) error {
-			first := true
+			atStart := true
 			return gpio.Watch(ctx, pin, func(level periph.Level, _ time.Duration) {
-				changed(bool(level), first)
-				first = false
+				// Whoever presses while the panel comes up waits for it: only what was found is not news.
+				atStart = atStart && level == found
+				changed(bool(level), atStart)
+				atStart = false
 			})
 		}})
 		return nil
@@ -110,11 +115,19 @@ func newBoard(c configs.Config, log *slog.Logger, parts *parts, s *senses) (h *h
 			return h, err
 		}
 	}
+	// A resistor that was just switched on has to charge its cable, and the kernel's debouncing waits for quiet.
+	time.Sleep(c.Inputs.Debounce + settling)
+	for _, look := range settled {
+		look()
+	}
 	readers, closers, err := newReaders(c, chips, parts, s, log)
 	undo = append(undo, closers...)
 	h.devices = append(h.devices, readers...)
 	return h, err
 }
+
+// settling is how long an input may take to show what its wire says.
+const settling = 10 * time.Millisecond
 
 // board puts the core's actions into the words of the wiring. Light, tone and text are shown by the face page on the
 // panel's display.

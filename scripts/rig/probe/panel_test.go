@@ -91,12 +91,21 @@ type panel struct {
 	dir, data string
 	command   *exec.Cmd
 	socket    *http.Client
-	ended     chan error
+	line      <-chan string
+	ended     <-chan error
 	seen      int // entries of the journal that a test has waited past
 }
 
 // start runs a panel whose inputs are at rest and returns when it says that it is ready.
 func start(t *testing.T, s setting) *panel {
+	t.Helper()
+	p := prepare(t, s)
+	p.start()
+	return p
+}
+
+// prepare brings the inputs to rest.
+func prepare(t *testing.T, s setting) *panel {
 	t.Helper()
 	for line, rest := range map[string]gpio.Level{
 		"BUTTON1": true, "EXIT": true, "FIRE": false, "CONTACT": false, "TAMPER": false, "SERVICE": false,
@@ -104,19 +113,24 @@ func start(t *testing.T, s setting) *panel {
 		drive(t, line, rest)
 	}
 	dir := t.TempDir()
-	p := &panel{t: t, setting: s, dir: dir, data: filepath.Join(dir, "data")}
-	p.start()
-	return p
+	return &panel{t: t, setting: s, dir: dir, data: filepath.Join(dir, "data")}
 }
 
 // start starts the program, for the first time or again. At no start is a strike released.
 func (p *panel) start() {
 	p.t.Helper()
+	p.launch()
+	p.ready()
+}
+
+// launch starts the program and does not wait for it.
+func (p *panel) launch() {
+	p.t.Helper()
 	config := filepath.Join(p.dir, "doorpanel.toml")
 	if err := os.WriteFile(config, []byte(p.setting.text(p.data)), 0o600); err != nil {
 		p.t.Fatal(err)
 	}
-	said, err := os.Create(filepath.Join(p.dir, "said"))
+	said, err := os.OpenFile(filepath.Join(p.dir, "said"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -132,7 +146,7 @@ func (p *panel) start() {
 		p.t.Fatal(err)
 	}
 	process, ended, line := p.command, make(chan error, 1), make(chan string, 1)
-	p.ended = ended
+	p.ended, p.line = ended, line
 	go func() {
 		first, _ := bufio.NewReader(stdout).ReadString('\n')
 		line <- first
@@ -145,8 +159,13 @@ func (p *panel) start() {
 			p.t.Logf("the panel said:\n%s", words)
 		}
 	})
+}
+
+// ready waits for the program's line.
+func (p *panel) ready() {
+	p.t.Helper()
 	var ready struct{ Ready bool }
-	if first := next(p.t, "the panel's line", line); json.Unmarshal([]byte(first), &ready) != nil || !ready.Ready {
+	if first := next(p.t, "the panel's line", p.line); json.Unmarshal([]byte(first), &ready) != nil || !ready.Ready {
 		p.t.Fatalf("the panel is not ready: %q", first)
 	}
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -5,7 +5,10 @@ package probe
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,6 +75,32 @@ func TestAVisitorsPressBecomesACallAndItsDigitOnePulse(t *testing.T) {
 			t.Logf("the kernel's trace of %s:\n%s", w.line, excerpt(t, w.line))
 		})
 	}
+}
+
+func TestWhoPressesWhileThePanelStartsIsNotForgotten(t *testing.T) {
+	phone, states := calledParty(t)
+	p := prepare(t, setting{wiring: strike, pulse: time.Second, target: "sip:rossi@" + phone.Addr()})
+	p.launch()
+	until(t, func() bool {
+		_, err := os.Stat(filepath.Join(p.data, "doorpanel.sock"))
+		return err == nil
+	}, func() string { return "the panel does not come up" })
+	drive(t, "BUTTON1", false)
+	becomes(t, states, "ringing")
+	p.ready()
+	p.stop()
+	becomes(t, states, "idle")
+
+	// A button that is held already when the panel comes up, or stuck, asks for nothing new.
+	p.start()
+	since := p.tells("system.stopped", "").Seq
+	p.exit(1)
+	p.tells("door.exit", "")
+	if i := slices.IndexFunc(p.journal(), func(e entry) bool { return e.Seq > since && e.Kind == "call.placed" }); i >= 0 {
+		t.Error("a stuck button calls at each start")
+	}
+	p.locked(1)
+	p.stop()
 }
 
 func TestExitFireAndContactNeedNoLicense(t *testing.T) {
