@@ -171,7 +171,7 @@ func TestDamagedFilesDoNotStopThePanel(t *testing.T) {
 		empty  bool // nothing of the store is left
 	}{
 		{"store cut off", "store", func(t *testing.T, data string) {
-			change(t, storeFile(data), func(b []byte) []byte { return b[:3*4096] })
+			change(t, storeFile(data), func(b []byte) []byte { return b[:2*4096] })
 		}, true},
 		{"store of garbage", "store", func(t *testing.T, data string) {
 			change(t, storeFile(data), func(b []byte) []byte { return bytes.Repeat([]byte("garbage!"), len(b)/8) })
