@@ -115,8 +115,8 @@ func start(ctx context.Context, spawn func() (process, error), o Options) (*Stri
 
 // Set releases a door (on) or locks it. Length is how long it is released, at most the door's longest pulse; 0 holds
 // it for as long as this process and a guard live, also over the loss of a guard. A release never shortens one that
-// is running; only off ends it early. Set does not wait for the guard: an error means that the request could not be
-// handed over, one that the guard meets goes to Failed.
+// is running; only off ends it early, unless it would end by itself within a quarter of a second. Set does not wait
+// for the guard: an error means that the request could not be handed over, one that the guard meets goes to Failed.
 func (s *Strikes) Set(door string, on bool, length time.Duration) error {
 	i := slices.IndexFunc(s.o.Doors, func(d Door) bool { return d.Name == door })
 	switch {
