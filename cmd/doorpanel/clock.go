@@ -6,11 +6,8 @@ import (
 
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/panel"
+	"github.com/doorpanel/doorpanel/panel/agent"
 )
-
-// markStep is how far the high-water mark follows, at once, a clock that nobody signed: a spoofed year 2040 kills nothing
-// for good.
-const markStep = 24 * time.Hour
 
 // clock is the panel's time: the monotonic time since this start, the clock on the wall and whether it may be believed,
 // and the latest time that is known to have passed.
@@ -20,6 +17,7 @@ type clock struct {
 
 	mu   sync.Mutex
 	mark time.Time
+	seen time.Duration // when the mark was last looked at, monotonic
 }
 
 func newClock(wall func() (time.Time, bool)) *clock {
@@ -31,7 +29,7 @@ func (c *clock) now() panel.Now {
 	return panel.Now{Mono: time.Since(c.start), Wall: wall, Trusted: trusted}
 }
 
-// restore takes over the mark that was written down, and what is known besides: the build, the newest license.
+// restore takes over the mark that was written down, and what is known besides.
 func (c *clock) restore(marks ...time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,8 +44,9 @@ func (c *clock) license() license.Clock {
 	now := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now.Trusted && now.Wall.After(c.mark) && (c.mark.IsZero() || now.Wall.Sub(c.mark) <= markStep) {
-		c.mark = now.Wall
+	if now.Trusted {
+		c.mark = agent.NextMark(c.mark, now.Wall, now.Mono-c.seen)
 	}
+	c.seen = max(c.seen, now.Mono)
 	return license.Clock{Now: now.Wall, Mark: c.mark, Trusted: now.Trusted}
 }

@@ -127,6 +127,8 @@ func plain(text string) string {
 type Replay struct {
 	Mark   time.Time // the latest time that is known to have passed
 	memory map[string]string
+	boot   string        // of the entry before
+	mono   time.Duration // of the entry before
 }
 
 // Restore starts from a snapshot.
@@ -142,14 +144,34 @@ func (r *Replay) Add(record Record) {
 	for _, m := range record.Remember {
 		r.set(m)
 	}
-	// A clock that leapt ahead moves the mark only after an administrator's word, which restores it (design: clock).
-	if t := record.Now.Wall; record.Now.Trusted && t.After(r.Mark) && (r.Mark.IsZero() || t.Sub(r.Mark) <= maxMarkStep) {
-		r.Mark = t
+	var elapsed time.Duration
+	if record.Boot == r.boot {
+		elapsed = record.Now.Mono - r.mono
+	}
+	r.boot, r.mono = record.Boot, record.Now.Mono
+	if record.Now.Trusted {
+		r.Mark = NextMark(r.Mark, record.Now.Wall, elapsed)
 	}
 }
 
 // maxMarkStep is how far the high-water mark of the clock moves at once on a clock that nobody signed.
 const maxMarkStep = 24 * time.Hour
+
+// NextMark moves the high-water mark of a clock that can be trusted. A clock that is further ahead than a day takes the mark
+// along no faster than time passes: a panel that was switched off for a week is not left behind for good, and a spoofed year
+// 2040 ends nothing for good.
+func NextMark(mark, wall time.Time, elapsed time.Duration) time.Time {
+	switch ahead := wall.Sub(mark); {
+	case mark.IsZero():
+		return wall
+	case ahead <= 0:
+		return mark
+	case ahead <= maxMarkStep:
+		return wall
+	default:
+		return mark.Add(max(elapsed, 0))
+	}
+}
 
 func (r *Replay) set(m panel.Memory) {
 	if r.memory == nil {
