@@ -4,6 +4,9 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,9 +30,47 @@ type finding struct {
 	SignedBy string         `json:"signed_by,omitempty"` // key id, as the code claims it
 	Issuer   string         `json:"issuer,omitempty"`
 	Root     string         `json:"root,omitempty"`
-	License  *license.Token `json:"license,omitempty"`
-	For      string         `json:"for,omitempty"`
-	Updates  time.Time      `json:"updates_until,omitzero"`
+	// Of these three, the one that fits the kind.
+	License    *license.Token  `json:"license,omitempty"`
+	Delegation *delegationSeen `json:"delegation,omitempty"`
+	Revocation *listSeen       `json:"revocation,omitempty"`
+	For        string          `json:"for,omitempty"`
+	ShortCode  string          `json:"short_code,omitempty"`
+	Updates    time.Time       `json:"updates_until,omitzero"`
+}
+
+// delegationSeen is a delegation whose signature holds.
+type delegationSeen struct {
+	IssuerKey string `json:"issuer_key"`
+	IssuerID  string `json:"issuer_key_id"`
+	license.Delegation
+}
+
+// listSeen is a revocation list whose signature holds.
+type listSeen struct {
+	Number   uint64      `json:"number"`
+	IssuedAt time.Time   `json:"issued_at"`
+	Licenses []entrySeen `json:"licenses"`
+	Issuers  []entrySeen `json:"issuers"`
+}
+
+type entrySeen struct {
+	ID    string    `json:"id"`
+	Since time.Time `json:"since"`
+}
+
+func seenList(list license.Revocation) *listSeen {
+	seen := &listSeen{list.Number, list.IssuedAt, []entrySeen{}, []entrySeen{}}
+	for id, since := range list.Tokens {
+		seen.Licenses = append(seen.Licenses, entrySeen{id.String(), since})
+	}
+	for id, since := range list.Issuers {
+		seen.Issuers = append(seen.Issuers, entrySeen{id.String(), since})
+	}
+	byID := func(a, b entrySeen) int { return strings.Compare(a.ID, b.ID) }
+	slices.SortFunc(seen.Licenses, byID)
+	slices.SortFunc(seen.Issuers, byID)
+	return seen
 }
 
 func inspectCommand(d desk) *cobra.Command {
@@ -110,8 +151,10 @@ func (f inspectFlags) find(d desk, text string) (finding, error) {
 	}
 	if verdict.Token != nil {
 		found.For, found.Updates = verdict.Token.For(), verdict.Token.UpdatesUntil()
+		found.ShortCode = verdict.Token.ID.ShortCode().String()
 	}
 	if kind, raw, err := envelope.Unarmor(text); err == nil {
+		found.look(ring, raw)
 		_, kid, _ := envelope.Open(kind, raw, func(envelope.KeyID) (ed25519.PublicKey, bool) { return nil, false })
 		if kid != (envelope.KeyID{}) {
 			found.SignedBy = kid.String()
@@ -121,6 +164,20 @@ func (f inspectFlags) find(d desk, text string) (finding, error) {
 		found.Message += " Name the root with --root to see more."
 	}
 	return found, nil
+}
+
+// look adds what a delegation or a list says, when its signature holds.
+func (f *finding) look(ring license.Keyring, raw []byte) {
+	switch f.Kind {
+	case envelope.Delegation:
+		if delegation, _, err := ring.OpenDelegation(raw); err == nil {
+			f.Delegation = &delegationSeen{envelope.KeyText(delegation.Issuer), envelope.IDOf(delegation.Issuer).String(), delegation}
+		}
+	case envelope.Revocation:
+		if list, _, err := ring.OpenRevocation(raw); err == nil {
+			f.Revocation = seenList(list)
+		}
+	}
 }
 
 func (f inspectFlags) ring(d desk) (license.Keyring, error) {
@@ -168,8 +225,24 @@ func (f finding) print(out io.Writer) error {
 		lines = append(lines,
 			[2]string{"holds", describe(*token)},
 			[2]string{"label", token.Label},
+			[2]string{"short code", f.ShortCode},
 			[2]string{"issued", token.IssuedAt.Format(time.RFC3339)},
 			[2]string{"updates", "included until " + f.Updates.Format(time.DateOnly)})
+	}
+	if d := f.Delegation; d != nil {
+		lines = append(lines,
+			[2]string{"key", d.IssuerKey + ", key id " + d.IssuerID},
+			[2]string{"number", strconv.FormatUint(d.Number, 10)},
+			[2]string{"may issue", window(d.NotBefore, d.Expires)})
+		for _, ceiling := range d.Ceilings {
+			lines = append(lines, [2]string{"at most", fmt.Sprintf("%s=%d in one license", ceiling.Feature, ceiling.Count)})
+		}
+		lines = append(lines, [2]string{"issued", d.IssuedAt.Format(time.RFC3339)})
+	}
+	if list := f.Revocation; list != nil {
+		lines = append(lines, [2]string{"number", strconv.FormatUint(list.Number, 10)}, [2]string{"issued", list.IssuedAt.Format(time.RFC3339)})
+		lines = append(lines, entryLines("license", list.Licenses)...)
+		lines = append(lines, entryLines("issuer key", list.Issuers)...)
 	}
 	for _, line := range lines {
 		if line[1] == "" {
@@ -180,4 +253,28 @@ func (f finding) print(out io.Writer) error {
 		}
 	}
 	return nil
+}
+
+func window(from, until time.Time) string {
+	text := "from the beginning"
+	if !from.IsZero() {
+		text = "from " + from.Format(time.DateOnly)
+	}
+	if until.IsZero() {
+		return text + ", without an end"
+	}
+	return text + " until before " + until.Format(time.DateOnly)
+}
+
+const shownEntries = 50 // of a list; --json has them all
+
+func entryLines(title string, entries []entrySeen) [][2]string {
+	var lines [][2]string
+	for i, entry := range entries {
+		if i == shownEntries {
+			return append(lines, [2]string{title, fmt.Sprintf("and %d more; see --json", len(entries)-i)})
+		}
+		lines = append(lines, [2]string{title, entry.ID + " since " + entry.Since.Format(time.DateOnly)})
+	}
+	return lines
 }

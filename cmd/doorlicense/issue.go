@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+	"crypto/ed25519"
 	"fmt"
-	"io"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +24,8 @@ type issueFlags struct {
 	annual                             bool
 	days                               int
 	label, out                         string
+	count                              int
+	table, batch                       string
 	asJSON                             bool
 }
 
@@ -28,33 +33,55 @@ func issueCommand(d desk) *cobra.Command {
 	var f issueFlags
 	cmd := &cobra.Command{
 		Use:   "issue --key FILE --grant FEATURE[=COUNT] ...",
-		Short: "Sign a license and print its text",
+		Short: "Sign a license, or thousands",
 		Long: `Sign a license and print its text. Without --panel, --account, --site or --group it is a bearer license: it belongs to whoever
 activates it first. Without --annual, --days or --expires it never ends.
+
+More than one: --count N of the same, or --csv FILE with one order a line. They go into the file named by --batch, one JSON object a line, which is
+worth what the licenses are worth: keep it like the key. A run that was stopped goes on when the same command is run again;
+no license is issued twice. Print the file with doorlicense sheet.
+
+Columns of a CSV file, each taking the place of the flag of its name: label, panel, account, site, group, scope, grant (several apart by
+blanks), annual (yes or no), days, not-before, expires, updates-until, count. An empty cell leaves what the flag says.
 
 Features: ` + featureList() + `.
 Other names are taken too; a panel that does not know one keeps it and ignores it.`,
 		Example: `  doorlicense issue --key root.key --grant buttons=10 --label "Villa Rosa" --out villa.png
   doorlicense issue --key north.key --grant access_basic --annual --panel am4wegjdp522mtysv237hfzdvm
-  doorlicense issue --key north.key --grant app_remote --account rossi --json`,
+  doorlicense issue --key north.key --grant app_remote --account rossi --json
+  doorlicense issue --key north.key --grant buttons=1 --count 10000 --batch stock.jsonl
+  doorlicense issue --key north.key --csv flats.csv --grant app_remote --batch flats.jsonl`,
 		Args: exactly(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
-			token, err := f.token(d.now())
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			tokens, err := f.tokens(d)
 			if err != nil {
 				return err
+			}
+			many := len(tokens) > 1 || f.table != "" || f.batch != ""
+			switch {
+			case many && f.batch == "":
+				return usage("--batch is missing: name the file for %d licenses; a run that was stopped goes on from it", len(tokens))
+			case many && f.out != "":
+				return usage("--out draws one license; draw a batch with doorlicense sheet")
 			}
 			key, err := d.loadKey(f.key)
 			if err != nil {
 				return err
 			}
-			if _, err := io.ReadFull(d.random, token.ID[:]); err != nil {
-				return fmt.Errorf("cannot draw a license id: %w", err)
+			now := d.now().UTC().Truncate(time.Second)
+			if many {
+				return f.issueMany(cmd.Context(), d, tokens, key, now)
+			}
+			token := tokens[0]
+			token.IssuedAt = now
+			if err := d.drawID(&token); err != nil {
+				return err
 			}
 			raw, err := token.Sign(key.pub, key.sign)
 			if err != nil {
 				return err
 			}
-			return d.deliver(document{envelope.License, raw, token.ID.String(), describe(token)}, f.out, f.asJSON)
+			return d.deliver(document{envelope.License, raw, token.ID, describe(token)}, f.out, f.asJSON)
 		},
 	}
 	f.key.register(cmd, "a root or an issuer")
@@ -70,6 +97,9 @@ Other names are taken too; a panel that does not know one keeps it and ignores i
 	flags.BoolVar(&f.annual, "annual", false, "a calendar year from activation")
 	flags.IntVar(&f.days, "days", 0, "days from activation")
 	flags.StringVar(&f.updates, "updates-until", "", "first day without included updates (default: ten years from now)")
+	flags.IntVar(&f.count, "count", 1, "how many of the same")
+	flags.StringVar(&f.table, "csv", "", "table with one order a line")
+	flags.StringVar(&f.batch, "batch", "", "file that keeps many licenses")
 	flags.StringVar(&f.label, "label", "", "short text for people")
 	flags.StringVar(&f.out, "out", "", "picture to draw, .png or .svg")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
@@ -88,8 +118,45 @@ func featureList() string {
 	return strings.Join(names, ", ")
 }
 
-func (f issueFlags) token(now time.Time) (license.Token, error) {
-	token := license.Token{IssuedAt: now.UTC().Truncate(time.Second), Label: f.label, Term: license.Term{Days: f.days}}
+// tokens are the licenses that were ordered, without id and time of issue.
+func (f issueFlags) tokens(d desk) ([]license.Token, error) {
+	if f.table != "" {
+		table, err := os.Open(f.table)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read table: %w", err)
+		}
+		defer table.Close()
+		tokens, err := tableOrder(table, f)
+		if err != nil {
+			return nil, fmt.Errorf("cannot order from %s, nothing was issued: %w", f.table, err)
+		}
+		return tokens, nil
+	}
+	if f.count < 1 || f.count > maxBatch {
+		return nil, usage("cannot issue %d licenses: --count is from 1 to %d", f.count, maxBatch)
+	}
+	token, err := f.token()
+	return slices.Repeat([]license.Token{token}, f.count), err
+}
+
+func (f issueFlags) issueMany(ctx context.Context, d desk, tokens []license.Token, key signingKey, now time.Time) error {
+	ordered, err := newOrder(tokens)
+	if err != nil {
+		return err
+	}
+	result, err := d.issueBatch(ctx, f.batch, ordered, key, now)
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		return printJSON(d.out, result)
+	}
+	_, err = fmt.Fprintf(d.out, "%d licenses in %s, %d of them new\n", result.Count, result.Batch, result.New)
+	return err
+}
+
+func (f issueFlags) token() (license.Token, error) {
+	token := license.Token{Label: f.label, Term: license.Term{Days: f.days}}
 	if f.annual {
 		token.Term.Years = 1
 	}
@@ -106,7 +173,18 @@ func (f issueFlags) token(now time.Time) (license.Token, error) {
 	if token.Updates, err = moment("updates-until", f.updates); err != nil {
 		return token, err
 	}
-	return token, f.subject(&token)
+	if err := f.subject(&token); err != nil {
+		return token, err
+	}
+	return token, checkToken(token)
+}
+
+// checkToken finds what cannot be signed before the first license of an order is.
+func checkToken(token license.Token) error {
+	nobody := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	token.ID, token.IssuedAt = license.TokenID{1}, time.Unix(1, 0)
+	_, err := token.Sign(nobody.Public().(ed25519.PublicKey), func(message []byte) ([]byte, error) { return ed25519.Sign(nobody, message), nil })
+	return err
 }
 
 func (f issueFlags) subject(token *license.Token) error {
@@ -157,6 +235,7 @@ func parseGrants(flag string, texts []string) ([]license.Grant, error) {
 		}
 		grants = append(grants, license.Grant{Feature: name, Count: count})
 	}
+	slices.SortStableFunc(grants, func(a, b license.Grant) int { return strings.Compare(a.Feature, b.Feature) })
 	return grants, nil
 }
 

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +23,9 @@ type vendor struct {
 	t   *testing.T
 	now time.Time
 	ask func(prompt string) (string, error) // nil: nobody sits at a terminal
+	// random and ctx have their defaults when they are nil.
+	random io.Reader
+	ctx    context.Context
 }
 
 func newVendor(t *testing.T) *vendor {
@@ -31,8 +36,15 @@ func newVendor(t *testing.T) *vendor {
 func (v *vendor) run(input string, args ...string) (code int, out, notes string) {
 	v.t.Helper()
 	var stdout, stderr bytes.Buffer
-	code = run(v.t.Context(), desk{
-		in: strings.NewReader(input), out: &stdout, notes: &stderr, now: func() time.Time { return v.now }, random: rand.Reader,
+	ctx, random := v.ctx, v.random
+	if ctx == nil {
+		ctx = v.t.Context()
+	}
+	if random == nil {
+		random = rand.Reader
+	}
+	code = run(ctx, desk{
+		in: strings.NewReader(input), out: &stdout, notes: &stderr, now: func() time.Time { return v.now }, random: random,
 		ask: v.ask, workFactor: 10,
 	}, args)
 	return code, stdout.String(), stderr.String()

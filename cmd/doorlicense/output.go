@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/qr"
 )
@@ -13,8 +14,8 @@ import (
 type document struct {
 	kind    envelope.Kind
 	raw     []byte
-	id      string // of a license; empty for others
-	summary string // what it says, for people
+	id      license.TokenID // zero for what is no license
+	summary string          // what it says, for people
 }
 
 // deliver prints the text, or JSON, and draws the picture when one was asked for.
@@ -27,14 +28,22 @@ func (d desk) deliver(doc document, picture string, asJSON bool) error {
 		fmt.Fprintf(d.notes, "wrote %s\n", picture)
 	}
 	fmt.Fprintf(d.notes, "%s, %d bytes\n", doc.summary, len(doc.raw))
+	if doc.kind == envelope.License {
+		fmt.Fprintf(d.notes, "short code %s\n", doc.id.ShortCode())
+	}
 	if asJSON {
-		return printJSON(d.out, struct {
-			Kind    envelope.Kind `json:"kind"`
-			ID      string        `json:"id,omitempty"`
-			Text    string        `json:"text"`
-			Bytes   int           `json:"bytes"`
-			Picture string        `json:"picture,omitempty"`
-		}{doc.kind, doc.id, text, len(doc.raw), picture})
+		printed := struct {
+			Kind      envelope.Kind `json:"kind"`
+			ID        string        `json:"id,omitempty"`
+			ShortCode string        `json:"short_code,omitempty"`
+			Text      string        `json:"text"`
+			Bytes     int           `json:"bytes"`
+			Picture   string        `json:"picture,omitempty"`
+		}{Kind: doc.kind, Text: text, Bytes: len(doc.raw), Picture: picture}
+		if doc.kind == envelope.License {
+			printed.ID, printed.ShortCode = doc.id.String(), doc.id.ShortCode().String()
+		}
+		return printJSON(d.out, printed)
 	}
 	_, err := fmt.Fprintln(d.out, text)
 	return err
@@ -65,6 +74,9 @@ func drawCode(text, path string, options qr.Options) error {
 // codeText finds the text of a code in what a person named: the text itself, "-" for the input, a file with the text, or a picture.
 func (d desk) codeText(named string) (string, error) {
 	if _, _, err := envelope.Unarmor(named); err == nil {
+		return named, nil
+	}
+	if _, err := license.ParseShortCode(named); err == nil || err == license.ErrMistyped {
 		return named, nil
 	}
 	var raw []byte
