@@ -257,6 +257,7 @@ func TestNoReleaseOutlivesItsPulseWhateverDies(t *testing.T) {
 			p.exit(4)
 			p.kill()
 			ends("panel killed", 4)
+			t.Logf("the kernel's trace of %s since the start:\n%s", w.line, excerpt(t, w.line))
 
 			p.start()
 			p.exit(1)
