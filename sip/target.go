@@ -122,7 +122,7 @@ func readHostPort(s string) (target, error) {
 	plain := host
 	if strings.HasPrefix(host, "[") {
 		plain = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-		if a, err := netip.ParseAddr(plain); err != nil || !a.Is6() || a.Zone() != "" {
+		if a, err := netip.ParseAddr(plain); err != nil || !a.Is6() || a.Zone() != "" || !strings.HasSuffix(host, "]") {
 			return target{}, fmt.Errorf("host %q is not an IPv6 address", host)
 		}
 	} else if !isHost(host) {

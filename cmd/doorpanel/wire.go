@@ -364,7 +364,7 @@ func onLAN(host string) bool {
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	if !strings.Contains(host, ".") {
 		// A name without a domain is one of the LAN's. A number is none: some resolvers read it as an address of anywhere.
-		return strings.Trim(host, "0123456789") != "" && !strings.HasPrefix(host, "0x")
+		return strings.Trim(host, "0123456789") != "" && !strings.HasPrefix(host, "0x") && !strings.ContainsAny(host, ":[]")
 	}
 	for _, domain := range []string{".local", ".lan", ".home.arpa", ".internal"} {
 		if strings.HasSuffix(host, domain) {
