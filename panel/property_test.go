@@ -130,6 +130,7 @@ type life struct {
 }
 
 type inFlight struct {
+	at  time.Time // when it was written
 	due time.Time
 	rec panel.Record
 }
@@ -243,21 +244,21 @@ func (l *life) pass(d time.Duration) {
 			l.step(panel.Tick{})
 			continue
 		}
-		rec := l.flight[which].rec
+		at, rec := l.flight[which].at, l.flight[which].rec
 		l.flight = slices.Delete(l.flight, which, which+1)
-		l.kept(rec)
+		l.kept(rec, at)
 		if rec.Ticket != 0 {
 			l.step(panel.Recorded{Ticket: rec.Ticket})
 		}
 	}
 }
 
-func (l *life) kept(rec panel.Record) {
+func (l *life) kept(rec panel.Record, at time.Time) {
 	for _, m := range rec.Remember {
 		l.durable[m.Key] = m.Value
 	}
 	if rec.Entry.Kind == panel.TamperOn {
-		l.tampered = l.now
+		l.tampered = at // the block runs from the alarm, however long the disk took
 	}
 	for i := range l.tries {
 		if l.tries[i].ticket == rec.Ticket {
@@ -299,12 +300,12 @@ func (l *life) step(event panel.Event) {
 		case l.disk == failsAtOnce && rec.Ticket != 0:
 			then = append(then, panel.Recorded{Ticket: rec.Ticket, Failed: true})
 		case l.disk == 0:
-			l.kept(rec)
+			l.kept(rec, l.now)
 			if rec.Ticket != 0 {
 				then = append(then, panel.Recorded{Ticket: rec.Ticket})
 			}
 		case l.disk > 0:
-			l.flight = append(l.flight, inFlight{due: l.now.Add(l.disk), rec: rec})
+			l.flight = append(l.flight, inFlight{at: l.now, due: l.now.Add(l.disk), rec: rec})
 		}
 	}
 	if e, ok := event.(panel.Cleared); ok && e.Input == panel.Fire {

@@ -119,7 +119,8 @@ func (j *journal) awaitDone(seq uint64) {
 		select {
 		case <-changed:
 		case <-limit:
-			j.t.Fatalf("delivered up to %d, not %d, within %s", done, seq, uplinktest.Deadline)
+			j.t.Errorf("delivered up to %d, not %d, within %s", done, seq, uplinktest.Deadline)
+			return
 		}
 	}
 }
