@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -31,12 +32,12 @@ func isCobraUsage(err error) bool {
 	return false
 }
 
-func newLogger(cmd *cobra.Command, verbose bool) *slog.Logger {
+func newLogger(to io.Writer, verbose bool) *slog.Logger {
 	level := slog.LevelInfo
 	if verbose {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}))
 }
 
 // loadConfig reads the file, or takes simulated hardware and ./data when none is named.
@@ -63,7 +64,9 @@ func runCommand() *cobra.Command {
 			"  doorpanel run --config /etc/doorpanel/doorpanel.toml",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log := newLogger(cmd, verbose)
+			queue := newLogQueue(cmd.ErrOrStderr())
+			defer queue.close()
+			log := newLogger(queue, verbose)
 			config, problems, err := loadConfig(path)
 			if err != nil {
 				return err

@@ -782,7 +782,7 @@ func examine(cmd *cobra.Command, p place, tell func(finding)) {
 		say(!status.ReadOnly, "store can be written", "a newer version wrote it; install that version")
 		say(status.Trusted, "clock can be trusted", "start time synchronization, or set the clock on the page")
 		for _, part := range status.Parts {
-			say(part.State == "ok" || part.State == "off", part.Kind+" "+part.Name+" is "+part.State, cmp.Or(part.Detail, "look again in a moment"))
+			say(part.State != "failed", part.Kind+" "+part.Name+" is "+part.State, cmp.Or(part.Detail, "look again in a moment"))
 		}
 		for _, note := range status.Notes {
 			say(false, "found at the start", note)

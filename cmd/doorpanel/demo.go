@@ -52,7 +52,9 @@ func demoCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log := slog.New(slog.NewTextHandler(io.Discard, nil))
 			if verbose {
-				log = newLogger(cmd, true)
+				queue := newLogQueue(cmd.ErrOrStderr())
+				defer queue.close()
+				log = newLogger(queue, true)
 			}
 			return runDemo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), log, listen, data)
 		},

@@ -408,9 +408,9 @@ func runBroken(ctx context.Context, path string, config configs.Config, problems
 	if err != nil {
 		return errors.Join(err, front.close())
 	}
-	fmt.Fprintln(stdout, string(line))
 	fmt.Fprintln(stderr, "doorpanel:", strings.TrimSpace(problems.Error()))
 	fmt.Fprintln(stderr, "The page", front.url, "shows them, too. Nothing else runs until they are mended.")
+	fmt.Fprintln(stdout, string(line)) // last: who waits for it may then read the mistakes
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady+"\nSTATUS=the configuration has mistakes; no door works")
 	watchdog(ctx, func(context.Context) error { return nil })
 	<-ctx.Done()

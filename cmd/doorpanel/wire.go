@@ -663,6 +663,7 @@ func (s *senses) scan(reader, text string) {
 	select {
 	case s.scans <- scan{reader, text}:
 	default:
+		s.post(panel.CodeRejected{Reader: reader, Why: "cannot_store"})
 	}
 }
 

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// logQueue is a writer that never waits: the door must not stand still because nobody reads the log. What comes while the
+// queue is full is counted and told once there is room.
+type logQueue struct {
+	to      io.Writer
+	lines   chan []byte
+	dropped atomic.Uint64
+	done    chan struct{}
+	once    sync.Once
+}
+
+const logLines = 1024
+
+// newLogQueue writes to another writer from a goroutine of its own, until close.
+func newLogQueue(to io.Writer) *logQueue {
+	q := &logQueue{to: to, lines: make(chan []byte, logLines), done: make(chan struct{})}
+	go func() {
+		defer close(q.done)
+		for line := range q.lines {
+			if n := q.dropped.Swap(0); n > 0 {
+				fmt.Fprintf(q.to, "(%d lines of the log were dropped: it was not read)\n", n)
+			}
+			_, _ = q.to.Write(line) // nowhere is left to say that the log cannot be written
+		}
+	}()
+	return q
+}
+
+// Write takes a line and reports it written.
+func (q *logQueue) Write(line []byte) (int, error) {
+	select {
+	case q.lines <- append([]byte(nil), line...):
+	default:
+		q.dropped.Add(1)
+	}
+	return len(line), nil
+}
+
+// close writes what is queued, for a second at most. Nothing may be written afterwards.
+func (q *logQueue) close() {
+	q.once.Do(func() {
+		close(q.lines)
+		select {
+		case <-q.done:
+		case <-time.After(time.Second):
+		}
+	})
+}
