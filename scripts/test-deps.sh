@@ -4,7 +4,7 @@
 set -euo pipefail
 
 declare -A package_of=(
-  [mosquitto]=mosquitto [baresip]=baresip [sipp]=sip-tester [chromium]=chromium [zbarimg]=zbar-tools
+  [mosquitto]=mosquitto [baresip]=baresip [sipp]=sip-tester [chromium]=chromium [zbarimg]=zbar-tools [pdftoppm]=poppler-utils
   [gcc]=gcc [strace]=strace [qemu-storage-daemon]=qemu-system-common [fusermount3]=fuse3 [mkfs.ext4]=e2fsprogs
   [shellcheck]=shellcheck
 )

@@ -154,6 +154,7 @@ func (d desk) issueBatch(ctx context.Context, path string, o order, key signingK
 
 	begun := b.lines
 	bar := progress{out: d.notes, live: d.live, total: b.Count}
+	bar.from(b.lines)
 	var pending bytes.Buffer
 	flush := func() error {
 		_, err := file.Write(pending.Bytes())
@@ -293,18 +294,24 @@ type progress struct {
 	total, shown int
 }
 
-func (p *progress) at(n int) {
-	parts := 10
+func (p *progress) parts() int {
 	if p.live {
-		parts = 100
+		return 100
 	}
-	part := n * parts / p.total
-	if p.total < parts || part == p.shown {
+	return 10
+}
+
+// from says where an earlier run has ended.
+func (p *progress) from(n int) { p.shown = n * p.parts() / p.total }
+
+func (p *progress) at(n int) {
+	part := n * p.parts() / p.total
+	if p.total < p.parts() || part == p.shown {
 		return
 	}
 	p.shown = part
 	if p.live {
-		done := part * 40 / parts
+		done := part * 40 / p.parts()
 		fmt.Fprintf(p.out, "\r[%-40s] %d of %d", "########################################"[:done], n, p.total)
 		return
 	}

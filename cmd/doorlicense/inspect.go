@@ -15,10 +15,20 @@ import (
 	"github.com/doorpanel/doorpanel/license/envelope"
 )
 
+// trustFlags name whose signatures are believed.
+type trustFlags struct{ roots, delegations, revocations []string }
+
+func (f *trustFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.roots, "root", nil, "public key of a trusted root; may be repeated")
+	flags.StringArrayVar(&f.delegations, "delegation", nil, "delegation, as text or file; may be repeated")
+	flags.StringArrayVar(&f.revocations, "revocation", nil, "revocation list, as text or file; may be repeated")
+}
+
 type inspectFlags struct {
-	roots, delegations, revocations []string
-	panel, site, at                 string
-	asJSON                          bool
+	trust           trustFlags
+	panel, site, at string
+	asJSON          bool
 }
 
 // finding is what inspect prints.
@@ -105,10 +115,8 @@ Exit code 0: a panel would take it; 1: it would not.`,
 			return err
 		},
 	}
+	f.trust.register(cmd)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.roots, "root", nil, "public key of a trusted root; may be repeated")
-	flags.StringArrayVar(&f.delegations, "delegation", nil, "delegation, as text or file; may be repeated")
-	flags.StringArrayVar(&f.revocations, "revocation", nil, "revocation list, as text or file; may be repeated")
 	flags.StringVar(&f.panel, "panel", "", "id of the panel that would take it")
 	flags.StringVar(&f.site, "site", "", "site of that panel")
 	flags.StringVar(&f.at, "at", "", "look at it as of this day (default: now)")
@@ -117,7 +125,7 @@ Exit code 0: a panel would take it; 1: it would not.`,
 }
 
 func (f inspectFlags) find(d desk, text string) (finding, error) {
-	ring, err := f.ring(d)
+	ring, err := f.trust.ring(d)
 	if err != nil {
 		return finding{}, err
 	}
@@ -134,17 +142,7 @@ func (f inspectFlags) find(d desk, text string) (finding, error) {
 			return finding{}, usageError{err}
 		}
 	}
-	clock := license.Clock{Now: now, Trusted: true}
-	verdict := license.Examine(text, ring, panel, clock, nil)
-	if verdict.Result == license.OtherPanel && verdict.Token != nil {
-		switch token := verdict.Token; {
-		case token.Scope == license.ScopePanel && f.panel == "":
-			panel.ID = envelope.Thumbprint(token.Subject)
-		case token.Scope == license.ScopeSite && f.site == "":
-			panel.Site = string(token.Subject)
-		}
-		verdict = license.Examine(text, ring, panel, clock, nil)
-	}
+	verdict := examineAsItsOwn(text, ring, panel, now)
 	found := finding{
 		Kind: verdict.Kind, Result: verdict.Result, Title: verdict.Title, Message: verdict.Message,
 		Issuer: verdict.Issuer, Root: verdict.Root, License: verdict.Token,
@@ -160,10 +158,26 @@ func (f inspectFlags) find(d desk, text string) (finding, error) {
 			found.SignedBy = kid.String()
 		}
 	}
-	if verdict.Result == license.UnknownIssuer && len(f.roots) == 0 {
+	if verdict.Result == license.UnknownIssuer && len(f.trust.roots) == 0 {
 		found.Message += " Name the root with --root to see more."
 	}
 	return found, nil
+}
+
+// examineAsItsOwn asks the panel or site for which a bound license is, when none is named.
+func examineAsItsOwn(text string, ring license.Keyring, panel license.Panel, now time.Time) license.Verdict {
+	clock := license.Clock{Now: now, Trusted: true}
+	verdict := license.Examine(text, ring, panel, clock, nil)
+	if verdict.Result != license.OtherPanel || verdict.Token == nil {
+		return verdict
+	}
+	switch token := verdict.Token; {
+	case token.Scope == license.ScopePanel && panel.ID == (envelope.Thumbprint{}):
+		panel.ID = envelope.Thumbprint(token.Subject)
+	case token.Scope == license.ScopeSite && panel.Site == "":
+		panel.Site = string(token.Subject)
+	}
+	return license.Examine(text, ring, panel, clock, nil)
 }
 
 // look adds what a delegation or a list says, when its signature holds.
@@ -180,7 +194,7 @@ func (f *finding) look(ring license.Keyring, raw []byte) {
 	}
 }
 
-func (f inspectFlags) ring(d desk) (license.Keyring, error) {
+func (f trustFlags) ring(d desk) (license.Keyring, error) {
 	var roots []ed25519.PublicKey
 	for _, text := range f.roots {
 		root, err := envelope.ParseKey(text)

@@ -22,7 +22,11 @@ type document struct {
 func (d desk) deliver(doc document, picture string, asJSON bool) error {
 	text := envelope.Armor(doc.kind, doc.raw)
 	if picture != "" {
-		if err := drawCode(text, picture, qr.Options{}); err != nil {
+		shortCode := ""
+		if doc.kind == envelope.License {
+			shortCode = doc.id.ShortCode().String()
+		}
+		if err := drawCode(text, picture, shortCode, qr.Options{}); err != nil {
 			return err
 		}
 		fmt.Fprintf(d.notes, "wrote %s\n", picture)
@@ -49,15 +53,20 @@ func (d desk) deliver(doc document, picture string, asJSON bool) error {
 	return err
 }
 
-func drawCode(text, path string, options qr.Options) error {
+// drawCode draws a picture by the ending of its name, with a short code below when there is one.
+func drawCode(text, path, shortCode string, options qr.Options) error {
 	var picture []byte
 	var err error
 	switch {
 	case strings.HasSuffix(path, ".png"):
-		picture, err = qr.PNG(text, options)
+		if picture, err = qr.PNG(text, options); err == nil && shortCode != "" {
+			picture, err = captionPNG(picture, shortCode)
+		}
 	case strings.HasSuffix(path, ".svg"):
 		var drawing string
-		drawing, err = qr.SVG(text, options)
+		if drawing, err = qr.SVG(text, options); err == nil && shortCode != "" {
+			drawing = captionSVG(drawing, shortCode)
+		}
 		picture = []byte(drawing)
 	default:
 		return usage("cannot draw %q: the name must end in .png or .svg", path)

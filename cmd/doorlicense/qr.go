@@ -37,7 +37,7 @@ license at least 30 mm wide.`,
 			if err != nil {
 				return err
 			}
-			if err := drawCode(envelope.Armor(kind, raw), out, qr.Options{Level: correction, Scale: scale}); err != nil {
+			if err := drawCode(envelope.Armor(kind, raw), out, "", qr.Options{Level: correction, Scale: scale}); err != nil {
 				return err
 			}
 			fmt.Fprintf(d.notes, "wrote %s: a %s\n", out, kind)
