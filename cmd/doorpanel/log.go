@@ -14,6 +14,7 @@ type logQueue struct {
 	to      io.Writer
 	lines   chan []byte
 	dropped atomic.Uint64
+	stop    chan struct{} // closed by close; lines never is: somebody may still write
 	done    chan struct{}
 	once    sync.Once
 }
@@ -22,17 +23,29 @@ const logLines = 1024
 
 // newLogQueue writes to another writer from a goroutine of its own, until close.
 func newLogQueue(to io.Writer) *logQueue {
-	q := &logQueue{to: to, lines: make(chan []byte, logLines), done: make(chan struct{})}
+	q := &logQueue{to: to, lines: make(chan []byte, logLines), stop: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(q.done)
-		for line := range q.lines {
-			if n := q.dropped.Swap(0); n > 0 {
-				fmt.Fprintf(q.to, "(%d lines of the log were dropped: it was not read)\n", n)
+		for {
+			select {
+			case line := <-q.lines:
+				q.write(line)
+			case <-q.stop:
+				for range len(q.lines) {
+					q.write(<-q.lines)
+				}
+				return
 			}
-			_, _ = q.to.Write(line) // nowhere is left to say that the log cannot be written
 		}
 	}()
 	return q
+}
+
+func (q *logQueue) write(line []byte) {
+	if n := q.dropped.Swap(0); n > 0 {
+		fmt.Fprintf(q.to, "(%d lines of the log were dropped: it was not read)\n", n)
+	}
+	_, _ = q.to.Write(line) // nowhere is left to say that the log cannot be written
 }
 
 // Write takes a line and reports it written.
@@ -45,10 +58,10 @@ func (q *logQueue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// close writes what is queued, for a second at most. Nothing may be written afterwards.
+// close writes what is queued, for a second at most. What is written afterwards is not seen.
 func (q *logQueue) close() {
 	q.once.Do(func() {
-		close(q.lines)
+		close(q.stop)
 		select {
 		case <-q.done:
 		case <-time.After(time.Second):

@@ -346,8 +346,13 @@ func (h *house) administration() http.Handler {
 
 func shortPath(dir *os.File) string { return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), socketName) }
 
+// close lets what is being answered be answered: a license that was stored is to be confirmed.
 func (s *socket) close() {
-	_ = s.server.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := s.server.Shutdown(ctx); err != nil {
+		_ = s.server.Close()
+	}
 	_ = os.Remove(s.path)
 }
 
