@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,77 +13,167 @@ import (
 	"github.com/doorpanel/doorpanel/license/envelope"
 )
 
+type revokeFlags struct {
+	key                             keyFlags
+	list, history, show, since, out string
+	roots                           trustFlags
+	licenses, issuers, lifted       []string
+	asJSON                          bool
+}
+
 func revokeCommand(d desk) *cobra.Command {
-	var key keyFlags
-	var list, since, out string
-	var licenses, issuers []string
-	var asJSON bool
+	var f revokeFlags
 	cmd := &cobra.Command{
-		Use:   "revoke --key ROOT [--list LAST] --license ID ... --issuer KEY ...",
+		Use:   "revoke --key ROOT [--history FILE] --license ID ... --issuer KEY ... --lift ID ...",
 		Short: "Sign a list of licenses and issuers that no longer hold",
-		Long: `Sign a revocation list. A list is complete: it replaces the one before, so name that one with --list, and its entries are kept. Revoking an
-issuer's key revokes everything it has signed. Enter the text at a panel like a license.`,
-		Example: `  doorlicense revoke --key root.key --license 000102030405060708090a0b0c0d0e0f > list.txt
-  doorlicense revoke --key root.key --list list.txt --issuer ed25519:Kay6... > list2.txt`,
+		Long: `Sign a revocation list. A list is complete: it replaces the one before, so its entries must be in the next one. --history FILE takes care of that:
+it keeps every list ever signed, one a line, continues the last one and adds the new one; the file is made with the first. Without it name the last list
+with --list. Every list has a higher number than the one before, and panels keep the highest. --lift takes an entry back, in case the
+wrong license was named, or makes room for others when a license has expired anyway. Revoking an issuer's key revokes everything it has signed.
+Enter the text at a panel like a license. --show FILE prints a history.`,
+		Example: `  doorlicense revoke --key root.key --history revoked.txt --license 000102030405060708090a0b0c0d0e0f
+  doorlicense revoke --key root.key --history revoked.txt --issuer ed25519:Kay6...
+  doorlicense revoke --key root.key --list list.txt --lift 000102030405060708090a0b0c0d0e0f > list2.txt
+  doorlicense revoke --show revoked.txt --root ed25519:A6EH...`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			now := d.now().UTC().Truncate(time.Second)
-			at, err := moment("since", since)
-			if err != nil {
-				return err
+			named := len(f.licenses)+len(f.issuers)+len(f.lifted) > 0
+			switch {
+			case f.show != "" && (named || f.list != "" || f.history != ""):
+				return usage("--show reads a history and signs nothing; leave the rest away")
+			case f.show != "":
+				return f.print(d)
+			case !named:
+				return usage("--license or --issuer is missing: name what no longer holds, or with --lift what does again")
+			case f.list != "" && f.history != "":
+				return usage("--list and --history both name the last list: keep one")
 			}
-			if at.IsZero() {
-				at = now
-			}
-			if len(licenses)+len(issuers) == 0 {
-				return usage("--license or --issuer is missing: name what no longer holds")
-			}
-			signer, err := d.loadKey(key)
-			if err != nil {
-				return err
-			}
-			revocation := license.Revocation{Tokens: map[license.TokenID]time.Time{}, Issuers: map[envelope.KeyID]time.Time{}}
-			if list != "" {
-				if revocation, err = d.lastList(list, signer.pub); err != nil {
-					return err
-				}
-			}
-			revocation.Number, revocation.IssuedAt = max(revocation.Number+1, uint64(now.Unix())), now
-			for _, text := range licenses {
-				id, err := license.ParseTokenID(text)
-				if err != nil {
-					return usageError{err}
-				}
-				if _, ok := revocation.Tokens[id]; !ok {
-					revocation.Tokens[id] = at
-				}
-			}
-			for _, text := range issuers {
-				id, err := parseKeyID(text)
-				if err != nil {
-					return err
-				}
-				if _, ok := revocation.Issuers[id]; !ok {
-					revocation.Issuers[id] = at
-				}
-			}
-			raw, err := revocation.Sign(signer.pub, signer.sign)
-			if err != nil {
-				return err
-			}
-			summary := fmt.Sprintf("revocation list %d: %d licenses, %d issuers", revocation.Number, len(revocation.Tokens), len(revocation.Issuers))
-			return d.deliver(document{kind: envelope.Revocation, raw: raw, summary: summary}, out, asJSON)
+			return f.sign(d)
 		},
 	}
-	key.register(cmd, "the root")
 	flags := cmd.Flags()
-	flags.StringVar(&list, "list", "", "the last list, as text or file; its entries are kept")
-	flags.StringArrayVar(&licenses, "license", nil, "id of a license; may be repeated")
-	flags.StringArrayVar(&issuers, "issuer", nil, "public key or key id of an issuer; may be repeated")
-	flags.StringVar(&since, "since", "", "day since when it does not hold (default: now)")
-	flags.StringVar(&out, "out", "", "picture to draw, .png or .svg; a long list does not fit")
-	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	f.key.register(cmd, "the root")
+	flags.StringVar(&f.list, "list", "", "the last list, as text or file; its entries are kept")
+	flags.StringVar(&f.history, "history", "", "file with all lists, one a line; the new one is added")
+	flags.StringVar(&f.show, "show", "", "file with lists, one a line, that is printed")
+	flags.StringArrayVar(&f.roots.roots, "root", nil, "with --show: public key of the root")
+	flags.StringArrayVar(&f.licenses, "license", nil, "id of a license; may be repeated")
+	flags.StringArrayVar(&f.issuers, "issuer", nil, "public key or key id of an issuer; may be repeated")
+	flags.StringArrayVar(&f.lifted, "lift", nil, "id of a license, or key of an issuer, that holds again; may be repeated")
+	flags.StringVar(&f.since, "since", "", "day since when it does not hold (default: now)")
+	flags.StringVar(&f.out, "out", "", "picture to draw, .png or .svg; a long list does not fit")
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+func (f revokeFlags) sign(d desk) (err error) {
+	now := d.now().UTC().Truncate(time.Second)
+	change, err := f.change(now)
+	if err != nil {
+		return err
+	}
+	key, err := d.loadKey(f.key)
+	if err != nil {
+		return err
+	}
+	list := license.Revocation{Tokens: map[license.TokenID]time.Time{}, Issuers: map[envelope.KeyID]time.Time{}}
+	var book *history
+	switch {
+	case f.history != "":
+		if book, err = openHistory(f.history, key.pub); err != nil {
+			return err
+		}
+		defer func() { err = book.close(err) }()
+		if book.last != nil {
+			list = *book.last
+		}
+	case f.list != "":
+		if list, err = d.lastList(f.list, key.pub); err != nil {
+			return err
+		}
+	}
+	if err := change.apply(&list); err != nil {
+		return err
+	}
+	list.Number, list.IssuedAt = max(list.Number+1, uint64(now.Unix())), now
+	raw, err := list.Sign(key.pub, key.sign)
+	if err != nil {
+		return err
+	}
+	if book != nil {
+		if err := book.add(envelope.Armor(envelope.Revocation, raw)); err != nil {
+			return err
+		}
+	}
+	summary := fmt.Sprintf("revocation list %d: %d licenses, %d issuers", list.Number, len(list.Tokens), len(list.Issuers))
+	return d.deliver(document{kind: envelope.Revocation, raw: raw, summary: summary}, f.out, f.asJSON)
+}
+
+// change is what a new list says beyond the last one.
+type change struct {
+	license.Revocation
+	liftedTokens  []license.TokenID
+	liftedIssuers []envelope.KeyID
+}
+
+func (f revokeFlags) change(now time.Time) (change, error) {
+	c := change{Revocation: license.Revocation{Tokens: map[license.TokenID]time.Time{}, Issuers: map[envelope.KeyID]time.Time{}}}
+	at, err := moment("since", f.since)
+	if err != nil {
+		return c, err
+	}
+	if at.IsZero() {
+		at = now
+	}
+	for _, text := range f.licenses {
+		id, err := license.ParseTokenID(text)
+		if err != nil {
+			return c, usageError{err}
+		}
+		c.Tokens[id] = at
+	}
+	for _, text := range f.issuers {
+		id, err := parseKeyID(text)
+		if err != nil {
+			return c, err
+		}
+		c.Issuers[id] = at
+	}
+	for _, text := range f.lifted {
+		if id, err := license.ParseTokenID(text); err == nil {
+			c.liftedTokens = append(c.liftedTokens, id)
+			continue
+		}
+		id, err := parseKeyID(text)
+		if err != nil {
+			return c, usage("cannot read --lift %q: neither the 32 digits of a license's id nor an issuer's key", text)
+		}
+		c.liftedIssuers = append(c.liftedIssuers, id)
+	}
+	return c, nil
+}
+
+// apply keeps the time of an entry that is there already, and refuses to lift what is not: that would be a mistake in an id.
+func (c change) apply(list *license.Revocation) error {
+	for _, id := range c.liftedTokens {
+		if _, ok := list.Tokens[id]; !ok {
+			return fmt.Errorf("cannot lift %s: it is not on the last list; look there with revoke --show or inspect", id)
+		}
+		delete(list.Tokens, id)
+	}
+	for _, id := range c.liftedIssuers {
+		if _, ok := list.Issuers[id]; !ok {
+			return fmt.Errorf("cannot lift %s: it is not on the last list; look there with revoke --show or inspect", id)
+		}
+		delete(list.Issuers, id)
+	}
+	before := maps.Clone(list.Tokens)
+	maps.Copy(list.Tokens, c.Tokens)
+	maps.Copy(list.Tokens, before)
+	issuers := maps.Clone(list.Issuers)
+	maps.Copy(list.Issuers, c.Issuers)
+	maps.Copy(list.Issuers, issuers)
+	return nil
 }
 
 // lastList opens the list that is continued; it must be the same root's.
@@ -91,9 +182,9 @@ func (d desk) lastList(named string, root ed25519.PublicKey) (license.Revocation
 	if err != nil {
 		return license.Revocation{}, err
 	}
-	ring, problems := license.NewKeyring([]ed25519.PublicKey{root}, nil, nil)
-	if len(problems) > 0 {
-		return license.Revocation{}, problems[0]
+	ring, err := ringUnder(root)
+	if err != nil {
+		return license.Revocation{}, err
 	}
 	list, _, err := ring.OpenRevocation(raw)
 	return list, err
