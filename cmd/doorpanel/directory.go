@@ -124,25 +124,32 @@ func (d *directory) indexOf(kind access.Kind, shown string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// Facts is what the readers ask. An unknown card is no error.
-func (d *directory) Facts(kind access.Kind, shown string) (panel.Facts, error) {
-	id, found, err := d.index.Get(d.indexOf(kind, shown))
-	if err != nil || !found {
-		return panel.Facts{}, err
-	}
-	c, found, err := d.credentials.Get(id)
-	if err != nil || !found {
-		return panel.Facts{}, err
-	}
-	facts := panel.Facts{Credential: c.Credential}
-	if c.Profile != "" {
-		if facts.Profile, facts.HasProfile, err = d.schedules.Get(c.Profile); err != nil {
-			return panel.Facts{}, err
+// Facts is what the readers ask, in one look at the store. An unknown card is no error.
+func (d *directory) Facts(kind access.Kind, shown string) (facts panel.Facts, err error) {
+	index := d.indexOf(kind, shown)
+	err = d.store.View(func(tx *storage.Tx) error {
+		id, found, err := d.index.GetTx(tx, index)
+		if err != nil || !found {
+			return err
 		}
-	}
-	// A name that cannot be read keeps nobody out.
-	if p, ok, err := d.people.Get(c.Person); err == nil && ok {
-		facts.Person = p.Name
+		c, found, err := d.credentials.GetTx(tx, id)
+		if err != nil || !found {
+			return err
+		}
+		facts.Credential = c.Credential
+		if c.Profile != "" {
+			if facts.Profile, facts.HasProfile, err = d.schedules.GetTx(tx, c.Profile); err != nil {
+				return err
+			}
+		}
+		// A name that cannot be read keeps nobody out.
+		if p, ok, err := d.people.GetTx(tx, c.Person); err == nil && ok {
+			facts.Person = p.Name
+		}
+		return nil
+	})
+	if err != nil {
+		return panel.Facts{}, err
 	}
 	return facts, nil
 }
