@@ -16,6 +16,7 @@ import (
 type revokeFlags struct {
 	key                             keyFlags
 	list, history, show, since, out string
+	adopt                           string
 	roots                           trustFlags
 	licenses, issuers, lifted       []string
 	asJSON                          bool
@@ -29,15 +30,17 @@ func revokeCommand(d desk) *cobra.Command {
 		Long: `Sign a revocation list. A list is complete: it replaces the one before, so its entries must be in the next one. --history FILE takes care of that:
 it keeps every list ever signed, one a line, continues the last one and adds the new one; the file is made with the first. Without it name the last list
 with --list. Every list has a higher number than the one before, and panels keep the highest. --lift takes an entry back, in case the
-wrong license was named, or makes room for others when a license has expired anyway. Revoking an issuer's key revokes everything it has signed.
+wrong license was named, or makes room for others when a license has expired anyway. When one root follows another, --adopt takes over
+the entries of the old root's last list, because a list speaks of licenses behind its own root only. Revoking an issuer's key revokes everything it has signed.
 Enter the text at a panel like a license. --show FILE prints a history.`,
 		Example: `  doorlicense revoke --key root.key --history revoked.txt --license 000102030405060708090a0b0c0d0e0f
   doorlicense revoke --key root.key --history revoked.txt --issuer ed25519:Kay6...
   doorlicense revoke --key root.key --list list.txt --lift 000102030405060708090a0b0c0d0e0f > list2.txt
+  doorlicense revoke --key new.key --history new.txt --adopt old-list.txt --root ed25519:A6EH...
   doorlicense revoke --show revoked.txt --root ed25519:A6EH...`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			named := len(f.licenses)+len(f.issuers)+len(f.lifted) > 0
+			named := len(f.licenses)+len(f.issuers)+len(f.lifted) > 0 || f.adopt != ""
 			switch {
 			case f.show != "" && (named || f.list != "" || f.history != ""):
 				return usage("--show reads a history and signs nothing; leave the rest away")
@@ -45,6 +48,8 @@ Enter the text at a panel like a license. --show FILE prints a history.`,
 				return f.print(d)
 			case !named:
 				return usage("--license or --issuer is missing: name what no longer holds, or with --lift what does again")
+			case f.adopt != "" && len(f.roots.roots) == 0:
+				return usage("--root is missing: name the public key of the root whose list is adopted")
 			case f.list != "" && f.history != "":
 				return usage("--list and --history both name the last list: keep one")
 			}
@@ -56,7 +61,8 @@ Enter the text at a panel like a license. --show FILE prints a history.`,
 	flags.StringVar(&f.list, "list", "", "the last list, as text or file; its entries are kept")
 	flags.StringVar(&f.history, "history", "", "file with all lists, one a line; the new one is added")
 	flags.StringVar(&f.show, "show", "", "file with lists, one a line, that is printed")
-	flags.StringArrayVar(&f.roots.roots, "root", nil, "with --show: public key of the root")
+	flags.StringArrayVar(&f.roots.roots, "root", nil, "with --show and --adopt: public key of the root")
+	flags.StringVar(&f.adopt, "adopt", "", "the last list of another root, as text or file; its entries are added")
 	flags.StringArrayVar(&f.licenses, "license", nil, "id of a license; may be repeated")
 	flags.StringArrayVar(&f.issuers, "issuer", nil, "public key or key id of an issuer; may be repeated")
 	flags.StringArrayVar(&f.lifted, "lift", nil, "id of a license, or key of an issuer, that holds again; may be repeated")
@@ -71,6 +77,11 @@ func (f revokeFlags) sign(d desk) (err error) {
 	change, err := f.change(now)
 	if err != nil {
 		return err
+	}
+	if f.adopt != "" {
+		if err := f.adoptInto(d, change); err != nil {
+			return err
+		}
 	}
 	key, err := d.loadKey(f.key)
 	if err != nil {
@@ -151,6 +162,25 @@ func (f revokeFlags) change(now time.Time) (change, error) {
 		c.liftedIssuers = append(c.liftedIssuers, id)
 	}
 	return c, nil
+}
+
+// adoptInto adds the entries of another root's list.
+func (f revokeFlags) adoptInto(d desk, c change) error {
+	raw, err := d.document(f.adopt, envelope.Revocation)
+	if err != nil {
+		return err
+	}
+	ring, err := f.roots.ring(d)
+	if err != nil {
+		return err
+	}
+	list, _, err := ring.OpenRevocation(raw)
+	if err != nil {
+		return fmt.Errorf("cannot adopt list: %w", err)
+	}
+	maps.Copy(c.Tokens, list.Tokens)
+	maps.Copy(c.Issuers, list.Issuers)
+	return nil
 }
 
 // apply keeps the time of an entry that is there already, and refuses to lift what is not: that would be a mistake in an id.
