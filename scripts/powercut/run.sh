@@ -15,7 +15,8 @@ for tool in qemu-storage-daemon fusermount3 mkfs.ext4 losetup; do
 done
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
-daemon= loop=
+daemon='' loop=''
+# shellcheck disable=SC2317 # it is called by the trap
 finish() {
   mountpoint -q "$work/mnt" && umount "$work/mnt"
   mountpoint -q "$work/chk" && umount "$work/chk"
@@ -46,9 +47,9 @@ done
 loop=$(losetup --show -f exported)
 mkfs.ext4 -q -F "$loop"
 mount "$loop" mnt
-"$program" work mnt/data log.img acks "$1" ${2:-}
+"$program" work mnt/data log.img acks "$1" "${@:2}"
 umount mnt
-losetup -d "$loop"; loop=
+losetup -d "$loop"; loop=''
 bad=0
 echo "every prefix:";                "$program" replay log.img acks base chk $size || bad=1
 echo "unflushed writes at random:";  "$program" replay log.img acks base chk $size reorder || bad=1
