@@ -183,11 +183,15 @@ func TestTwoRunsAtOneBatchDoNotMeet(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
+	// Held shared, so that only an exclusive lock collides.
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_SH); err != nil {
 		t.Fatal(err)
 	}
 	code, _, notes := v.run("", "issue", "--key", "root.key", "--grant", "sip", "--count", "2", "--batch", "stock.jsonl")
 	if code != refused || !strings.Contains(notes, "another run is at it") {
+		t.Error(code, notes)
+	}
+	if code, _, notes := v.run("", "revoke", "--key", "root.key", "--history", "stock.jsonl", "--license", idOf(1)); code != refused || !strings.Contains(notes, "another run is at it") {
 		t.Error(code, notes)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -194,6 +195,19 @@ func TestADamagedKeyFileIsNamedAndNotTaken(t *testing.T) {
 		if _, err := (desk{notes: io.Discard}).loadKey(keyFlags{"root.key", "root.pass"}); err == nil {
 			t.Errorf("byte %d of %d may be another: %q for %q", i, len(whole), damaged[i], whole[i])
 		}
+	}
+}
+
+// TestAKeyThatAppearsMeanwhileIsNotOverwritten: two runs may both have seen that there was none.
+func TestAKeyThatAppearsMeanwhileIsNotOverwritten(t *testing.T) {
+	newVendor(t)
+	write(t, "root.key", "the first")
+	d := desk{random: rand.Reader, notes: io.Discard}
+	if _, err := d.createKey("root.key", ""); err == nil || !strings.Contains(err.Error(), "never overwritten") {
+		t.Error(err)
+	}
+	if raw, err := os.ReadFile("root.key"); err != nil || string(raw) != "the first" {
+		t.Errorf("%s %v", raw, err)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Command doorlicense is the vendor's desk: it makes keys, lets issuers sign, issues and revokes licenses, draws and inspects their
-// codes. It keeps no book of what was issued and never speaks to a panel.
+// Command doorlicense is the vendor's desk: it makes keys, lets issuers sign, issues and revokes licenses, inspects and
+// prints their codes. What it issued in bulk and what it revoked it keeps in files that its caller names; it never speaks to a panel.
 package main
 
 import (
