@@ -28,6 +28,7 @@ const (
 	textLeft              = codeInset + codeWidth + codeInset
 	textWidth             = ticketWidth - textLeft - 2
 	cutMark               = 2.5
+	maxModules            = 97 // version 20: smaller modules than 0.3 mm are lost in print
 )
 
 const pointsPerMM = 72 / 25.4
@@ -174,6 +175,9 @@ func (w *sheetWriter) code(x, y float64, text string) error {
 		return errors.New("the picture of the code is not black and white")
 	}
 	side := modules.Bounds().Dx() - 2*qr.DefaultQuiet
+	if side > maxModules {
+		return fmt.Errorf("it says so much that a code of %.0f mm cannot be read; shorten its label or split its features, or draw it larger with doorlicense qr", codeWidth)
+	}
 	module := codeWidth * pointsPerMM / float64(side)
 	var path strings.Builder
 	// The page's origin is below, a code's above.

@@ -296,6 +296,21 @@ func TestOnlyWhatAPanelWouldTakeIsPrinted(t *testing.T) {
 	}
 }
 
+func TestALicenseTooFullForItsCodeIsNotPrintedSmall(t *testing.T) {
+	v := newVendor(t)
+	v.must("keygen", "root")
+	args := []string{"issue", "--key", "root.key", "--batch", "full.jsonl"}
+	for _, letter := range "abcdefghijklmnopqrstuvwx" {
+		args = append(args, "--grant", strings.Repeat(string(letter), 20)+"=1000")
+	}
+	v.must(args...)
+	if code, _, notes := v.run("", "sheet", "full.jsonl", "--out", "full.pdf"); code != refused || !strings.Contains(notes, "doorlicense qr") || exists("full.pdf") {
+		t.Error(code, notes)
+	}
+	_, lines := batchOf(t, "full.jsonl")
+	v.must("qr", lines[0].Text, "--out", "full.png")
+}
+
 func TestALetterThatTheFontLacksIsRefusedAndTheRemedyWorks(t *testing.T) {
 	module := strings.TrimSpace(peer(t, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/go-pdf/fpdf")) // it brings a font
 	v := newVendor(t)
