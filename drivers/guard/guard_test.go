@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,6 +65,13 @@ func (w *wire) breakDown(broken bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.broken = broken
+}
+
+// restart forgets what was noted and counts the time from now on.
+func (w *wire) restart() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trace, w.started = nil, time.Now()
 }
 
 func (w *wire) expect(t *testing.T, want ...string) {
@@ -319,8 +328,25 @@ type harness struct {
 	mu      sync.Mutex
 	current process
 	starts  int
-	refuse  bool // new guards cannot be started
-	mute    bool // new guards take requests and answer only the first
+	refuse  bool        // new guards cannot be started
+	mute    bool        // new guards take requests and answer only the first
+	frozen  atomic.Bool // guards that run stand still at the next request
+}
+
+// freezer is the pipe to a guard that can be made to hang.
+type freezer struct {
+	net.Conn
+	frozen *atomic.Bool
+	killed chan struct{}
+}
+
+func (f freezer) Read(b []byte) (int, error) {
+	n, err := f.Conn.Read(b)
+	if f.frozen.Load() {
+		<-f.killed
+		return 0, io.EOF
+	}
+	return n, err
 }
 
 func (h *harness) spawn() (process, error) {
@@ -333,8 +359,11 @@ func (h *harness) spawn() (process, error) {
 	guardIn, in := net.Pipe()
 	guardOut, out := net.Pipe()
 	done := make(chan struct{})
-	var once sync.Once
-	kill := func() { once.Do(func() { _, _ = guardIn.Close(), guardOut.Close() }) }
+	killed := make(chan struct{})
+	kill := sync.OnceFunc(func() {
+		_, _ = guardIn.Close(), guardOut.Close()
+		close(killed)
+	})
 	mute := h.mute
 	go func() {
 		defer close(done)
@@ -350,7 +379,7 @@ func (h *harness) spawn() (process, error) {
 			}
 		}
 		// A killed guard leaves its line as it is; the next one requests it without current.
-		_ = serve(guardIn, guardOut, func(Door) (Line, error) {
+		_ = serve(freezer{guardIn, &h.frozen, killed}, guardOut, func(Door) (Line, error) {
 			h.w.mu.Lock()
 			defer h.w.mu.Unlock()
 			h.w.set(gpio.Low)
@@ -436,16 +465,13 @@ func TestAHoldOutlivesItsGuard(t *testing.T) {
 	})
 }
 
-func TestWithoutAGuardReleasesAreRefusedAndHoldsKept(t *testing.T) {
+func TestAHoldThatIsAskedForWithoutAGuardIsToldAndComesWithTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &harness{w: newWire()}
 		s := client(t, h, Options{})
 		h.set(true, false)
 		h.kill()
 		<-s.Died()
-		if err := s.Set("front", true, time.Second); err == nil {
-			t.Error("a release without a guard was taken")
-		}
 		if err := s.Set("front", true, 0); err == nil {
 			t.Error("a hold without a guard was taken without a word")
 		}
@@ -467,6 +493,259 @@ func TestWithoutAGuardReleasesAreRefusedAndHoldsKept(t *testing.T) {
 			t.Error("Close left the door released")
 		}
 	})
+}
+
+func TestWhatIsAskedForWhileNoGuardIsUp(t *testing.T) {
+	type step struct {
+		at     time.Duration // since the guard's death
+		on     bool
+		length time.Duration
+		wrong  bool // Set says so
+	}
+	const s, ms = time.Second, time.Millisecond
+	tests := []struct {
+		name   string
+		before []step        // a second before the guard's death
+		steps  []step        // while there is none
+		back   time.Duration // when guards can be started again: the next try, at 0.1, 0.3, 0.7, 1.5, 3.1 s, brings one
+		want   []string      // the line since the guard's death
+		failed []string      // when Failed was told
+	}{
+		{"a release opens for the time that is left", nil, []step{{100 * ms, true, 3 * s, false}}, 200 * ms, []string{"High 300ms", "Low 3.1s"}, nil},
+		{"at the moment of the loss too", nil, []step{{0, true, 3 * s, false}}, 200 * ms, []string{"High 300ms", "Low 3s"}, nil},
+		{"the newest counts", nil, []step{{0, true, 2 * s, false}, {200 * ms, true, 4 * s, false}, {400 * ms, true, 3 * s, false}}, 500 * ms,
+			[]string{"High 700ms", "Low 3.4s"}, nil},
+		{"what was running stays over", []step{{0, true, 30 * s, false}}, nil, 200 * ms, nil, nil},
+		{"and does not lengthen what is new", []step{{0, true, 30 * s, false}}, []step{{100 * ms, true, 2 * s, false}}, 200 * ms,
+			[]string{"High 300ms", "Low 2.1s"}, nil},
+		{"off takes it back", nil, []step{{0, true, 30 * s, false}, {100 * ms, false, 0, true}}, 200 * ms, nil, nil},
+		{"and again", nil, []step{{0, true, 30 * s, false}, {100 * ms, false, 0, true}, {200 * ms, true, 2 * s, false}}, 250 * ms,
+			[]string{"High 300ms", "Low 2.2s"}, nil},
+		{"with less than 100 ms left it is told", nil, []step{{0, true, 390 * ms, false}}, 200 * ms, nil, []string{"290ms"}},
+		{"with more it opens", nil, []step{{0, true, 410 * ms, false}}, 200 * ms, []string{"High 300ms", "Low 410ms"}, nil},
+		{"a short one is told at once", nil, []step{{150 * ms, true, 50 * ms, false}}, 200 * ms, nil, []string{"150ms"}},
+		{"after 3 s it is told", nil, []step{{0, true, 30 * s, false}}, 2 * s, nil, []string{"3s"}},
+		{"each by its own time", nil, []step{{0, true, 30 * s, false}, {1 * s, true, 20 * s, false}}, 2 * s, []string{"High 3.1s", "Low 21s"}, nil},
+		{"it opens nothing later", nil, []step{{0, true, 30 * s, false}}, 20 * s, nil, []string{"3s"}},
+		{"a hold is told and comes", nil, []step{{0, true, 0, true}}, 20 * s, []string{"High 21.3s"}, nil},
+		{"a hold takes the place of a release", nil, []step{{0, true, 30 * s, false}, {100 * ms, true, 0, true}}, 20 * s, []string{"High 21.3s"}, nil},
+		{"a release does not end a hold", nil, []step{{0, true, 0, true}, {0, true, 1 * s, false}}, 200 * ms, []string{"High 300ms"}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &harness{w: newWire()}
+				told := make(chan time.Duration, 10)
+				var death time.Time
+				s := client(t, h, Options{Failed: func(string, error) { told <- time.Since(death) }})
+				set := func(step step) {
+					t.Helper()
+					began := time.Now()
+					if err := s.Set("front", step.on, step.length); (err != nil) != step.wrong {
+						t.Errorf("%+v: %v", step, err)
+					}
+					if waited := time.Since(began); waited != 0 { // fake time: exact
+						t.Errorf("Set waited %s", waited)
+					}
+				}
+				for _, step := range test.before {
+					set(step)
+				}
+				time.Sleep(time.Second) // fake time
+				h.set(true, false)
+				death = time.Now()
+				h.kill()
+				<-s.Died()
+				synctest.Wait()
+				h.w.restart()
+				back := time.AfterFunc(test.back, func() { h.set(false, false) })
+				defer back.Stop()
+				for _, step := range test.steps {
+					time.Sleep(time.Until(death.Add(step.at))) // fake time
+					set(step)
+				}
+				time.Sleep(time.Until(death.Add(time.Minute))) // fake time
+				synctest.Wait()
+				h.w.expect(t, test.want...)
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+				close(told)
+				var failed []string
+				for at := range told {
+					failed = append(failed, at.String())
+				}
+				if !slices.Equal(failed, test.failed) {
+					t.Errorf("Failed was told at %q, want %q", failed, test.failed)
+				}
+			})
+		})
+	}
+}
+
+func TestAReleaseThatADeadGuardCannotReadIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &harness{w: newWire()}
+		s := client(t, h, Options{Failed: func(_ string, cause error) { t.Error(cause) }})
+		synctest.Wait()
+		h.kill()
+		if err := s.Set("front", true, 2*time.Second); err != nil { // its loss is not known yet
+			t.Error(err)
+		}
+		<-s.Died()
+		time.Sleep(time.Minute) // fake time
+		h.w.expect(t, "High 0s", "Low 2s")
+		_ = s.Close()
+	})
+}
+
+func TestAReleaseIsHandedOverOnceOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &harness{w: newWire()}
+		s := client(t, h, Options{})
+		h.set(true, false)
+		h.kill()
+		<-s.Died()
+		if err := s.Set("front", true, 30*time.Second); err != nil {
+			t.Error(err)
+		}
+		h.set(false, false)
+		time.Sleep(time.Second) // fake time
+		h.kill()
+		<-s.Died()
+		time.Sleep(time.Minute) // fake time
+		h.w.expect(t, "High 100ms", "Low 1s")
+		_ = s.Close()
+	})
+}
+
+// A guard that got a kept release is watched as closely as one that was asked by Set.
+func TestAGuardThatHangsDuringAKeptReleaseIsReplacedWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &harness{w: newWire()}
+		s := client(t, h, Options{})
+		h.set(true, false)
+		h.kill()
+		<-s.Died()
+		if err := s.Set("front", true, 30*time.Second); err != nil {
+			t.Error(err)
+		}
+		h.set(false, false)
+		time.Sleep(2 * time.Second) // fake time
+		h.frozen.Store(true)
+		hung := time.Now()
+		<-s.Died()
+		h.frozen.Store(false)
+		if d := time.Since(hung); d >= time.Second { // fake time: exact
+			t.Errorf("replaced after %s", d)
+		}
+		_ = s.Close()
+	})
+}
+
+func TestAnotherGuardThatHangsDoesNotHoldUpWordOfAKeptRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &harness{w: newWire()}
+		told := make(chan string, 10)
+		s := client(t, h, Options{
+			Failed: func(door string, cause error) { told <- cause.Error() },
+			Mended: func(door string) { told <- door + " mended" },
+		})
+		synctest.Wait()
+		h.frozen.Store(true) // the next guard never has its lines
+		h.kill()
+		<-s.Died()
+		asked := time.Now()
+		if err := s.Set("front", true, 30*time.Second); err != nil {
+			t.Error(err)
+		}
+		if got := soon(t, told); !strings.Contains(got, "no other one was up in time") || time.Since(asked) != keepTime { // fake time: exact
+			t.Errorf("told %q after %s", got, time.Since(asked))
+		}
+		h.frozen.Store(false)
+		time.Sleep(time.Minute) // fake time
+		if err := s.Set("front", true, time.Second); err != nil {
+			t.Error(err)
+		}
+		if got := soon(t, told); got != "front mended" {
+			t.Errorf("told %q", got)
+		}
+		_ = s.Close()
+	})
+}
+
+// soon is what is told within a minute of fake time.
+func soon(t *testing.T, told <-chan string) string {
+	t.Helper()
+	select {
+	case word := <-told:
+		return word
+	case <-time.After(time.Minute):
+		t.Fatal("nothing was told")
+		return ""
+	}
+}
+
+// The one who tells of what is too late may come to it after the new guard is up.
+func TestANewGuardIsNotAskedForWhatIsTooLate(t *testing.T) {
+	asked := time.Now()
+	for _, test := range []struct{ length, after, left time.Duration }{
+		{10 * time.Second, 0, 10 * time.Second},
+		{10 * time.Second, keepTime - 1, 7*time.Second + 1},
+		{10 * time.Second, keepTime, 0},
+		{time.Second, 900*time.Millisecond - 1, 100*time.Millisecond + 1},
+		{time.Second, 900 * time.Millisecond, 0},
+		{time.Second, 2 * time.Second, 0},
+	} {
+		s := Strikes{o: Options{Doors: []Door{front(FailSecure)}}, kept: map[string]kept{"front": {asked, asked.Add(test.length)}}}
+		var left time.Duration
+		for _, r := range s.missed(asked.Add(test.after)) {
+			left += r.Length
+		}
+		if left != test.left {
+			t.Errorf("of %s, %s later, a new guard is asked for %s, want %s", test.length, test.after, left, test.left)
+		}
+	}
+}
+
+func TestNothingIsKeptWhenNobodyStartsGuards(t *testing.T) {
+	for name, end := range map[string]func(*Strikes, context.CancelFunc){
+		"closed":           func(s *Strikes, _ context.CancelFunc) { _ = s.Close() },
+		"context canceled": func(_ *Strikes, cancel context.CancelFunc) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &harness{w: newWire()}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				s, err := start(ctx, h.spawn, Options{
+					Doors: []Door{front(FailSecure)}, Failed: func(_ string, cause error) { t.Error(cause) },
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.set(true, false)
+				h.kill()
+				<-s.Died()
+				if err := s.Set("front", true, 30*time.Second); err != nil {
+					t.Error(err)
+				}
+				end(s, cancel)
+				synctest.Wait()
+				if err := s.Set("front", true, 30*time.Second); err == nil {
+					t.Error("a release that nobody will carry out was taken")
+				}
+				s.mu.Lock()
+				if list := s.missed(time.Now()); len(list) > 0 {
+					t.Errorf("a guard that was just being started is asked for %+v", list)
+				}
+				s.mu.Unlock()
+				time.Sleep(time.Minute) // fake time
+				h.w.expect(t)
+				_ = s.Close()
+			})
+		})
+	}
 }
 
 func TestAGuardThatHangsIsReplacedWithinASecond(t *testing.T) {

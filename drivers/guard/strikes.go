@@ -24,6 +24,10 @@ const (
 	stopTime = time.Second
 	// maxPause is the longest pause between two tries to start a guard; the first try has none.
 	maxPause = 5 * time.Second
+	// keepTime is how long a release waits for a guard: a door that opens later takes by surprise.
+	keepTime = 3 * time.Second
+	// leastLeft is the shortest rest of a release that a new guard is asked for: nobody can use less.
+	leastLeft = 100 * time.Millisecond
 )
 
 // Options say what a guard guards.
@@ -47,14 +51,16 @@ type Strikes struct {
 	spawn   func() (process, error)
 	died    chan struct{}
 	kick    chan struct{}
+	due     *time.Timer // when to look for kept releases that waited too long
 	stop    context.CancelFunc
-	stopped chan struct{}
+	running sync.WaitGroup
 
 	mu      sync.Mutex
 	guard   *guardian // nil while there is none
 	number  uint64
 	waiting []waiting // requests without an answer, oldest first
 	held    map[string]bool
+	kept    map[string]kept
 	failed  map[string]bool
 	busy    time.Time // until when some release with an end may last
 	closing bool
@@ -64,6 +70,19 @@ type waiting struct {
 	number uint64
 	door   string
 	since  time.Time
+}
+
+// kept is a release with an end that was asked for while no guard was up.
+type kept struct {
+	asked, until time.Time
+}
+
+// deadline is until when a new guard gets it.
+func (k kept) deadline() time.Time {
+	if late := k.until.Add(-leastLeft); late.Before(k.asked.Add(keepTime)) {
+		return late
+	}
+	return k.asked.Add(keepTime)
 }
 
 // process is a guard's process: a real one, or a goroutine in a test.
@@ -101,15 +120,16 @@ func start(ctx context.Context, spawn func() (process, error), o Options) (*Stri
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	s := &Strikes{
-		o: o, spawn: spawn, stop: cancel, held: map[string]bool{}, failed: map[string]bool{},
-		died: make(chan struct{}, 1), kick: make(chan struct{}, 1), stopped: make(chan struct{}),
+		o: o, spawn: spawn, stop: cancel, held: map[string]bool{}, kept: map[string]kept{}, failed: map[string]bool{},
+		died: make(chan struct{}, 1), kick: make(chan struct{}, 1), due: time.NewTimer(keepTime),
 	}
 	g, err := s.launch(ctx)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("cannot start the guard of the strikes: %w", err)
 	}
-	go s.supervise(ctx, g)
+	s.running.Go(func() { s.supervise(ctx, g) })
+	s.running.Go(func() { s.drop(ctx) })
 	return s, nil
 }
 
@@ -117,6 +137,10 @@ func start(ctx context.Context, spawn func() (process, error), o Options) (*Stri
 // it for as long as this process and a guard live, also over the loss of a guard. A release never shortens one that
 // is running; only off ends it early, unless it would end by itself within a quarter of a second. Set does not wait
 // for the guard: an error means that the request could not be handed over, one that the guard meets goes to Failed.
+//
+// A release with an end that is asked for while no guard is up is no error: the next guard gets the newest one of each
+// door, for the time that is left of it. Off takes it back. Failed is told of one that no guard could take up within 3
+// seconds, or before 100 ms of it were left.
 func (s *Strikes) Set(door string, on bool, length time.Duration) error {
 	i := slices.IndexFunc(s.o.Doors, func(d Door) bool { return d.Name == door })
 	switch {
@@ -130,26 +154,45 @@ func (s *Strikes) Set(door string, on bool, length time.Duration) error {
 	if s.closing {
 		return fmt.Errorf("cannot set door %q: the strikes are closed", door)
 	}
-	if !on {
+	now := time.Now()
+	switch {
+	case !on:
 		delete(s.held, door)
-	} else if length == 0 {
+		delete(s.kept, door)
+	case length == 0:
 		s.held[door] = true
-	} else if end := time.Now().Add(length + time.Second); end.After(s.busy) {
+		delete(s.kept, door)
+	default:
+		s.expect(now.Add(length))
+	}
+	var err error
+	if s.guard == nil {
+		err = fmt.Errorf("cannot set door %q: %w", door, errNoGuard)
+	} else {
+		select {
+		case s.kick <- struct{}{}:
+		default:
+		}
+		err = s.send(request{Door: door, On: on, Length: length})
+	}
+	switch {
+	case err == nil:
+		return nil
+	case on && length > 0:
+		// Also what could not be written: the guard is dead already, and only not yet known to be.
+		s.kept[door] = kept{asked: now, until: now.Add(length)}
+		s.due.Reset(0)
+		return nil
+	}
+	s.failed[door] = true
+	return err
+}
+
+// expect must be called with mu held. It keeps the guard under watch for a release with an end.
+func (s *Strikes) expect(end time.Time) {
+	if end = end.Add(time.Second); end.After(s.busy) {
 		s.busy = end
 	}
-	if s.guard == nil {
-		s.failed[door] = true
-		return fmt.Errorf("cannot set door %q: %w", door, errNoGuard)
-	}
-	select {
-	case s.kick <- struct{}{}:
-	default:
-	}
-	if err := s.send(request{Door: door, On: on, Length: length}); err != nil {
-		s.failed[door] = true
-		return err
-	}
-	return nil
 }
 
 var errNoGuard = errors.New("its guard died and is started again")
@@ -164,18 +207,24 @@ func (s *Strikes) Guarded() error {
 	return nil
 }
 
-// Died gets a value after each loss of a guard: every release with an end is over then, holds come back with the next
-// guard.
+// Died gets a value after each loss of a guard: every release with an end that was running is over then, holds come back
+// with the next guard.
 func (s *Strikes) Died() <-chan struct{} { return s.died }
 
 // Close leaves every line safe and ends the guard.
 func (s *Strikes) Close() error {
-	s.mu.Lock()
-	s.closing = true
-	s.mu.Unlock()
+	s.shut()
 	s.stop()
-	<-s.stopped
+	s.running.Wait()
 	return nil
+}
+
+// shut lets nothing be asked for any more.
+func (s *Strikes) shut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = true
+	clear(s.kept)
 }
 
 // send must be called with mu held, and with a guard.
@@ -234,14 +283,66 @@ func (s *Strikes) launch(ctx context.Context) (*guardian, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.guard, s.busy = g, time.Time{}
-	for _, d := range s.o.Doors {
-		if s.held[d.Name] {
-			if err := s.send(request{Door: d.Name, On: true}); err != nil {
-				break // the guardian knows that it is lost
-			}
+	for _, r := range s.missed(time.Now()) {
+		if err := s.send(r); err != nil {
+			break // the guardian knows that it is lost
+		}
+		if r.Length > 0 {
+			delete(s.kept, r.Door)
 		}
 	}
 	return g, nil
+}
+
+// missed must be called with mu held. It is what a new guard has to be asked for: every hold, and each kept release that
+// is not too late, for the time that is left of it.
+func (s *Strikes) missed(now time.Time) (list []request) {
+	for _, d := range s.o.Doors {
+		if s.held[d.Name] {
+			list = append(list, request{Door: d.Name, On: true})
+		}
+		if k, ok := s.kept[d.Name]; ok && now.Before(k.deadline()) {
+			list = append(list, request{Door: d.Name, On: true, Length: k.until.Sub(now)})
+			s.expect(k.until)
+		}
+	}
+	return list
+}
+
+// drop tells of the kept releases that no guard took up in time. Whoever starts guards may hang over one, so it is not
+// left to that.
+func (s *Strikes) drop(ctx context.Context) {
+	defer s.due.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			s.shut() // nobody is left who would start a guard
+			return
+		case <-s.due.C:
+		}
+		for _, door := range s.overdue() {
+			s.fail(door, fmt.Errorf("cannot release door %q: its guard died and no other one was up in time", door))
+		}
+	}
+}
+
+// overdue removes the kept releases whose deadline is over, and sets the clock to that of the next.
+func (s *Strikes) overdue() (doors []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, next := time.Now(), keepTime
+	for door, k := range s.kept {
+		if wait := k.deadline().Sub(now); wait > 0 {
+			next = min(next, wait)
+			continue
+		}
+		delete(s.kept, door)
+		doors = append(doors, door)
+	}
+	if len(s.kept) > 0 {
+		s.due.Reset(next)
+	}
+	return doors
 }
 
 // listen reads the guard's answers. The first one goes to ready.
@@ -292,7 +393,6 @@ func (s *Strikes) fail(door string, cause error) {
 
 // supervise keeps a guard running until ctx ends.
 func (s *Strikes) supervise(ctx context.Context, g *guardian) {
-	defer close(s.stopped)
 	for {
 		cause := s.attend(ctx, g)
 		s.mu.Lock()

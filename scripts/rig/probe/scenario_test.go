@@ -283,6 +283,33 @@ func TestNoReleaseOutlivesItsPulseWhateverDies(t *testing.T) {
 	}
 }
 
+func TestAnExitWhileTheGuardIsStartedAgainOpensOnce(t *testing.T) {
+	for _, w := range []wiring{strike, strikeLow} {
+		t.Run(w.line, func(t *testing.T) {
+			const pulse = 10 * time.Second // long enough for the slowest start of a guard
+			p := start(t, setting{wiring: w, pulse: pulse})
+			guard := p.guard()
+			send(t, "guard", guard, syscall.SIGKILL)
+			p.exit(1)
+			gone(t, guard)
+			length := p.locked(1)
+			if length > pulse {
+				t.Errorf("released for %s", length)
+			}
+			p.tells("door.exit", "")
+			p.tells("strike.off", "")
+			if i := slices.IndexFunc(p.journal(), func(e entry) bool { return e.Kind == "strike.failed" }); i >= 0 {
+				t.Errorf("written as %+v", p.journal()[i])
+			}
+			p.stop()
+			if list := p.releases(); len(list) != 1 {
+				t.Errorf("releases %v, want one", list)
+			}
+			t.Logf("a pulse of %s lasted %s\n%s", pulse, length, excerpt(t, w.line))
+		})
+	}
+}
+
 // gone waits for a process that is not ours to end.
 func gone(t *testing.T, pid int) {
 	t.Helper()
