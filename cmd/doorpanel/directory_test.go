@@ -159,15 +159,19 @@ func TestCardWithdrawnTwiceAndGivenAgainBelongsToItsNewOwner(t *testing.T) {
 	for round := range 50 {
 		old := b.add(web.NewCredential{Person: anna, Kind: access.Card, UID: "04A1B2C3"})
 		var wait sync.WaitGroup
-		for range 2 {
-			wait.Go(func() { _ = b.RemoveCredential(context.Background(), old.ID, "admin") })
-		}
 		var given access.Credential
+		first := make(chan struct{})
+		asked := sync.OnceFunc(func() { close(first) })
 		wait.Go(func() {
 			for given.ID == "" { // until the card is free
 				given, _, _ = b.AddCredential(context.Background(), web.NewCredential{Person: marco, Kind: access.Card, UID: "04A1B2C3"}, "admin")
+				asked()
 			}
 		})
+		<-first
+		for range 4 {
+			wait.Go(func() { _ = b.RemoveCredential(context.Background(), old.ID, "admin") })
+		}
 		wait.Wait()
 		if b.opens(access.Card, "04A1B2C3") != "Marco Bianchi" {
 			t.Fatalf("round %d: the card is listed and opens nothing", round)

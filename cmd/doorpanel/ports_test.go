@@ -309,7 +309,7 @@ func TestEachStoredLicenseIsListedOnceWithWhenItWasActivated(t *testing.T) {
 	at := func(days int) time.Time { return now.AddDate(0, 0, days-30) }
 	held := []license.Held{ // not in the order of activation, as they come from a store
 		{Raw: other, ActivatedAt: at(3)}, {Raw: []byte("damaged"), ActivatedAt: at(4)}, {Raw: two, ActivatedAt: at(1)},
-		{Raw: two, ActivatedAt: at(2), Account: "copy"}, {Raw: []byte("damaged, too"), ActivatedAt: at(4)},
+		{Raw: two, ActivatedAt: at(2), Account: "copy"}, {Raw: two, ActivatedAt: at(1), Account: "twin"}, {Raw: []byte("damaged, too"), ActivatedAt: at(4)},
 	}
 	licenses, _ := agent.NewLicenses(agent.LicenseOptions{
 		Roots: []ed25519.PublicKey{pub}, Store: shelf{}, Held: held, Logger: slog.New(slog.DiscardHandler),
@@ -323,13 +323,13 @@ func TestEachStoredLicenseIsListedOnceWithWhenItWasActivated(t *testing.T) {
 		activated time.Time
 		status    license.Status
 		buttons   int
-	}{{at(4), license.Unusable, 0}, {at(4), license.Unusable, 0}, {at(3), license.Active, 3}, {at(2), license.Unusable, 2}, {at(1), license.Active, 2}} {
+	}{{at(4), license.Unusable, 0}, {at(4), license.Unusable, 0}, {at(3), license.Active, 3}, {at(2), license.Unusable, 2}, {at(1), license.Unusable, 2}, {at(1), license.Active, 2}} {
 		l := list[i]
 		if !l.Activated.Equal(want.activated) || l.Status != string(want.status) || l.Grants[license.Buttons] != want.buttons {
 			t.Errorf("%d: %+v, want %+v", i, l, want)
 		}
 	}
-	if one := list[4]; len(one.Grants) != 2 || one.Grants[license.SIP] != 1 || one.Label != "license 1" || one.Root != envelope.KeyText(pub) {
+	if one := list[5]; len(one.Grants) != 2 || one.Grants[license.SIP] != 1 || one.Label != "license 1" || one.Root != envelope.KeyText(pub) {
 		t.Errorf("%+v", one)
 	}
 	none, _ := agent.NewLicenses(agent.LicenseOptions{Store: shelf{}, Clock: func() license.Clock { return license.Clock{Now: now} }, Logger: slog.New(slog.DiscardHandler)})
