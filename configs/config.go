@@ -112,6 +112,9 @@ type Inputs struct {
 	Tamper   Line          // housing opened
 	Service  Line          // service key: opens the time for setting up
 	Debounce time.Duration // how long any input must be quiet before it counts
+	// TamperBlock is for how long after a tamper alarm cards, codes, digits and requests are refused, also over a restart;
+	// exit and fire open all the same. 0: a tamper alarms and blocks nothing.
+	TamperBlock time.Duration
 }
 
 // Bias is the pull resistor of an input line.

@@ -176,6 +176,7 @@ target = "sip:101@192.168.1.20:5060;transport=tcp"
 [inputs]
 fire = "gpio:pinctrl-bcm2835/6"
 debounce = "50ms"
+tamper_block = "10m"
 [[reader]]
 name = "card"
 door = "front"
@@ -237,7 +238,7 @@ max_size = "1GiB"
 		}},
 		{"first button", c.Buttons[0], Button{Number: 1, Target: "sip:101@192.168.1.20:5060;transport=tcp"}},
 		{"second button", c.Buttons[1].Line.String(), "gpio:pinctrl-bcm2835/5,active-low,pull-up"},
-		{"inputs", c.Inputs, Inputs{Fire: Line{Chip: "pinctrl-bcm2835", Line: "6"}, Debounce: 50 * time.Millisecond}},
+		{"inputs", c.Inputs, Inputs{Fire: Line{Chip: "pinctrl-bcm2835", Line: "6"}, Debounce: 50 * time.Millisecond, TamperBlock: 10 * time.Minute}},
 		{"card", c.Readers[0], Reader{Name: "card", Door: "front", Direction: In, Kind: MFRC522, Device: "SPI0.0", Reset: Line{Chip: "pinctrl-bcm2835", Line: "25"}}},
 		{"code", c.Readers[1], Reader{Name: "code", Door: "front", Direction: Out, Kind: SerialScanner, Device: "/dev/ttyUSB0", Baud: 115200}},
 		{"broker", c.Uplink.Broker, "mqtts://hub.example.org:8883"},

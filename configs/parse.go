@@ -373,6 +373,7 @@ func (r *reading) inputs(s *section) {
 	c.Tamper = r.line(s, "tamper", true)
 	c.Service = r.line(s, "service", true)
 	c.Debounce, _ = s.duration("debounce", 20*time.Millisecond, time.Millisecond, time.Second, true)
+	c.TamperBlock, _ = s.duration("tamper_block", 0, time.Second, 24*time.Hour, true)
 	s.done()
 }
 

@@ -55,6 +55,17 @@ func TestExitAndFireNeedNothing(t *testing.T) {
 			p.waitEntry("tamper.on", "")
 			return p
 		}},
+		{"blocked after tampering, and killed", setting{more: "[inputs]\ntamper_block = \"10m\"\n"}, func(p *panelProcess) *panelProcess {
+			p.input("tamper", true)
+			p.waitEntry("tamper.on", "")
+			p.must(http.StatusForbidden, "POST", "/doors/front/open", nil)
+			p.kill()
+			p = p.restart()
+			// The block is still on, although the switch is closed again; exit and fire do not ask it.
+			p.must(http.StatusForbidden, "POST", "/doors/front/open", nil)
+			p.waitEntry("access.refused", "tampered")
+			return p
+		}},
 		{"store and journal broken", setting{}, func(p *panelProcess) *panelProcess {
 			p.stop()
 			for _, file := range []string{storeFile(p.data), lastSegment(p.t, p.data)} {

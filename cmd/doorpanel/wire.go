@@ -275,7 +275,7 @@ func (h *house) saveMemory(ctx context.Context) error {
 func (h *house) rules() panel.Rules {
 	r := panel.Rules{
 		ID: h.id, Boot: h.boot, Words: panel.WordsIn(h.config.Site.Language), Zone: h.config.Site.TimeZone,
-		RingFor: ringFor, TalkFor: talkFor,
+		RingFor: ringFor, TalkFor: talkFor, TamperBlock: h.config.Inputs.TamperBlock,
 	}
 	if t := h.config.SIP.RingTimeout; t > 0 {
 		r.RingFor = t
