@@ -15,6 +15,8 @@ for command in "${!package_of[@]}"; do
 done
 # The race detector is C.
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+# A browser without any font shows pages without any text.
+[ -n "$(find /usr/share/fonts -name '*.ttf' -print -quit 2>/dev/null)" ] || missing+=(fonts-dejavu-core)
 if [ ${#missing[@]} -eq 0 ]; then
   [ "$(id -u)" -eq 0 ] && exit 0
   echo "the power-cut and full-disk tests mount images, which needs root; type:" >&2
