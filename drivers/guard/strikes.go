@@ -14,12 +14,11 @@ import (
 const (
 	// startTime is how long a new guard may take to request its lines.
 	startTime = 5 * time.Second
-	// answerTime is how long a guard may take to answer before it counts as hung and is replaced. Together with
-	// busyAsk and the start of the next guard it stays below the second that a release may last too long.
+	// answerTime is how long a guard may take to answer before it counts as hung and is replaced. It is asked for a sign
+	// of life as often, also while no door is released: an exit that is handed to a guard that hangs is lost. So a hang is
+	// known within twice this time, which with the start of the next guard stays near the second that a release may last
+	// too long.
 	answerTime = 400 * time.Millisecond
-	// busyAsk is how often the guard is asked for a sign of life while a door is released, idleAsk while none is.
-	busyAsk = 200 * time.Millisecond
-	idleAsk = 5 * time.Second
 	// stopTime is how long a guard may take to leave its lines safe.
 	stopTime = time.Second
 	// maxPause is the longest pause between two tries to start a guard; the first try has none.
@@ -62,7 +61,6 @@ type Strikes struct {
 	held    map[string]bool
 	kept    map[string]kept
 	failed  map[string]bool
-	busy    time.Time // until when some release with an end may last
 	closing bool
 }
 
@@ -162,8 +160,6 @@ func (s *Strikes) Set(door string, on bool, length time.Duration) error {
 	case length == 0:
 		s.held[door] = true
 		delete(s.kept, door)
-	default:
-		s.expect(now.Add(length))
 	}
 	var err error
 	if s.guard == nil {
@@ -186,13 +182,6 @@ func (s *Strikes) Set(door string, on bool, length time.Duration) error {
 	}
 	s.failed[door] = true
 	return err
-}
-
-// expect must be called with mu held. It keeps the guard under watch for a release with an end.
-func (s *Strikes) expect(end time.Time) {
-	if end = end.Add(time.Second); end.After(s.busy) {
-		s.busy = end
-	}
 }
 
 var errNoGuard = errors.New("its guard died and is started again")
@@ -282,7 +271,7 @@ func (s *Strikes) launch(ctx context.Context) (*guardian, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.guard, s.busy = g, time.Time{}
+	s.guard = g
 	for _, r := range s.missed(time.Now()) {
 		if err := s.send(r); err != nil {
 			break // the guardian knows that it is lost
@@ -303,7 +292,6 @@ func (s *Strikes) missed(now time.Time) (list []request) {
 		}
 		if k, ok := s.kept[d.Name]; ok && now.Before(k.deadline()) {
 			list = append(list, request{Door: d.Name, On: true, Length: k.until.Sub(now)})
-			s.expect(k.until)
 		}
 	}
 	return list
@@ -480,14 +468,10 @@ func (s *Strikes) ask() error {
 func (s *Strikes) pause() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case len(s.waiting) > 0:
+	if len(s.waiting) > 0 {
 		return max(0, answerTime-time.Since(s.waiting[0].since))
-	case len(s.held) > 0 || time.Now().Before(s.busy):
-		return busyAsk
-	default:
-		return idleAsk
 	}
+	return answerTime
 }
 
 // end closes the pipe, which makes the guard leave its lines safe, and waits for that.
