@@ -452,6 +452,10 @@ func TestLapsedAccessControlHasItsGrace(t *testing.T) {
 			t.Errorf("%s: %v %v %s next %s", c.now, e.Allows(AccessBasic), e.AccessGrace(day(c.now)), e.List()[0].Status, e.NextChange())
 		}
 	}
+	behind := Clock{Now: day("2027-12-02"), Mark: day("2027-12-20"), Trusted: true}
+	if e := Derive(ring, here, behind, h); e.AccessGrace(behind.Now) {
+		t.Error("a clock that was set back begins the grace anew")
+	}
 	revoked := ringOf(t, nil, [][]byte{revoking(t, 1, map[TokenID]time.Time{{15: 1}: day("2027-03-01")}, nil)})
 	if e := Derive(revoked, here, trusted("2027-03-05"), h); e.Allows(AccessBasic) || !e.AccessGrace(day("2027-03-14")) || e.AccessGrace(day("2027-03-15")) {
 		t.Error("no grace of 14 days after a revocation")

@@ -159,6 +159,20 @@ func TestBrokerKnowsWhetherThePanelIsThere(t *testing.T) {
 	}
 }
 
+func TestWhatADoorDoesIsInTheStatusWithoutWaitingForTheHeartbeat(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t)
+	up := listen(t, broker)
+	p := startPanel(t, setting{more: uplinkTo(broker) + "heartbeat = \"5m\"\n"})
+	up.awaitStatus("online", online)
+	p.contact("front", true)
+	up.awaitStatus("the door forced open", func(s telemetry.Status) bool {
+		return s.Doors["front"].Contact == "open" && s.Doors["front"].Alarm == "forced"
+	})
+	p.contact("front", false)
+	up.awaitStatus("the door shut again", func(s telemetry.Status) bool { return s.Doors["front"] == telemetry.Door{Contact: "closed"} })
+}
+
 func TestJournalGoesUpstreamInOrderAndFromWhereItWas(t *testing.T) {
 	t.Parallel()
 	broker := startBroker(t)
