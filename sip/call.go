@@ -40,6 +40,8 @@ type call struct {
 	session             uint64
 	ringBy              time.Time
 
+	answering sync.Mutex // held while an INFO is taken and answered
+
 	mu       sync.Mutex
 	over     bool // Failed or Ended was told
 	rung     bool
@@ -574,6 +576,7 @@ func (c *call) talk(l leg) {
 			return
 		case <-c.hang.Done():
 			c.end("", "hung up")
+			c.answersSent()
 			c.sayBye(l)
 			return
 		case <-check.C:
@@ -591,6 +594,12 @@ func (c *call) talk(l leg) {
 			}
 		}
 	}
+}
+
+// answersSent returns when the INFO that is being handled, if any, has its answer.
+func (c *call) answersSent() {
+	c.answering.Lock()
+	defer c.answering.Unlock()
 }
 
 // take handles a request within the call; false when it does not belong to it.
@@ -664,8 +673,11 @@ func sourceOf(source string) netip.Addr {
 	return from.Addr().Unmap()
 }
 
-// info takes a key sent as SIP INFO. The key is told before the answer is sent: a door waits for it.
+// info takes a key sent as SIP INFO. The key is told before the answer is sent: a door waits for it. The BYE of who hangs
+// up on that key waits for the answer: a request left without one is an error to some phones.
 func (c *call) info(req *stack.Request, tx *stack.ServerTx) {
+	c.answering.Lock()
+	defer c.answering.Unlock()
 	kind := ""
 	if h := req.ContentType(); h != nil {
 		kind = string(*h)
