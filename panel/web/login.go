@@ -45,6 +45,28 @@ type (
 	}
 )
 
+// sessionRoutes are the first run, logging in and out, and who may.
+func (s *Server) sessionRoutes() []route {
+	return []route{
+		{Method: "GET", Pattern: api + "/setup", Access: Public, Handler: s.getSetup, Status: 200, Summary: "Whether the panel still needs its first administrator",
+			Response: setupState{Needed: true, Open: true, Seconds: 540}},
+		{Method: "POST", Pattern: api + "/setup", Access: Public, Handler: s.postSetup, Status: 201, Summary: "Make the first administrator with the code on the display",
+			Request: setupRequest{Code: "01234567", Password: "four words are easy"}, Response: account{User: defaultAdministrator, Role: Administrator}},
+		{Method: "POST", Pattern: api + "/login", Access: Public, Handler: s.postLogin, Status: 200, Summary: "Log in: the token is for an Authorization: Bearer header, the cookie for browsers",
+			Request: loginRequest{User: defaultAdministrator, Password: "four words are easy"}, Response: loginAnswer{Token: "…", account: account{User: defaultAdministrator, Role: Administrator}, IdleSeconds: 43200}},
+		{Method: "POST", Pattern: api + "/logout", Access: AsResident, Handler: s.postLogout, Status: 204, Summary: "End this session"},
+		{Method: "GET", Pattern: api + "/session", Access: AsResident, Handler: s.getSession, Status: 200, Summary: "Who is logged in",
+			Response: account{User: defaultAdministrator, Role: Administrator}},
+		{Method: "PUT", Pattern: api + "/session/password", Access: AsResident, Handler: s.putPassword, Status: 204, Summary: "Change one's own password; other sessions end",
+			Request: passwordRequest{Old: "four words are easy", New: "four other words are"}},
+		{Method: "GET", Pattern: api + "/users", Access: AsAdministrator, Handler: s.getUsers, Status: 200, Summary: "Who may log in",
+			Response: object{"users": []account{{User: defaultAdministrator, Role: Administrator}}}},
+		{Method: "PUT", Pattern: api + "/users/{name}", Access: AsAdministrator, Handler: s.putUser, Status: 200, Summary: "Make a user, or change role or password",
+			Request: userRequest{Role: Installer, Password: "four words are easy"}, Response: account{User: "ines", Role: Installer}},
+		{Method: "DELETE", Pattern: api + "/users/{name}", Access: AsAdministrator, Handler: s.deleteUser, Status: 204, Summary: "Remove a user; the last administrator stays"},
+	}
+}
+
 func (s *Server) getSetup(w http.ResponseWriter, r *http.Request, c caller) error {
 	has, err := s.hasAdministrator()
 	if err != nil {

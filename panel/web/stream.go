@@ -97,7 +97,14 @@ func (st stream) idle(ctx context.Context, news func(context.Context) error, sti
 	}
 }
 
-// Journal.
+// journalRoutes are the journal.
+func (s *Server) journalRoutes() []route {
+	return []route{
+		{Method: "GET", Pattern: api + "/journal", Access: AsInstaller, Handler: s.getJournal, Status: 200, Query: []string{"after", "before", "limit"}, Summary: "Entries younger than after, oldest first; or older than before, newest first",
+			Response: object{"entries": []JournalEntry{}}},
+		{Method: "GET", Pattern: api + "/journal/events", Access: AsInstaller, Handler: s.journalEvents, Status: 200, Query: []string{"after"}, Summary: "New entries as they are written (server-sent events, id = seq)"},
+	}
+}
 
 func (s *Server) getJournal(w http.ResponseWriter, r *http.Request, _ caller) error {
 	q := r.URL.Query()
@@ -187,7 +194,18 @@ func (s *Server) journalEvents(w http.ResponseWriter, r *http.Request, c caller)
 	}
 }
 
-// Face.
+// faceRoutes are what a visitor sees and presses.
+func (s *Server) faceRoutes() []route {
+	return []route{
+		{Method: "GET", Pattern: api + "/face", Access: Public, Handler: s.getFace, Status: 200, Summary: "What a visitor sees",
+			Response: FaceView{Site: "12 Mill Lane", Light: "off", Buttons: []ButtonView{{Number: 1, Label: "Reception", Active: true}}}},
+		{Method: "GET", Pattern: api + "/face/events", Access: Public, Handler: s.faceEvents, Status: 200, Summary: "The same whenever it changes (server-sent events)"},
+		{Method: "POST", Pattern: api + "/face/press", Access: Loopback, Handler: s.postPress, Status: 204, Summary: "Press a call button on the panel's own display",
+			Request: pressRequest{Button: 1}},
+		{Method: "POST", Pattern: api + "/face/key", Access: Loopback, Handler: s.postKey, Status: 204, Summary: "Press a key of the keypad on the panel's own display",
+			Request: keyRequest{Key: "5"}},
+	}
+}
 
 func (s *Server) face(c caller) FaceView {
 	v := s.o.Face.Face()

@@ -1,0 +1,28 @@
+// The doors, now.
+import { get, h, notice, post } from "./api.js";
+import { button, card, doing, table } from "./kit.js";
+import { contact, strike } from "./doormarks.js";
+import { why } from "./words.js";
+
+export async function doors(shell) {
+  const place = h("div");
+  const listing = h("div");
+  const load = async () => {
+    const { doors: list } = await get("/api/v1/doors");
+    listing.replaceChildren(table(["Door", "Strike", "Contact", "Without power", ""], list.map((d) => [h("strong", {}, d.name), strike(d), contact(d),
+      h("span", { class: "soft" }, d.safe === "fail-safe" ? "unlocked (fail-safe)" : "locked (fail-secure)"),
+      doing(button("Open", "primary small", async () => {
+        try {
+          await post(`/api/v1/doors/${encodeURIComponent(d.name)}/open`);
+          place.replaceChildren(notice("good", "", `${d.name} is released.`));
+        } catch (error) {
+          if (!error.why) throw error;
+          place.replaceChildren(notice("bad", "Not opened", why(error.why)));
+        }
+        await load();
+      }, place))]), "No doors are configured."));
+  };
+  await load();
+  shell.every(2000, load);
+  return card("Doors", null, listing, place);
+}

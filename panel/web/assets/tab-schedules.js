@@ -1,0 +1,42 @@
+// The weekly schedules.
+import { del, get, h, notice, put } from "./api.js";
+import { card, doing, field, form, sure, table } from "./kit.js";
+
+const dayNames = { mon: "Mon", tue: "Tue", wed: "Wed", thu: "Thu", fri: "Fri", sat: "Sat", sun: "Sun" };
+
+export async function schedules() {
+  const place = h("div");
+  const listing = h("div");
+  const name = h("input", { required: true, maxlength: "64", autocomplete: "off" });
+  const slots = h("div", { class: "stack" });
+
+  const slot = (value = { days: ["mon", "tue", "wed", "thu", "fri"], from: "08:00", to: "18:00" }) => {
+    const days = Object.keys(dayNames).map((d) => h("input", { type: "checkbox", value: d, checked: value.days.includes(d) }));
+    const from = h("input", { required: true, pattern: "[0-2][0-9]:[0-5][0-9]", value: value.from, maxlength: "5", inputmode: "numeric" });
+    const to = h("input", { required: true, pattern: "[0-2][0-9]:[0-5][0-9]", value: value.to, maxlength: "5", inputmode: "numeric" });
+    const box = h("div", { class: "slot" },
+      h("fieldset", {}, h("legend", {}, "Days"), h("div", { class: "days" }, days.map((d) => h("label", {}, d, dayNames[d.value])))),
+      h("div", { class: "row end" }, field("From", from), field("To", to), h("button", { type: "button", class: "quiet small", onclick: () => box.remove() }, "Remove these hours")));
+    box.value = () => ({ days: days.filter((d) => d.checked).map((d) => d.value), from: from.value, to: to.value });
+    slots.append(box);
+  };
+  const load = async () => {
+    const { schedules: list } = await get("/api/v1/schedules");
+    listing.replaceChildren(table(["Schedule", "Hours", ""], list.map((p) => [h("strong", {}, p.name),
+      h("span", {}, p.slots.map((s) => h("div", {}, `${s.days.map((d) => dayNames[d] || d).join(", ")}  ${s.from} – ${s.to}`))),
+      doing(h("button", { type: "button", class: "small", onclick: () => { name.value = p.name; slots.replaceChildren(); p.slots.forEach(slot); name.focus(); } }, "Change"), " ",
+        sure("Remove", async () => { await del("/api/v1/schedules/" + encodeURIComponent(p.name)); await load(); }, place))]),
+    "There are no schedules: cards and codes open at any time."));
+  };
+  slot();
+  await load();
+  return [h("div", { class: "columns" }, card("Schedules", null, listing), card("Make or change one", null, form(place, async () => {
+    await put("/api/v1/schedules/" + encodeURIComponent(name.value.trim()), { slots: [...slots.children].map((s) => s.value()) });
+    place.replaceChildren(notice("good", "Saved", `${name.value.trim()} can be chosen for cards and codes.`));
+    name.value = "";
+    slots.replaceChildren();
+    slot();
+    await load();
+  }, field("Name", name), slots, h("div", { class: "row" }, h("button", { type: "button", onclick: () => slot() }, "More hours"), h("button", { class: "primary" }, "Save schedule"))),
+  h("p", { class: "soft small" }, "24:00 is midnight at the end of a day; hours that end before they begin run into the next day."), place))];
+}

@@ -1,0 +1,186 @@
+package web
+
+import (
+	"context"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/qr"
+)
+
+type (
+	licenseRequest struct {
+		Token string `json:"token"`
+	}
+	licenseAnswer struct {
+		Result       license.Result   `json:"result"`
+		Message      string           `json:"message"`
+		Entitlements entitlementsView `json:"entitlements"`
+	}
+	entitlementsView struct {
+		Buttons    int                    `json:"buttons"` // usable ones, the free one included
+		Features   map[string]featureView `json:"features"`
+		Missing    []missingView          `json:"missing"` // known features that no license names
+		NextChange time.Time              `json:"next_change,omitzero"`
+		// AccessLapsedUntil is how long enrolled cards and codes go on after access control has lapsed.
+		AccessLapsedUntil time.Time `json:"access_lapsed_until,omitzero"`
+	}
+	featureView struct {
+		Title   string         `json:"title"`
+		Status  license.Status `json:"status"`
+		Count   int            `json:"count,omitempty"` // of all active licenses together
+		From    time.Time      `json:"from,omitzero"`
+		Until   time.Time      `json:"until,omitzero"`
+		Message string         `json:"message,omitempty"`
+	}
+	missingView struct {
+		Feature string `json:"feature"`
+		Title   string `json:"title"`
+		Why     string `json:"why"`
+	}
+)
+
+// licenseRoutes are the licenses and what they give.
+func (s *Server) licenseRoutes() []route {
+	return []route{
+		{Method: "GET", Pattern: api + "/licenses", Access: AsInstaller, Handler: s.getLicenses, Status: 200, Summary: "The licenses stored in this panel",
+			Response: object{"licenses": []LicenseView{{ID: "8d0c…", Grants: map[string]int{"buttons": 10}, Scope: "panel", Status: "active"}}}},
+		{Method: "POST", Pattern: api + "/licenses", Access: AsInstaller, Handler: s.postLicense, Status: 201, Summary: "Activate a license from its text, or from a picture (image/png, image/jpeg, multipart)",
+			Request: licenseRequest{Token: "DP1:…"}, Response: licenseAnswer{Result: "activated", Message: "10 buttons added", Entitlements: entitlementsView{Buttons: 11, Features: map[string]featureView{"buttons": {Status: "active", Count: 10}}}}},
+		{Method: "GET", Pattern: api + "/entitlements", Access: AsInstaller, Handler: s.getEntitlements, Status: 200, Summary: "What the licenses give",
+			Response: entitlementsView{Buttons: 11, Features: map[string]featureView{"buttons": {Status: "active", Count: 10}}}},
+	}
+}
+
+func (s *Server) getLicenses(w http.ResponseWriter, _ *http.Request, _ caller) error {
+	return writeJSON(w, http.StatusOK, object{"licenses": list(s.o.Licenses.Held())})
+}
+
+func (s *Server) getEntitlements(w http.ResponseWriter, _ *http.Request, _ caller) error {
+	return writeJSON(w, http.StatusOK, viewOf(s.o.Licenses.Entitlements()))
+}
+
+func (s *Server) postLicense(w http.ResponseWriter, r *http.Request, c caller) error {
+	text, err := licenseText(w, r)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), openTime)
+	defer cancel()
+	verdict, err := s.o.Licenses.Present(ctx, text, c.Via, c.User)
+	if err != nil {
+		return err
+	}
+	status := http.StatusCreated
+	switch verdict.Result {
+	case license.Activated:
+	case license.AlreadyActive:
+		status = http.StatusOK
+	default:
+		d := problem(http.StatusUnprocessableEntity, string(verdict.Result), verdict.Message)
+		d.Title = verdict.Title
+		return d
+	}
+	return writeJSON(w, status, licenseAnswer{verdict.Result, verdict.Message, viewOf(s.o.Licenses.Entitlements())})
+}
+
+// licenseText reads the code's text from JSON, or from a picture of the printed code.
+func licenseText(w http.ResponseWriter, r *http.Request) (string, error) {
+	switch mediaType(r) {
+	case "image/png", "image/jpeg":
+		b, err := body(w, r, qr.MaxBytes)
+		if err != nil {
+			return "", err
+		}
+		return pictureText(b)
+	case "multipart/form-data":
+		b, err := pictureOfForm(w, r)
+		if err != nil {
+			return "", err
+		}
+		return pictureText(b)
+	}
+	var in licenseRequest
+	if err := decode(w, r, &in); err != nil {
+		return "", err
+	}
+	if in.Token == "" {
+		return "", problem(http.StatusUnprocessableEntity, "malformed", "the token is missing: the text of a license begins with DP1:")
+	}
+	return in.Token, nil
+}
+
+func pictureText(b []byte) (string, error) {
+	text, err := qr.ReadBytes(b)
+	if err != nil {
+		return "", problem(http.StatusUnprocessableEntity, "malformed", err.Error())
+	}
+	return text, nil
+}
+
+// pictureOfForm takes the first part that is a file; it is read in memory, bounded, and never written to a disk.
+func pictureOfForm(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	malformed := problem(http.StatusBadRequest, "malformed-form", "the form has no picture; send one file")
+	r.Body = http.MaxBytesReader(w, r.Body, qr.MaxBytes+maxJSON)
+	form, err := r.MultipartReader()
+	if err != nil {
+		return nil, malformed
+	}
+	for {
+		var part *multipart.Part
+		if part, err = form.NextPart(); err != nil {
+			return nil, malformed
+		}
+		if part.FileName() == "" {
+			continue
+		}
+		b, err := io.ReadAll(io.LimitReader(part, qr.MaxBytes+1))
+		if err != nil {
+			return nil, malformed
+		}
+		return b, nil // qr.ReadBytes refuses one byte too many
+	}
+}
+
+// viewOf sums the stored licenses up, feature by feature. Of several for one feature, the one that stands best speaks.
+func viewOf(e license.Entitlements) entitlementsView {
+	v := entitlementsView{
+		Buttons: e.Buttons(), Features: map[string]featureView{}, Missing: []missingView{},
+		NextChange: e.NextChange(), AccessLapsedUntil: e.AccessLapsedUntil(),
+	}
+	for _, entry := range e.List() {
+		if entry.Feature == "" {
+			continue // a stored license that cannot be opened is shown among the licenses
+		}
+		f := featureView{entry.Title, entry.Status, e.Count(entry.Feature), entry.From, entry.Until, entry.Message}
+		v.add(entry.Feature, f)
+		if implied := license.Describe(entry.Feature).Implies; implied != "" {
+			f.Title, f.Message = license.Describe(implied).Title, "comes with "+entry.Title
+			v.add(implied, f)
+		}
+	}
+	for _, f := range license.Features() {
+		if _, has := v.Features[f.Name]; !has {
+			v.Missing = append(v.Missing, missingView{f.Name, f.Title, "no license for it is stored in this panel"})
+		}
+	}
+	return v
+}
+
+func (v entitlementsView) add(feature string, f featureView) {
+	old, has := v.Features[feature]
+	better := rank(f.Status) < rank(old.Status) ||
+		rank(f.Status) == rank(old.Status) && !old.Until.IsZero() && (f.Until.IsZero() || f.Until.After(old.Until))
+	if !has || better {
+		v.Features[feature] = f
+	}
+}
+
+func rank(s license.Status) int {
+	return slices.Index([]license.Status{license.Active, license.Ending, license.Waiting, license.Grace, license.Pending,
+		license.Ended, license.Withdrawn, license.Unusable}, s)
+}

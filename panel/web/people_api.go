@@ -1,0 +1,208 @@
+package web
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/doorpanel/doorpanel/panel/access"
+)
+
+type (
+	personRequest struct {
+		Name string `json:"name"`
+		Note string `json:"note,omitempty"`
+	}
+	credentialAnswer struct {
+		access.Credential
+		Code string `json:"code,omitempty"`
+	}
+	learnRequest struct {
+		Reader string `json:"reader,omitempty"`
+	}
+	learnAnswer struct {
+		UID    string `json:"uid"`
+		Reader string `json:"reader"`
+	}
+)
+
+// peopleRoutes are persons and what they open doors with.
+func (s *Server) peopleRoutes() []route {
+	paged := []string{"after", "limit"}
+	return []route{
+		{Method: "GET", Pattern: api + "/people", Access: AsInstaller, Handler: s.getPeople, Status: 200, Query: paged, Summary: "Persons, by id",
+			Response: object{"people": []Person{{ID: "p7", Name: "Ada Lovelace", Note: "Flat 4"}}, "next": ""}},
+		{Method: "POST", Pattern: api + "/people", Access: AsInstaller, Handler: s.postPerson, Status: 201, Summary: "Add a person",
+			Request: personRequest{Name: "Ada Lovelace", Note: "Flat 4"}, Response: Person{ID: "p7", Name: "Ada Lovelace", Note: "Flat 4"}},
+		{Method: "PUT", Pattern: api + "/people/{id}", Access: AsInstaller, Handler: s.putPerson, Status: 200, Summary: "Change a person",
+			Request: personRequest{Name: "Ada King"}, Response: Person{ID: "p7", Name: "Ada King"}},
+		{Method: "DELETE", Pattern: api + "/people/{id}", Access: AsInstaller, Handler: s.deletePerson, Status: 204, Summary: "Erase a person with every card and code"},
+		{Method: "GET", Pattern: api + "/credentials", Access: AsInstaller, Handler: s.getCredentials, Status: 200, Query: paged, Summary: "Cards and codes, by id; what is shown to a reader is not stored",
+			Response: object{"credentials": []object{{"id": "c3", "person": "p7", "kind": "card"}}, "next": ""}},
+		{Method: "POST", Pattern: api + "/credentials", Access: AsInstaller, Handler: s.postCredential, Status: 201, Summary: "Add a card or a code; a code that was drawn is answered once",
+			Request: NewCredential{Person: "Ada Lovelace", Kind: "card", UID: "04A1B2C3"}, Response: object{"id": "c3", "person": "p7", "kind": "code", "code": "483920"}},
+		{Method: "DELETE", Pattern: api + "/credentials/{id}", Access: AsInstaller, Handler: s.deleteCredential, Status: 204, Summary: "Withdraw a card or a code"},
+		{Method: "POST", Pattern: api + "/learn", Access: AsInstaller, Handler: s.postLearn, Status: 200, Summary: "Wait up to 30 s for the next card at a reader",
+			Request: learnRequest{Reader: "front-in"}, Response: learnAnswer{UID: "04A1B2C3", Reader: "front-in"}},
+	}
+}
+
+func (s *Server) getPeople(w http.ResponseWriter, r *http.Request, _ caller) error {
+	after, limit, err := page(r)
+	if err != nil {
+		return err
+	}
+	people, err := s.o.People.People(after, limit)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(people) == limit {
+		next = people[len(people)-1].ID
+	}
+	return writeJSON(w, http.StatusOK, object{"people": list(people), "next": next})
+}
+
+func (s *Server) postPerson(w http.ResponseWriter, r *http.Request, c caller) error {
+	return s.savePerson(w, r, c, "", http.StatusCreated)
+}
+
+func (s *Server) putPerson(w http.ResponseWriter, r *http.Request, c caller) error {
+	return s.savePerson(w, r, c, r.PathValue("id"), http.StatusOK)
+}
+
+func (s *Server) savePerson(w http.ResponseWriter, r *http.Request, c caller, id string, status int) error {
+	var in personRequest
+	if err := decode(w, r, &in); err != nil {
+		return err
+	}
+	if err := errors.Join(checkName("name", in.Name, true), checkName("note", in.Note, false), checkID(id)); err != nil {
+		return err
+	}
+	p, err := s.o.People.PutPerson(r.Context(), Person{ID: id, Name: in.Name, Note: in.Note}, c.User)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, status, p)
+}
+
+func (s *Server) deletePerson(w http.ResponseWriter, r *http.Request, c caller) error {
+	return gone(w, s.o.People.DeletePerson(r.Context(), r.PathValue("id"), c.User))
+}
+
+func (s *Server) getCredentials(w http.ResponseWriter, r *http.Request, _ caller) error {
+	after, limit, err := page(r)
+	if err != nil {
+		return err
+	}
+	credentials, err := s.o.Credentials.Credentials(after, limit)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(credentials) == limit {
+		next = credentials[len(credentials)-1].ID
+	}
+	return writeJSON(w, http.StatusOK, object{"credentials": list(credentials), "next": next})
+}
+
+func (s *Server) postCredential(w http.ResponseWriter, r *http.Request, c caller) error {
+	var in NewCredential
+	if err := decode(w, r, &in); err != nil {
+		return err
+	}
+	if err := checkCredential(&in); err != nil {
+		return err
+	}
+	made, code, err := s.o.Credentials.AddCredential(r.Context(), in, c.User)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusCreated, credentialAnswer{made, code})
+}
+
+func (s *Server) deleteCredential(w http.ResponseWriter, r *http.Request, c caller) error {
+	return gone(w, s.o.Credentials.RemoveCredential(r.Context(), r.PathValue("id"), c.User))
+}
+
+// checkCredential refuses what has no good form and writes the UID as readers do.
+func checkCredential(c *NewCredential) error {
+	bad := func(format string, args ...any) error {
+		return problem(http.StatusUnprocessableEntity, "not-valid", fmt.Sprintf(format, args...))
+	}
+	if err := checkName("person", c.Person, true); err != nil {
+		return err
+	}
+	switch c.Kind {
+	case access.Card:
+		if c.Code != "" {
+			return bad("a card has no code; send its uid")
+		}
+		c.UID = strings.ToUpper(strings.NewReplacer(":", "", "-", "", " ", "").Replace(c.UID))
+		if raw, err := hex.DecodeString(c.UID); err != nil || len(raw) < 4 || len(raw) > 10 {
+			return bad("the uid %.40q is not a card's: write 4 to 10 bytes in hexadecimal, like 04A1B2C3", c.UID)
+		}
+	case access.Code:
+		if c.UID != "" {
+			return bad("a code has no uid")
+		}
+		if c.Code == "" {
+			break
+		}
+		if len(c.Code) < 4 || len(c.Code) > 12 || strings.Trim(c.Code, "0123456789") != "" {
+			return bad("a code has 4 to 12 digits")
+		}
+		if weakCode(c.Code) {
+			return bad("this code is one of the first that are tried; use another, or leave it to the panel to draw one")
+		}
+	default:
+		return bad("the kind %.20q is unknown; write card or code", string(c.Kind))
+	}
+	if len(c.Doors) > maxDoors {
+		return bad("%d doors are too many", len(c.Doors))
+	}
+	for _, door := range c.Doors {
+		if err := checkName("door", door, true); err != nil {
+			return err
+		}
+	}
+	if !c.From.IsZero() && !c.Until.IsZero() && !c.From.Before(c.Until) {
+		return bad("valid_until must be later than valid_from")
+	}
+	return checkName("schedule", c.Schedule, false)
+}
+
+// weakCode finds codes of one digit repeated and of digits in a row.
+func weakCode(code string) bool {
+	up, down, same := true, true, true
+	for i := 1; i < len(code); i++ {
+		step := int(code[i]) - int(code[i-1])
+		up, down, same = up && step == 1, down && step == -1, same && step == 0
+	}
+	return up || down || same
+}
+
+func (s *Server) postLearn(w http.ResponseWriter, r *http.Request, _ caller) error {
+	var in learnRequest
+	if r.ContentLength != 0 {
+		if err := decode(w, r, &in); err != nil {
+			return err
+		}
+	}
+	ctx, leave, err := s.wait(w, r, learnTime)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	uid, reader, err := s.o.Learner.Learn(ctx, in.Reader)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return problem(http.StatusNotFound, "no-card", "no card was presented within 30 seconds")
+	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, learnAnswer{uid, reader})
+}
