@@ -48,6 +48,7 @@ type Config struct {
 // Site is where the panel hangs.
 type Site struct {
 	Name     string         // for people
+	Panel    string         // the panel's own name within the site, such as Stairs A; at most 40 bytes; empty: it has none
 	TimeZone *time.Location // in which schedules and pages count; its name is an IANA name such as Europe/Rome
 	Language string         // of the panel's face, such as en or pt-BR
 }

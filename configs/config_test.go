@@ -132,6 +132,7 @@ hardware = "board"
 data = "/var/lib/doorpanel"
 [site]
 name = "Via Roma 12"
+panel = "Stairs A"
 timezone = "Europe/Rome"
 language = "it"
 [web]
@@ -220,6 +221,7 @@ max_size = "1GiB"
 		got, want any
 	}{
 		{"keys_dir", c.KeysDir, "/var/lib/doorpanel/keys"},
+		{"panel", c.Site.Panel, "Stairs A"},
 		{"zone", c.Site.TimeZone.String(), "Europe/Rome"},
 		{"page", c.Web.Listen.String(), "[::]:443"},
 		{"hosts", c.Web.Hosts, []string{"panel.example.org"}},
@@ -430,6 +432,7 @@ direction = "through"
 		{"journal", "[journal]\nmax_size = \"256 MB\"", []string{"2:12: journal.max_size = \"256 MB\": not a size; write it as \"256MiB\""}},
 		{"journal too large", "[journal]\nmax_size = \"65GiB\"", []string{"2:12: journal.max_size = \"65GiB\": out of range; write \"1MiB\" to \"64GiB\""}},
 		{"control character", "[site]\nname = \"a\\u0007\"", []string{"2:8: site.name = \"a\\a\": has a control character in it; write one line of text"}},
+		{"panel's name", "[site]\npanel = \"" + strings.Repeat("é", 21) + "\"", []string{"2:9: site.panel = \"" + strings.Repeat("é", 21) + "\": 42 bytes; write a name of at most 40 bytes, such as \"Stairs A\""}},
 		{"language", "[site]\nlanguage = \"English\"", []string{"2:12: site.language = \"English\": not a language; write it as \"en\" or \"pt-BR\""}},
 		{"local time", "[site]\ntimezone = \"Local\"", []string{"2:12: site.timezone = \"Local\": unknown time zone"}},
 		{"secret in an unknown key", "[uplink]\npasswrd = \"hunter2\"", []string{"2:1: uplink.passwrd: unknown key; did you mean password?"}},

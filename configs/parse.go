@@ -108,11 +108,19 @@ func (r *reading) name(s *section, seen map[string]place, kind string) string {
 	return name
 }
 
+// maxPanelName keeps a panel's name, in bytes, short enough for its identity's QR code and another panel's display.
+const maxPanelName = 40
+
 var languagePattern = regexp.MustCompile(`^[a-z]{2,3}(-[A-Z]{2})?$`)
 
 func (r *reading) site(s *section) {
 	c := &r.config.Site
 	c.Name, _ = s.text("name", "Home")
+	own, at := s.text("panel", "")
+	if c.Panel = own; len(own) > maxPanelName {
+		at.report(fmt.Sprintf("%d bytes", len(own)), fmt.Sprintf("write a name of at most %d bytes, such as \"Stairs A\"", maxPanelName))
+		c.Panel = ""
+	}
 	c.TimeZone = time.UTC
 	zone, p := s.text("timezone", "UTC")
 	switch {
