@@ -80,7 +80,7 @@ type licensePort struct {
 	agent    *agent.Agent
 }
 
-func (p licensePort) Present(ctx context.Context, text, via, by string) (license.Verdict, error) {
+func (p licensePort) Present(ctx context.Context, text, _, via, by string) (license.Verdict, error) {
 	v, err := p.licenses.Present(ctx, text, via, by, p.agent.Do)
 	return v, storeError(err)
 }

@@ -515,7 +515,7 @@ func (h *house) presentScans(ctx context.Context, scans <-chan scan) {
 				h.agent.Post(panel.CodeRejected{Reader: s.reader, Why: "not_ours"})
 				continue
 			}
-			if _, err := port.Present(ctx, s.text, "scanner", ""); err != nil && ctx.Err() == nil {
+			if _, err := port.Present(ctx, s.text, "", "scanner", ""); err != nil && ctx.Err() == nil {
 				h.log.Error("cannot take scanned code", "reader", s.reader, "cause", err)
 				h.agent.Post(panel.CodeRejected{Reader: s.reader, Why: "cannot_store"})
 			}

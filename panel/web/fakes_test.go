@@ -132,7 +132,7 @@ func (h *house) Doors() []DoorView {
 	return []DoorView{{Name: "front", Safe: "fail-secure", Strike: "secured", Contact: "closed"}}
 }
 
-func (h *house) Present(_ context.Context, text, via, by string) (license.Verdict, error) {
+func (h *house) Present(_ context.Context, text, _, via, by string) (license.Verdict, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.fail != nil {

@@ -71,7 +71,7 @@ func (s *Server) postLicense(w http.ResponseWriter, r *http.Request, c caller) e
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), openTime)
 	defer cancel()
-	verdict, err := s.o.Licenses.Present(ctx, text, c.Via, c.User)
+	verdict, err := s.o.Licenses.Present(ctx, text, "", c.Via, c.User)
 	if err != nil {
 		return err
 	}

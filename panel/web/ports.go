@@ -44,27 +44,124 @@ type DoorView struct {
 // Licenses activates licenses and tells what they give.
 type Licenses interface {
 	// Present examines what was shown and, when it is good, stores it before it returns. A refusal is a Verdict, not an
-	// error; err says that no decision could be made or kept.
-	Present(ctx context.Context, text, via, by string) (license.Verdict, error)
+	// error; err says that no decision could be made or kept. account is for whom, where a license asks that; empty:
+	// nobody yet.
+	Present(ctx context.Context, text, account, via, by string) (license.Verdict, error)
 	// Entitlements is what the stored licenses give at this moment.
 	Entitlements() license.Entitlements
 	// Held lists the stored licenses, newest activation first.
 	Held() []LicenseView
 }
 
-// LicenseView is one stored license. Secrets of a license do not exist: whoever may see the page may see all of it.
+// LicenseView is one stored license, or one share of another panel's license. Secrets of a license do not exist: whoever
+// may see the page may see all of it.
 type LicenseView struct {
 	ID        string         `json:"id"`
-	Label     string         `json:"label,omitempty"` // what the issuer printed on it
-	Grants    map[string]int `json:"grants"`
-	Scope     string         `json:"scope"`  // panel, account, site, group
-	Status    string         `json:"status"` // the words of license.Entitlements
-	Message   string         `json:"message,omitempty"`
-	Activated time.Time      `json:"activated"`
-	From      time.Time      `json:"from,omitzero"`
-	Until     time.Time      `json:"until,omitzero"`
-	Issuer    string         `json:"issuer"` // key id
-	Root      string         `json:"root"`   // key id of the root that stands behind it
+	Label     string         `json:"label,omitempty"`      // what the issuer printed on it
+	ShortCode string         `json:"short_code,omitempty"` // the typed code beside the QR code
+	Grants    map[string]int `json:"grants"`               // what can be used of it here
+	Sold      map[string]int `json:"sold,omitempty"`       // what the license says, where that is more
+	Given     []GivenAway    `json:"given,omitempty"`      // by panel, in the order of their ids
+	GivenBy   string         `json:"given_by,omitempty"`   // id of the panel whose license this is a share of
+	GiverName string         `json:"giver_name,omitempty"`
+	// Pools are the counted features of which some can be given to another panel, or back to GivenBy.
+	Pools     []string  `json:"pools,omitempty"`
+	Scope     string    `json:"scope"`             // panel, account, site, group
+	Account   string    `json:"account,omitempty"` // whom an account's license was associated with; empty: nobody yet
+	Status    string    `json:"status"`            // the words of license.Entitlements
+	Message   string    `json:"message,omitempty"`
+	Activated time.Time `json:"activated"`
+	From      time.Time `json:"from,omitzero"`
+	Until     time.Time `json:"until,omitzero"`
+	// UndoUntil is when the activation becomes final; zero: it is, or a part of the license is given away.
+	UndoUntil time.Time `json:"undo_until,omitzero"`
+	Issuer    string    `json:"issuer"` // key id
+	Root      string    `json:"root"`   // key id of the root that stands behind it
+}
+
+// GivenAway is what another panel has of a license.
+type GivenAway struct {
+	Panel   string `json:"panel"` // its id
+	Name    string `json:"name,omitempty"`
+	Feature string `json:"feature"`
+	Count   int    `json:"count"`
+}
+
+// Pools shares counted features out among panels. An id that names no license, or a beginning that names several, is
+// ErrNotFound; every other refusal is an answer.
+type Pools interface {
+	// Give deducts durably before it answers with the code for the other panel.
+	Give(ctx context.Context, o PoolOrder, by, via string) (PoolAnswer, error)
+	// GiveBack returns a part of a share to the panel it came from.
+	GiveBack(ctx context.Context, o PoolOrder, by, via string) (PoolAnswer, error)
+	// Codes are the newest code for each panel, to be shown again; newest first.
+	Codes() []PoolCode
+	// Peers are the panels whose identity was shown to this one, by name.
+	Peers() []Peer
+}
+
+// PoolOrder asks to move a part of a license, or all of it (Undo).
+type PoolOrder struct {
+	License string // its id
+	Feature string
+	To      string // the identity of the receiving panel (DI1:…) or the id of a known one; not used to give back
+	Count   int    // how many more are to be given, or given back
+	// Preview changes nothing: it tells what would happen.
+	Preview bool
+	// Confirmed are the numbers of the buttons that may stop. When others would stop too, nothing is done and the Result
+	// is Unconfirmed: what stops is named before it stops.
+	Confirmed []int
+}
+
+// Unconfirmed is the result of an order that would stop call buttons nobody was asked about.
+const Unconfirmed license.Result = "unconfirmed"
+
+// PoolAnswer is what came of a PoolOrder, or would come of it. Result is license.Activated when it was done or can be.
+type PoolAnswer struct {
+	Result  license.Result
+	Title   string
+	Message string
+	// Before and After are how many of the feature can be used here; for buttons the free one is included.
+	Before, After int
+	Stops         []StoppingButton // by number
+	Code          string           // what the other panel must be shown; empty in a preview
+	Panel, Name   string           // the other panel, when there is one
+}
+
+// StoppingButton is a call button that would not call any more.
+type StoppingButton struct {
+	Number int    `json:"number"`
+	Label  string `json:"label"`
+}
+
+// PoolCode is a code that was made for another panel and may be shown to it again at any time: nothing is counted twice.
+type PoolCode struct {
+	Kind    string    `json:"kind"` // slice, return or release
+	Text    string    `json:"code"`
+	License string    `json:"license"`
+	Label   string    `json:"label,omitempty"`
+	Panel   string    `json:"panel,omitempty"` // whom it is for; empty: the panel that is to have a released license
+	Name    string    `json:"name,omitempty"`
+	Feature string    `json:"feature,omitempty"`
+	Count   int       `json:"count,omitempty"` // in all
+	At      time.Time `json:"at"`
+}
+
+// Peer is another panel whose identity is known here.
+type Peer struct {
+	Panel string `json:"panel"` // its id
+	Name  string `json:"name"`
+}
+
+// Bindings ties licenses to this panel and to accounts.
+type Bindings interface {
+	// Undo gives an activation up, within seven days; of the order License, Preview and Confirmed count. The answer's Code
+	// lets another panel activate the license.
+	Undo(ctx context.Context, o PoolOrder, by, via string) (PoolAnswer, error)
+	// Assign says for whom an account's license is.
+	Assign(ctx context.Context, licenseID, account, by, via string) (license.Verdict, error)
+	// Identity is this panel's signed identity (DI1:…), to be shown to the panel that is to give it something.
+	Identity() string
 }
 
 // People keeps the persons whom credentials belong to.

@@ -24,6 +24,8 @@ import (
 type Options struct {
 	Doors       Doors
 	Licenses    Licenses
+	Pools       Pools    // nil: nothing is shared out
+	Bindings    Bindings // nil: activations are final
 	People      People
 	Credentials Credentials
 	Schedules   Schedules
