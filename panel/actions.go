@@ -73,6 +73,8 @@ const (
 	ToneAnswer  Tone = "answered"
 	ToneEnded   Tone = "call-ended"
 	ToneAlarm   Tone = "alarm"
+	ToneWarning Tone = "warning" // the alarm follows unless somebody closes the door
+	ToneLocked  Tone = "locked"
 	ToneLicense Tone = "license-accepted"
 )
 

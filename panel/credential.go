@@ -50,7 +50,7 @@ func (s *step) present(e CredentialPresented) {
 			s.p.guess.wrong = 0
 			remember = append(remember, s.p.guess.memory(s.now))
 		}
-		s.grant(pending{door: i, entry: entry}, remember...)
+		s.grant(pending{door: i, entry: entry, urgent: f.Emergency}, remember...)
 	case kind == access.Code && why == access.Unknown:
 		s.wrongCode(i, entry)
 	default:
@@ -120,6 +120,10 @@ func (s *step) reason(why access.Why) string {
 		return w.CannotRecord
 	case access.CannotLookUp:
 		return w.CannotLookUp
+	case lockedDown:
+		return w.Lockdown
+	case interlocked:
+		return w.OtherDoorFirst
 	case access.Blocked:
 		left := (s.p.guess.until - s.now.Mono + time.Second - 1) / time.Second
 		return fmt.Sprintf(w.Wait, int(max(left, 1)))

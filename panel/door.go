@@ -7,9 +7,13 @@ import (
 	"github.com/doorpanel/doorpanel/panel/access"
 )
 
-// grant writes the intent down and waits for it; open follows.
+// grant writes the intent down and waits for it; open follows, unless the door itself has a reason against it.
 func (s *step) grant(w pending, remember ...Memory) {
 	p := s.p
+	if why := s.doorRefuses(w.door, w.urgent); why != "" {
+		s.turnDown(w, why, remember...)
+		return
+	}
 	p.tickets++
 	w.ticket, w.grant = p.tickets, true
 	w.deadline = s.now.Mono + recordWait
@@ -60,25 +64,36 @@ func (s *step) overdue(w pending) {
 }
 
 // open releases a door for its time: the strike first, then sound and light, then the outcome.
+// What has happened at the doors since the decision counts.
 func (s *step) open(w pending, detail string) {
 	d := &s.p.doors[w.door]
-	s.release(w.door)
-	s.tell(Green, ToneGranted, s.p.rules.Words.ComeIn)
-	s.record(Entry{Kind: StrikeOn, Door: d.rules.Name, Why: w.entry.Why, Call: w.call, Detail: detail})
-	if w.call != "" {
-		d.hangUp = w.call
+	if why := s.doorRefuses(w.door, w.urgent); why != "" {
+		s.turnDown(w, why)
+		return
+	}
+	if d.rules.Toggle && d.rules.Interlock == "" {
+		s.toggle(w)
+		s.hangUpAfter(w.call)
+	} else {
+		s.release(w.door)
+		s.tell(Green, ToneGranted, s.p.rules.Words.ComeIn)
+		s.record(Entry{Kind: StrikeOn, Door: d.rules.Name, Why: w.entry.Why, Call: w.call, Detail: detail}, s.firstOfDay(w)...)
+		if w.call != "" {
+			d.hangUp = w.call
+		}
 	}
 	if w.request != "" {
 		s.do(Answer{Request: w.request, Granted: true, Why: w.entry.Why})
 	}
 }
 
+// release begins a pulse. A door that stands open goes on standing open, and the pulse counts when that is over.
 func (s *step) release(i int) {
 	d := &s.p.doors[i]
 	d.on, d.everOn = true, true
 	d.until = s.now.Mono + d.rules.Pulse
 	length := d.rules.Pulse
-	if s.p.fire {
+	if s.p.standing(d) != "" {
 		length = 0
 	}
 	s.do(SetStrike{Door: d.rules.Name, On: true, For: length})
@@ -86,15 +101,18 @@ func (s *step) release(i int) {
 
 func (s *step) pulseOver(i int) {
 	d := &s.p.doors[i]
-	d.until = 0
-	if !s.p.fire {
+	d.until, d.byExit = 0, false
+	if s.p.standing(d) == "" {
 		s.secure(i)
 	}
-	if d.hangUp != "" {
-		if s.p.call.id == d.hangUp && s.p.call.state == answered {
-			s.hangUp()
-		}
-		d.hangUp = ""
+	s.hangUpAfter(d.hangUp)
+	d.hangUp = ""
+}
+
+// hangUpAfter ends the call that opened a door.
+func (s *step) hangUpAfter(call string) {
+	if call != "" && s.p.call.id == call && s.p.call.state == answered {
+		s.hangUp()
 	}
 }
 
@@ -112,6 +130,7 @@ func (s *step) exit(e ExitRequested) {
 		return
 	}
 	s.release(i)
+	s.p.doors[i].byExit = true
 	s.tell(Green, ToneGranted, s.p.rules.Words.Exit)
 	s.record(Entry{Kind: ExitOpened, Door: e.Door})
 }
@@ -122,13 +141,23 @@ func (s *step) fireAlarm() {
 	}
 	s.p.fire = true
 	for i := range s.p.doors {
-		d := &s.p.doors[i]
-		d.on, d.everOn, d.heldAt = true, true, 0
-		s.do(SetStrike{Door: d.rules.Name, On: true})
+		if s.p.doors[i].rules.Fire != FireIgnores {
+			s.stand(i)
+		}
 	}
 	s.p.clearAt = 0
-	s.do(Signal{Light: Amber, Tone: ToneAlarm, Text: s.p.rules.Words.Fire})
+	s.do(Signal{Light: Amber, Tone: ToneAlarm, Text: s.fireText()})
 	s.record(Entry{Kind: FireOn})
+}
+
+// fireText says that the doors are open only where all of them are.
+func (s *step) fireText() string {
+	for i := range s.p.doors {
+		if s.p.doors[i].rules.Fire == FireIgnores {
+			return s.p.rules.Words.FireOnly
+		}
+	}
+	return s.p.rules.Words.Fire
 }
 
 func (s *step) tampered() {
@@ -140,6 +169,9 @@ func (s *step) tampered() {
 	if s.p.rules.TamperBlock > 0 {
 		s.p.tamperUntil = s.now.Mono + s.p.rules.TamperBlock
 		remember = append(remember, tamperMemory(s.now, s.p.rules.TamperBlock))
+		for i := range s.p.doors {
+			s.letGo(i)
+		}
 	}
 	s.tell(Amber, ToneAlarm, s.p.rules.Words.Tamper)
 	s.record(Entry{Kind: TamperOn}, remember...)
@@ -153,13 +185,9 @@ func (s *step) cleared(e Cleared) {
 		}
 		s.p.fire = false
 		for i := range s.p.doors {
-			if s.p.doors[i].until == 0 {
-				s.secure(i)
-			} else {
-				d := &s.p.doors[i]
-				s.do(SetStrike{Door: d.rules.Name, On: true, For: d.until - s.now.Mono})
+			if s.p.doors[i].rules.Fire != FireIgnores {
+				s.unstand(i)
 			}
-			s.watchHeld(i)
 		}
 		s.record(Entry{Kind: FireOff})
 		s.afterMessage()
@@ -192,11 +220,24 @@ func (s *step) doorOpened(e DoorOpened) {
 	s.record(Entry{Kind: DoorForced, Door: e.Door})
 }
 
-// watchHeld begins to count how long an open door stands open. While fire holds the doors nobody is told to close them.
+// watchHeld begins to count how long an open door stands open. While a door stands unlocked nobody is told to close it.
 func (s *step) watchHeld(i int) {
-	if d := &s.p.doors[i]; d.open && !d.held && d.rules.HeldAfter > 0 && !s.p.fire {
-		d.heldAt = s.now.Mono + d.rules.HeldAfter
+	d := &s.p.doors[i]
+	if !d.open || d.held || d.rules.HeldAfter <= 0 || s.p.standing(d) != "" {
+		return
 	}
+	d.heldAt = s.now.Mono + d.rules.HeldAfter
+	if w := d.rules.HeldWarning; w > 0 && w < d.rules.HeldAfter {
+		d.warnAt = d.heldAt - w
+	}
+}
+
+// heldSoon warns those in the door before the alarm.
+func (s *step) heldSoon(i int) {
+	d := &s.p.doors[i]
+	d.warnAt = 0
+	s.tell(Amber, ToneWarning, s.p.rules.Words.HeldSoon)
+	s.record(Entry{Kind: DoorHeldSoon, Door: d.rules.Name, Detail: fmt.Sprintf("an alarm follows in %v", d.rules.HeldWarning)})
 }
 
 func (s *step) doorClosed(e DoorClosed) {
@@ -210,7 +251,7 @@ func (s *step) doorClosed(e DoorClosed) {
 		kind = DoorHeldOver
 	}
 	alarmed := d.held || d.forced
-	d.open, d.held, d.forced, d.heldAt = false, false, false, 0
+	d.open, d.held, d.forced, d.warnAt, d.heldAt = false, false, false, 0, 0
 	s.record(Entry{Kind: kind, Door: e.Door})
 	if alarmed && s.p.call.state == noCall {
 		s.idle()

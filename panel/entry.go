@@ -35,7 +35,13 @@ const (
 	DoorClose    Kind = "door.closed"
 	DoorForced   Kind = "door.forced"
 	DoorHeld     Kind = "door.held"
+	DoorHeldSoon Kind = "door.held_warning" // those in the door are asked to close it
 	DoorHeldOver Kind = "door.held_over"
+	HoldOn       Kind = "door.stands_open" // by its schedule
+	HoldOff      Kind = "door.stands_open_over"
+
+	LockdownOn  Kind = "lockdown.on"
+	LockdownOff Kind = "lockdown.off"
 
 	FireOn      Kind = "fire.on"
 	FireOff     Kind = "fire.off"

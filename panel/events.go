@@ -34,6 +34,7 @@ type Facts struct {
 	Profile    access.Profile
 	HasProfile bool
 	Person     string // the person's name, for the journal
+	Emergency  bool   // opens also during a lockdown
 	Failed     bool   // the store did not answer
 }
 
@@ -115,6 +116,25 @@ type (
 		Via     string // web, cli, command
 		Order   *Order // set exactly when it came from upstream
 	}
+	// LockdownRequested begins a lockdown or ends it: from the panel's own pages, or by a signed command.
+	LockdownRequested struct {
+		Request string // names the Answer
+		On      bool
+		Who     string
+		Via     string // web, cli, command
+		Order   *Order // set exactly when it came from upstream
+	}
+	// ScheduleChanged brings the schedule by which a door stands open. A door that never had one is not held open.
+	ScheduleChanged struct {
+		Door    string
+		Profile access.Profile
+		Known   bool // false: the schedule is gone, and the door is locked
+	}
+	// StrikeReadBack is what a strike does by its feedback, whatever it was told.
+	StrikeReadBack struct {
+		Door string
+		On   bool
+	}
 	// Recorded says that what Ticket stands for is durable in the journal, or that it could not be made so.
 	Recorded struct {
 		Ticket uint64
@@ -177,6 +197,9 @@ func (CallFailed) event()          {}
 func (CallEnded) event()           {}
 func (DigitPressed) event()        {}
 func (OpenRequested) event()       {}
+func (LockdownRequested) event()   {}
+func (ScheduleChanged) event()     {}
+func (StrikeReadBack) event()      {}
 func (Recorded) event()            {}
 func (EntitlementsChanged) event() {}
 func (AccountChanged) event()      {}

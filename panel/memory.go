@@ -13,6 +13,9 @@ const (
 	guessKey  = "guess"
 	tamperKey = "tamper"
 	orderKey  = "order/"
+
+	lockdownKey = "lockdown"
+	holdKey     = "hold/" // and the door
 )
 
 // memory is the guess budget as it is written down: wrong tries, and until when codes are refused.
@@ -68,6 +71,10 @@ func (p *Panel) restore(m Memory, now Now) {
 		}
 	case strings.HasPrefix(m.Key, orderKey):
 		p.remember(m)
+	case m.Key == lockdownKey:
+		p.lockdown = m.Value != ""
+	case strings.HasPrefix(m.Key, holdKey):
+		p.rememberHold(strings.TrimPrefix(m.Key, holdKey), m.Value)
 	}
 }
 

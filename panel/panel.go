@@ -22,7 +22,9 @@ type Panel struct {
 	fire         bool
 	tamper       bool
 	tamperUntil  time.Duration
-	orders       []Memory // highest number used, by signer
+	lockdown     bool
+	holdLook     time.Duration // when the schedules of the doors are looked at again; 0: none has one
+	orders       []Memory      // highest number used, by signer
 	accountsOn   bool
 	setupCode    string
 	clearAt      time.Duration // when the display goes idle again; 0: it is, or a call holds it
@@ -35,10 +37,15 @@ type door struct {
 	securedAt time.Duration // when the strike was last secured; meaningful once everOn
 	everOn    bool
 	open      bool // by its contact
+	warnAt    time.Duration
 	heldAt    time.Duration
 	held      bool
 	forced    bool
-	hangUp    string // the call that is over once this door is secured again
+	hangUp    string        // the call that is over once this door is secured again
+	byExit    bool          // the pulse that runs serves somebody on the way out
+	toggled   time.Duration // until when it stands open by a grant; 0: it does not
+	hold      hold
+	readBack  readBack
 }
 
 type callState int
@@ -64,6 +71,7 @@ type pending struct {
 	deadline time.Duration
 	once     bool // opens only when durable
 	grant    bool // otherwise a refusal, told only once the wrong try cannot be forgotten
+	urgent   bool // opens during a lockdown too
 	door     int
 	why      access.Why // of a refusal
 	entry    Entry
@@ -79,6 +87,7 @@ func New(rules Rules, entitlements license.Entitlements, memory []Memory, now No
 	p := &Panel{rules: rules, entitlements: entitlements}
 	for _, d := range rules.Doors {
 		d.Pulse = positive(d.Pulse, defaultPulse) // without an end a release would be for good
+		d.ToggleFor = positive(d.ToggleFor, defaultToggle)
 		p.doors = append(p.doors, door{rules: d})
 	}
 	for _, m := range memory {
@@ -108,12 +117,16 @@ func (p *Panel) Next() time.Duration {
 	at(p.call.until)
 	at(p.guess.until)
 	at(p.tamperUntil)
+	at(p.holdLook)
 	for _, w := range p.pending {
 		at(w.deadline)
 	}
 	for i := range p.doors {
 		at(p.doors[i].until)
+		at(p.doors[i].warnAt)
 		at(p.doors[i].heldAt)
+		at(p.doors[i].toggled)
+		at(p.doors[i].readBack.faultAt)
 	}
 	return next
 }
@@ -121,15 +134,22 @@ func (p *Panel) Next() time.Duration {
 // Step makes the machine take note of one event and returns what is to be done, in order. It never waits.
 func (p *Panel) Step(now Now, event Event) []Action {
 	s := step{p: p, now: now}
+	s.take(event)
+	s.settle()
+	return s.actions
+}
+
+func (s *step) take(event Event) {
+	p, now := s.p, s.now
 	switch e := event.(type) {
 	case ExitRequested:
 		s.exit(e)
 		s.due()
-		return s.actions
+		return
 	case FireAlarm:
 		s.fireAlarm()
 		s.due()
-		return s.actions
+		return
 	}
 	s.due()
 	switch e := event.(type) {
@@ -143,6 +163,12 @@ func (p *Panel) Step(now Now, event Event) []Action {
 		s.present(e)
 	case OpenRequested:
 		s.openRequested(e)
+	case LockdownRequested:
+		s.lockdownRequested(e)
+	case ScheduleChanged:
+		s.scheduleChanged(e)
+	case StrikeReadBack:
+		s.strikeReadBack(e)
 	case DigitPressed:
 		s.digit(e)
 	case CallRinging:
@@ -182,7 +208,6 @@ func (p *Panel) Step(now Now, event Event) []Action {
 		s.record(e.Entry)
 	case Tick:
 	}
-	return s.actions
 }
 
 // step collects the actions of one step.
@@ -216,7 +241,9 @@ func (s *step) idle() {
 	}
 	switch {
 	case s.p.fire:
-		signal = Signal{Light: Amber, Text: s.p.rules.Words.Fire}
+		signal = Signal{Light: Amber, Text: s.fireText()}
+	case s.p.lockdown:
+		signal = Signal{Light: Amber, Text: s.p.rules.Words.Lockdown}
 	case s.p.setupCode != "":
 		signal.Clear, signal.Text = false, fmt.Sprintf(s.p.rules.Words.SetupCode, s.p.setupCode)
 	}
@@ -240,8 +267,18 @@ func (s *step) due() {
 		i++
 	}
 	for i := range p.doors {
-		if d := &p.doors[i]; d.heldAt > 0 && d.heldAt <= now {
+		d := &p.doors[i]
+		if d.toggled > 0 && d.toggled <= now {
+			s.toggleOver(i)
+		}
+		if d.warnAt > 0 && d.warnAt <= now {
+			s.heldSoon(i)
+		}
+		if d.heldAt > 0 && d.heldAt <= now {
 			s.heldOpen(i)
+		}
+		if d.readBack.faultAt > 0 && d.readBack.faultAt <= now {
+			s.strikeStrays(i)
 		}
 	}
 	if p.guess.until > 0 && p.guess.until <= now {
@@ -258,6 +295,12 @@ func (s *step) due() {
 	if p.clearAt > 0 && p.clearAt <= now {
 		s.afterMessage()
 	}
+}
+
+// settle brings in line what may have changed with any event.
+func (s *step) settle() {
+	s.followSchedules()
+	s.compare()
 }
 
 // refresh shows a change of what stands on the idle display, unless a message or a call covers it.

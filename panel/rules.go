@@ -23,7 +23,28 @@ type DoorRules struct {
 	Pulse     time.Duration // how long a grant releases it; 3 s unless positive
 	OpenDigit rune          // key of the called phone that opens it; 0: none does
 	HeldAfter time.Duration // open longer than this is held open; 0: never
+	// HeldWarning is how long before HeldAfter those who stand in the door are warned. 0, or not less than HeldAfter: they are not.
+	HeldWarning time.Duration
+	// Toggle makes a grant open the door until the next grant, for ToggleFor at most (12 h unless positive).
+	Toggle    bool
+	ToggleFor time.Duration
+	// HoldAfterGrant lets the door stand open by its schedule (ScheduleChanged) only after the first card or code of the day.
+	HoldAfterGrant bool
+	// Interlock names a group of doors of which one at a time is released, as in a mantrap; empty: it stands alone. A door of
+	// a group is never toggled and never stands open by a schedule. Exit and fire do not ask the group.
+	Interlock string
+	// Fire is what the fire input does to this door. Anything but FireIgnores releases it.
+	Fire FireReaction
 }
+
+// FireReaction is what becomes of a door during a fire alarm.
+type FireReaction string
+
+// The reactions to a fire alarm.
+const (
+	FireReleases FireReaction = "release"
+	FireIgnores  FireReaction = "ignore" // such as a door that keeps smoke out of the stairs; its exit button opens it
+)
 
 // Reader says which door a card reader or keypad stands at.
 type Reader struct{ Name, Door string }
@@ -48,8 +69,11 @@ const (
 	openAfterStrike = 2 * time.Second
 	// endingFor is how long the telephone may take to confirm a hang-up.
 	endingFor = 5 * time.Second
+	// readBackFor is how long a strike may read otherwise than it was set before that is a fault.
+	readBackFor = 300 * time.Millisecond
 	// What stands in for durations that were not set.
-	defaultPulse = 3 * time.Second
-	defaultRing  = time.Minute
-	defaultTalk  = 5 * time.Minute
+	defaultPulse  = 3 * time.Second
+	defaultRing   = time.Minute
+	defaultTalk   = 5 * time.Minute
+	defaultToggle = 12 * time.Hour
 )

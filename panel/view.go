@@ -7,6 +7,7 @@ type View struct {
 	Doors        []DoorView
 	Call         CallView
 	Fire, Tamper bool
+	Lockdown     bool
 	CodesBlocked time.Duration // how long codes are still refused; 0: they are not
 	Setup        string
 }
@@ -18,6 +19,8 @@ type DoorView struct {
 	Left         time.Duration // of the pulse that runs; 0: none does
 	Open         bool
 	Held, Forced bool
+	Stands       Standing
+	Stray        bool // its strike does not do what it was told
 }
 
 // CallView is the call that is going on; the zero value says none is.
@@ -29,11 +32,12 @@ type CallView struct {
 
 // View describes the machine at this moment.
 func (p *Panel) View(now Now) View {
-	v := View{Fire: p.fire, Tamper: p.tamper, CodesBlocked: max(p.guess.until-now.Mono, 0), Setup: p.setupCode}
+	v := View{Fire: p.fire, Tamper: p.tamper, Lockdown: p.lockdown, CodesBlocked: max(p.guess.until-now.Mono, 0), Setup: p.setupCode}
 	for i := range p.doors {
 		d := &p.doors[i]
 		v.Doors = append(v.Doors, DoorView{
 			Name: d.rules.Name, Released: d.on, Left: max(d.until-now.Mono, 0), Open: d.open, Held: d.held, Forced: d.forced,
+			Stands: p.standing(d), Stray: d.readBack.stray,
 		})
 	}
 	if p.call.state != noCall {

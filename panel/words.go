@@ -8,6 +8,7 @@ type Words struct {
 	Unknown, Revoked, OtherDoor, NotYetValid, Expired, OutsideHours string
 	ClockUnknown, NotLicensed, Tampered, CannotRecord, CannotLookUp string
 	NotOurCode, NoCodeSeen, StrikeDead                              string
+	HeldSoon, StaysOpen, Locked, OtherDoorFirst, Lockdown, FireOnly string
 }
 
 // WordsIn returns the words of a language (ISO 639-1), English where it is not known.
@@ -24,6 +25,8 @@ func WordsIn(language string) Words {
 			NotYetValid: "Non ancora valido", Expired: "Scaduto", OutsideHours: "Non a quest'ora", ClockUnknown: "L'ora non è nota. Riprovare più tardi",
 			NotLicensed: "Il controllo accessi non è attivo", Tampered: "Bloccato dopo una manomissione", CannotRecord: "Impossibile registrare. Riprovare", CannotLookUp: "Impossibile verificare. Riprovare",
 			NotOurCode: "Questo non è uno dei nostri codici", NoCodeSeen: "Nessun codice visto. Tenerlo fermo", StrikeDead: "La porta non risponde",
+			HeldSoon: "La porta è ancora aperta", StaysOpen: "La porta resta aperta", Locked: "Porta bloccata", OtherDoorFirst: "Chiudere prima l'altra porta",
+			Lockdown: "Chiusura di emergenza: ingresso vietato", FireOnly: "Allarme incendio",
 		}
 	case "de":
 		return Words{
@@ -36,6 +39,8 @@ func WordsIn(language string) Words {
 			NotYetValid: "Noch nicht gültig", Expired: "Abgelaufen", OutsideHours: "Nicht zu dieser Zeit", ClockUnknown: "Uhrzeit unbekannt. Später versuchen",
 			NotLicensed: "Zutrittskontrolle ist nicht aktiv", Tampered: "Nach Sabotage gesperrt", CannotRecord: "Kann nicht aufzeichnen. Bitte erneut", CannotLookUp: "Kann nicht prüfen. Bitte erneut",
 			NotOurCode: "Das ist keiner unserer Codes", NoCodeSeen: "Kein Code erkannt. Bitte ruhig halten", StrikeDead: "Die Tür antwortet nicht",
+			HeldSoon: "Die Tür steht noch offen", StaysOpen: "Die Tür bleibt offen", Locked: "Tür verriegelt", OtherDoorFirst: "Bitte zuerst die andere Tür schließen",
+			Lockdown: "Notverriegelung: kein Zutritt", FireOnly: "Feueralarm",
 		}
 	}
 	return Words{
@@ -48,5 +53,7 @@ func WordsIn(language string) Words {
 		NotYetValid: "Not valid yet", Expired: "Expired", OutsideHours: "Not at this hour", ClockUnknown: "The time is not known. Try later",
 		NotLicensed: "Access control is not active", Tampered: "Blocked after tampering", CannotRecord: "Cannot record. Please try again", CannotLookUp: "Cannot look this up. Please try again",
 		NotOurCode: "This is not one of our codes", NoCodeSeen: "No code seen. Hold it still", StrikeDead: "The door does not answer",
+		HeldSoon: "The door is still open", StaysOpen: "The door stays open", Locked: "Door locked", OtherDoorFirst: "Please close the other door first",
+		Lockdown: "Lockdown: no entry", FireOnly: "Fire alarm",
 	}
 }
