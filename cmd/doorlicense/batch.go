@@ -132,7 +132,7 @@ type batchResult struct {
 
 // issueBatch signs what of an order is not yet in the file. It can be stopped at any time and run again with the same order: what is in
 // the file stays, whatever else was drawn was never shown to anybody.
-func (d desk) issueBatch(ctx context.Context, path string, o order, key signingKey, now time.Time) (result batchResult, err error) {
+func (d desk) issueBatch(ctx context.Context, path string, o order, key signingKey, standing standing, now time.Time) (result batchResult, err error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -144,7 +144,7 @@ func (d desk) issueBatch(ctx context.Context, path string, o order, key signingK
 		return result, fmt.Errorf("cannot write batch %s: another run is at it (%w); wait for its end", path, err)
 	}
 	seen := drawn{map[license.TokenID]bool{}, map[license.ShortCode]bool{}}
-	b, err := d.openBatch(file, o, key, now, seen)
+	b, err := d.openBatch(file, o, key, standing, now, seen)
 	if err != nil {
 		return result, fmt.Errorf("cannot go on with batch %s: %w", path, err)
 	}
@@ -194,7 +194,7 @@ func (d desk) issueBatch(ctx context.Context, path string, o order, key signingK
 
 // openBatch reads what is there, checks that it is this order under this key, cuts off a line without its end, and leaves the file at its end.
 // A new file gets its first line.
-func (d desk) openBatch(file *os.File, o order, key signingKey, now time.Time, seen drawn) (batch, error) {
+func (d desk) openBatch(file *os.File, o order, key signingKey, standing standing, now time.Time, seen drawn) (batch, error) {
 	ring, err := ringUnder(key.pub)
 	if err != nil {
 		return batch{}, err
@@ -206,7 +206,7 @@ func (d desk) openBatch(file *os.File, o order, key signingKey, now time.Time, s
 		case header.Order != o.hash || header.Count != len(o.tokens):
 			return errors.New("it was begun with another order; repeat that one exactly, or name another file")
 		}
-		return nil
+		return standing.checkAll(o.tokens, header.IssuedAt)
 	}, func(line batchLine) error {
 		token, err := line.open(ring)
 		if err != nil {
@@ -221,6 +221,9 @@ func (d desk) openBatch(file *os.File, o order, key signingKey, now time.Time, s
 		return b, err
 	}
 	if b.size == 0 {
+		if err := standing.checkAll(o.tokens, now); err != nil {
+			return b, err
+		}
 		b.batchHeader = batchHeader{1, envelope.KeyText(key.pub), now, len(o.tokens), o.hash}
 		raw, err := json.Marshal(b.batchHeader)
 		if err != nil {

@@ -66,7 +66,7 @@ func differ(t interface{ Errorf(string, ...any) }, lines []batchLine, count int)
 
 func TestAnOrderThatWasStoppedGoesOnWithoutDoubles(t *testing.T) {
 	v := newVendor(t)
-	root := v.must("keygen", "root")
+	root := v.must("keygen", "root", "--unencrypted")
 	order := []string{"issue", "--key", "root.key", "--grant", "buttons=1", "--count", "700", "--batch", "stock.jsonl"}
 	stopAfter(v, 300)
 	code, out, notes := v.run("", order...)
@@ -108,7 +108,7 @@ func TestAnOrderThatWasStoppedGoesOnWithoutDoubles(t *testing.T) {
 // TestACutAnywhereInABatchCostsNothing: a power cut leaves any part of the file; what is whole stays, the rest is drawn anew.
 func TestACutAnywhereInABatchCostsNothing(t *testing.T) {
 	v := newVendor(t)
-	v.must("keygen", "root")
+	v.must("keygen", "root", "--unencrypted")
 	order := []string{"issue", "--key", "root.key", "--grant", "buttons=1", "--count", "6", "--batch", "stock.jsonl"}
 	v.must(order...)
 	whole, err := os.ReadFile("stock.jsonl")
@@ -135,8 +135,8 @@ func TestACutAnywhereInABatchCostsNothing(t *testing.T) {
 
 func TestABatchIsNotMixedWithAnother(t *testing.T) {
 	v := newVendor(t)
-	v.must("keygen", "root")
-	v.must("keygen", "issuer")
+	v.must("keygen", "root", "--unencrypted")
+	v.must("keygen", "issuer", "--unencrypted")
 	v.must("issue", "--key", "root.key", "--grant", "buttons=1", "--count", "3", "--batch", "stock.jsonl")
 	whole, err := os.ReadFile("stock.jsonl")
 	if err != nil {
@@ -177,7 +177,7 @@ func TestABatchIsNotMixedWithAnother(t *testing.T) {
 
 func TestTwoRunsAtOneBatchDoNotMeet(t *testing.T) {
 	v := newVendor(t)
-	v.must("keygen", "root")
+	v.must("keygen", "root", "--unencrypted")
 	file, err := os.OpenFile("stock.jsonl", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +198,7 @@ func TestTwoRunsAtOneBatchDoNotMeet(t *testing.T) {
 
 func TestAnIDThatComesTwiceIsDrawnAgain(t *testing.T) {
 	v := newVendor(t)
-	v.must("keygen", "root")
+	v.must("keygen", "root", "--unencrypted")
 	n := byte(0)
 	v.random = readFunc(func(p []byte) (int, error) {
 		for i := range p {
@@ -214,7 +214,7 @@ func TestAnIDThatComesTwiceIsDrawnAgain(t *testing.T) {
 
 func TestATableIsOrderedLineByLine(t *testing.T) {
 	v := newVendor(t)
-	root := v.must("keygen", "root")
+	root := v.must("keygen", "root", "--unencrypted")
 	panel := envelope.Thumbprint{7}.String()
 	write(t, "flats.csv", "\ufeffLabel;Account;Grant;Count;Annual;Panel\r\n"+
 		"Interno 1, scala A;rossi;app_remote;;yes;\r\n"+
@@ -246,7 +246,7 @@ func TestATableIsOrderedLineByLine(t *testing.T) {
 
 func TestMistakesInATableAreToldAtOnceAndNothingIsIssued(t *testing.T) {
 	v := newVendor(t)
-	v.must("keygen", "root")
+	v.must("keygen", "root", "--unencrypted")
 	for _, c := range []struct {
 		table string
 		want  []string

@@ -14,8 +14,8 @@ func idOf(n byte) string { return license.TokenID{15: n}.String() }
 
 func TestAHistoryContinuesItselfListByList(t *testing.T) {
 	v := newVendor(t)
-	root := v.must("keygen", "root")
-	issuer := v.must("keygen", "issuer")
+	root := v.must("keygen", "root", "--unencrypted")
+	issuer := v.must("keygen", "issuer", "--unencrypted")
 	book := []string{"revoke", "--key", "root.key", "--history", "revoked.txt"}
 	first := v.must(append(book, "--license", idOf(1), "--license", idOf(2), "--since", "2026-01-01")...)
 	v.now = v.now.Add(-time.Hour) // a desk whose clock was set back: the number rises all the same
@@ -53,7 +53,7 @@ func TestAHistoryContinuesItselfListByList(t *testing.T) {
 
 func TestACutAnywhereInAHistoryCostsAtMostTheListNobodySaw(t *testing.T) {
 	v := newVendor(t)
-	v.must("keygen", "root")
+	v.must("keygen", "root", "--unencrypted")
 	book := []string{"revoke", "--key", "root.key", "--history", "revoked.txt", "--license"}
 	for n := range byte(3) {
 		v.must(append(book, idOf(n))...)
@@ -84,8 +84,8 @@ func TestACutAnywhereInAHistoryCostsAtMostTheListNobodySaw(t *testing.T) {
 
 func TestAHistoryThatIsNotOneIsLeftAlone(t *testing.T) {
 	v := newVendor(t)
-	root := v.must("keygen", "root")
-	v.must("keygen", "issuer", "--out", "other.key")
+	root := v.must("keygen", "root", "--unencrypted")
+	v.must("keygen", "issuer", "--out", "other.key", "--unencrypted")
 	book := []string{"revoke", "--key", "root.key", "--history", "revoked.txt", "--license"}
 	v.must(append(book, idOf(1))...)
 	v.must(append(book, idOf(2))...)
@@ -139,7 +139,7 @@ func TestAHistoryThatIsNotOneIsLeftAlone(t *testing.T) {
 
 func TestAWrongRevocationIsLiftedAndTheLicenseHoldsAgain(t *testing.T) {
 	v := newVendor(t)
-	root := v.must("keygen", "root")
+	root := v.must("keygen", "root", "--unencrypted")
 	var sold struct{ ID, Text string }
 	if err := json.Unmarshal([]byte(v.must("issue", "--key", "root.key", "--grant", "buttons=3", "--json")), &sold); err != nil {
 		t.Fatal(err)

@@ -194,31 +194,47 @@ func (f *finding) look(ring license.Keyring, raw []byte) {
 	}
 }
 
-func (f trustFlags) ring(d desk) (license.Keyring, error) {
+// namedRoots are the roots that --root names.
+func (f trustFlags) namedRoots() ([]ed25519.PublicKey, error) {
 	var roots []ed25519.PublicKey
 	for _, text := range f.roots {
 		root, err := envelope.ParseKey(text)
 		if err != nil {
-			return license.Keyring{}, usageError{err}
+			return nil, usageError{err}
 		}
 		roots = append(roots, root)
 	}
-	var delegations, revocations [][]byte
-	for _, named := range f.delegations {
-		raw, err := d.document(named, envelope.Delegation)
-		if err != nil {
-			return license.Keyring{}, err
-		}
-		delegations = append(delegations, raw)
+	return roots, nil
+}
+
+// papers are everything that the flags name, and the roots in the files as well.
+func (f trustFlags) papers(d desk) (papers, error) {
+	roots, err := f.namedRoots()
+	all := papers{roots: roots}
+	if err != nil {
+		return all, err
 	}
-	for _, named := range f.revocations {
-		raw, err := d.document(named, envelope.Revocation)
+	for _, named := range slices.Concat(f.delegations, f.revocations) {
+		p, err := d.readPapers(named)
 		if err != nil {
-			return license.Keyring{}, err
+			return all, err
 		}
-		revocations = append(revocations, raw)
+		all.add(p)
 	}
-	ring, problems := license.NewKeyring(roots, delegations, revocations)
+	return all, nil
+}
+
+// ring trusts the roots of --root alone, not those that a file names.
+func (f trustFlags) ring(d desk) (license.Keyring, error) {
+	roots, err := f.namedRoots()
+	if err != nil {
+		return license.Keyring{}, err
+	}
+	p, err := f.papers(d)
+	if err != nil {
+		return license.Keyring{}, err
+	}
+	ring, problems := license.NewKeyring(roots, p.delegations, p.revocations)
 	if len(problems) > 0 {
 		return ring, problems[0]
 	}

@@ -18,6 +18,7 @@ import (
 
 type issueFlags struct {
 	key                                keyFlags
+	trust                              trustFlags
 	scope, panel, account, site, group string
 	grants                             []string
 	notBefore, expires, updates        string
@@ -36,6 +37,9 @@ func issueCommand(d desk) *cobra.Command {
 		Short: "Sign a license, or thousands",
 		Long: `Sign a license and print its text. Without --panel, --account, --site or --group it is a bearer license: it belongs to whoever
 activates it first. Without --annual, --days or --expires it never ends.
+
+An issuer's delegation is found with --delegation, or as FILE.delegation beside FILE.key (see doorlicense delegate --file): what goes beyond its ceilings
+or dates, and what its root has revoked, is refused before anything is signed. It is verified with its root's key, from --root or that file.
 
 More than one: --count N of the same, or --csv FILE with one order a line. They go into the file named by --batch, one JSON object a line, which is
 worth what the licenses are worth: keep it like the key. A run that was stopped goes on when the same command is run again;
@@ -68,12 +72,19 @@ Other names are taken too; a panel that does not know one keeps it and ignores i
 			if err != nil {
 				return err
 			}
+			standing, err := f.trust.standingOf(d, key, f.key.file)
+			if err != nil {
+				return err
+			}
 			now := d.now().UTC().Truncate(time.Second)
 			if many {
-				return f.issueMany(cmd.Context(), d, tokens, key, now)
+				return f.issueMany(cmd.Context(), d, tokens, key, standing, now)
 			}
 			token := tokens[0]
 			token.IssuedAt = now
+			if err := standing.check(token); err != nil {
+				return err
+			}
 			if err := d.drawID(&token); err != nil {
 				return err
 			}
@@ -85,6 +96,7 @@ Other names are taken too; a panel that does not know one keeps it and ignores i
 		},
 	}
 	f.key.register(cmd, "a root or an issuer")
+	f.trust.register(cmd)
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.grants, "grant", nil, "feature, or feature=count; may be repeated")
 	flags.StringVar(&f.panel, "panel", "", "id of the panel it is for (26 characters)")
@@ -139,12 +151,12 @@ func (f issueFlags) tokens(d desk) ([]license.Token, error) {
 	return slices.Repeat([]license.Token{token}, f.count), err
 }
 
-func (f issueFlags) issueMany(ctx context.Context, d desk, tokens []license.Token, key signingKey, now time.Time) error {
+func (f issueFlags) issueMany(ctx context.Context, d desk, tokens []license.Token, key signingKey, standing standing, now time.Time) error {
 	ordered, err := newOrder(tokens)
 	if err != nil {
 		return err
 	}
-	result, err := d.issueBatch(ctx, f.batch, ordered, key, now)
+	result, err := d.issueBatch(ctx, f.batch, ordered, key, standing, now)
 	if err != nil {
 		return err
 	}

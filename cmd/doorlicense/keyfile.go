@@ -21,8 +21,16 @@ import (
 type signingKey struct {
 	pub       ed25519.PublicKey
 	private   ed25519.PrivateKey
-	encrypted bool // its file is
+	encrypted bool   // its file is
+	role      string // what it was made for, as its file says; empty in files of older versions
 }
+
+// Roles of keys.
+const (
+	roleRoot    = "root"
+	roleIssuer  = "issuer"
+	roleCommand = "command"
+)
 
 func (k signingKey) sign(message []byte) ([]byte, error) {
 	return ed25519.Sign(k.private, message), nil
@@ -32,6 +40,7 @@ const (
 	pemType       = "PRIVATE KEY" // PKCS #8, RFC 5958 and RFC 8410: other tools read it
 	ageBinary     = "age-encryption.org/v1\n"
 	maxWorkFactor = 20 // a key file may ask for 1 GiB of memory, not for more
+	rolePrefix    = "doorpanel key: "
 	minPassphrase = 12 // characters; whoever finds the file may try as long as they like
 )
 
@@ -45,13 +54,13 @@ func (k *keyFlags) register(cmd *cobra.Command, whose string) {
 
 // createKey draws a key and writes it to a new file that only its owner may read, encrypted when there is a passphrase. An
 // existing file is never overwritten.
-func (d desk) createKey(path, passphrase string) (signingKey, error) {
+func (d desk) createKey(path, role, passphrase string) (signingKey, error) {
 	pub, private, err := ed25519.GenerateKey(d.random)
 	if err != nil {
 		return signingKey{}, fmt.Errorf("cannot make key: %w", err)
 	}
-	key := signingKey{pub, private, passphrase != ""}
-	content, err := d.sealKey(private, passphrase)
+	key := signingKey{pub, private, passphrase != "", role}
+	content, err := d.sealKey(key, passphrase)
 	if err != nil {
 		return signingKey{}, fmt.Errorf("cannot write key file %s: %w", path, err)
 	}
@@ -65,7 +74,7 @@ func (d desk) createKey(path, passphrase string) (signingKey, error) {
 
 // protectKey puts a key's file under a new passphrase. At every instant one whole file stands under its name.
 func (d desk) protectKey(path string, key signingKey, passphrase string) error {
-	content, err := d.sealKey(key.private, passphrase)
+	content, err := d.sealKey(key, passphrase)
 	if err != nil {
 		return fmt.Errorf("cannot write key file %s: %w", path, err)
 	}
@@ -79,13 +88,17 @@ func (d desk) protectKey(path string, key signingKey, passphrase string) error {
 	return syncFolder(path)
 }
 
-// sealKey is the content of a key file: PKCS #8 in PEM, inside an armored age file when there is a passphrase.
-func (d desk) sealKey(private ed25519.PrivateKey, passphrase string) ([]byte, error) {
-	der, err := x509.MarshalPKCS8PrivateKey(private)
+// sealKey is the content of a key file: PKCS #8 in PEM, inside an armored age file when there is a passphrase. A line before it, which
+// readers of PEM skip (RFC 7468, section 2), says what the key is for.
+func (d desk) sealKey(key signingKey, passphrase string) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key.private)
 	if err != nil {
 		return nil, err
 	}
 	plain := pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der})
+	if key.role != "" {
+		plain = append([]byte(rolePrefix+key.role+"\n"), plain...)
+	}
 	if passphrase == "" {
 		return plain, nil
 	}
@@ -175,7 +188,14 @@ func parseKeyFile(raw []byte) (signingKey, error) {
 	if err != nil || !ok {
 		return signingKey{}, errors.New("not an Ed25519 key in PKCS #8; make one with doorlicense keygen")
 	}
-	return signingKey{pub: private.Public().(ed25519.PublicKey), private: private}, nil
+	key := signingKey{pub: private.Public().(ed25519.PublicKey), private: private}
+	first, _, _ := strings.Cut(string(raw), "\n")
+	for _, role := range []string{roleRoot, roleIssuer, roleCommand} {
+		if first == rolePrefix+role {
+			key.role = role
+		}
+	}
+	return key, nil
 }
 
 // passphrase is what opens a key file: the first line of a file, or what is typed.
@@ -249,6 +269,25 @@ func writeNew(path string, content []byte) error {
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
 		return errors.Join(err, os.Remove(path))
+	}
+	return syncFolder(path)
+}
+
+// replaceFile puts new content under a name; at every instant one whole file stands there.
+func replaceFile(path string, content []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
 	}
 	return syncFolder(path)
 }

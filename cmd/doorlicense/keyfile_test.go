@@ -116,8 +116,8 @@ func TestAnUnencryptedKeyFileIsPossibleAndWarnedAbout(t *testing.T) {
 		t.Error(code, notes)
 	}
 	v.ask = nil
-	if code, _, notes := v.run("", "keygen", "issuer", "--json"); code != done || !strings.Contains(notes, "warning") {
-		t.Error("a script is not warned", code, notes)
+	if code, out, notes := v.run("", "keygen", "issuer", "--json"); code != refused || out != "" || !strings.Contains(notes, "--passphrase-file") || exists("issuer.key") {
+		t.Error("a script got an unencrypted key without asking for one", code, out, notes)
 	}
 
 	v.ask = typing(t, passphrase, passphrase)
@@ -203,7 +203,7 @@ func TestAKeyThatAppearsMeanwhileIsNotOverwritten(t *testing.T) {
 	newVendor(t)
 	write(t, "root.key", "the first")
 	d := desk{random: rand.Reader, notes: io.Discard}
-	if _, err := d.createKey("root.key", ""); err == nil || !strings.Contains(err.Error(), "never overwritten") {
+	if _, err := d.createKey("root.key", roleRoot, ""); err == nil || !strings.Contains(err.Error(), "never overwritten") {
 		t.Error(err)
 	}
 	if raw, err := os.ReadFile("root.key"); err != nil || string(raw) != "the first" {
@@ -213,7 +213,7 @@ func TestAKeyThatAppearsMeanwhileIsNotOverwritten(t *testing.T) {
 
 func FuzzParseKeyFile(f *testing.F) {
 	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	content, err := desk{}.sealKey(private, "")
+	content, err := desk{}.sealKey(signingKey{private: private}, "")
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ func keygenCommand(d desk) *cobra.Command {
 		Short: "Make a signing key, show the public key of one, or change its passphrase",
 		Long: `Make an Ed25519 signing key: a new file (mode 0600) and, on the output, its public key as text. The file is encrypted with a passphrase,
 which is asked for on the terminal or read from --passphrase-file; age(1) opens it too (age --decrypt), inside is PKCS #8 in PEM. --unencrypted leaves the
-passphrase away; so does a script that names none, and both are told. Files that are not encrypted are read as well; --protect
+passphrase away, with a warning; nothing else does. Files that are not encrypted are read as well; --protect
 encrypts one, or changes a passphrase.
 What the key may do is said elsewhere: a root is named in the panels' configuration ([license] roots), an issuer in a delegation, a
 command key in [uplink] command_keys. Keep a root's file offline, and a copy of it elsewhere. Nobody can restore a lost key or passphrase.`,
@@ -46,17 +47,17 @@ command key in [uplink] command_keys. Keep a root's file offline, and a copy of 
 			case f.protect != "":
 				return f.change(d)
 			}
-			role := "root"
+			role := roleRoot
 			if len(args) == 1 {
 				role = args[0]
 			}
-			if len(args) > 1 || role != "root" && role != "issuer" && role != "command" {
+			if len(args) > 1 || role != roleRoot && role != roleIssuer && role != roleCommand {
 				return usage("keygen takes one of root, issuer, command; see doorlicense keygen --help")
 			}
 			if f.out == "" {
 				f.out = role + ".key"
 			}
-			return f.create(d)
+			return f.create(d, role)
 		},
 	}
 	flags := cmd.Flags()
@@ -70,19 +71,21 @@ command key in [uplink] command_keys. Keep a root's file offline, and a copy of 
 	return cmd
 }
 
-func (f keygenFlags) create(d desk) error {
+func (f keygenFlags) create(d desk, role string) error {
 	if exists(f.out) {
 		return fmt.Errorf("cannot write key file %s: it is there; an existing key is never overwritten, choose another name", f.out)
 	}
 	passphrase := ""
-	// A script that knows nothing of passphrases goes on as it did; a person is asked.
-	if !f.unencrypted && (d.ask != nil || f.passphraseFile != "") {
+	if !f.unencrypted {
+		if d.ask == nil && f.passphraseFile == "" {
+			return errors.New("cannot make key: nobody is there to type a passphrase; name a file that holds it with --passphrase-file, or say --unencrypted")
+		}
 		var err error
 		if passphrase, err = d.newPassphrase(f.passphraseFile, f.out); err != nil {
 			return err
 		}
 	}
-	key, err := d.createKey(f.out, passphrase)
+	key, err := d.createKey(f.out, role, passphrase)
 	if err != nil {
 		return err
 	}

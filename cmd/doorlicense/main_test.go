@@ -69,7 +69,7 @@ func write(t *testing.T, name, content string) string {
 
 func TestAKeyFileIsPrivateAndNeverOverwritten(t *testing.T) {
 	v := newVendor(t)
-	public := v.must("keygen", "root")
+	public := v.must("keygen", "root", "--unencrypted")
 	if _, err := envelope.ParseKey(public); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestAKeyFileIsPrivateAndNeverOverwritten(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatal(info, err)
 	}
-	if code, _, notes := v.run("", "keygen", "root"); code != refused || !strings.Contains(notes, "never overwritten") {
+	if code, _, notes := v.run("", "keygen", "root", "--unencrypted"); code != refused || !strings.Contains(notes, "never overwritten") {
 		t.Error(code, notes)
 	}
 	if again := v.must("keygen", "--show", "root.key"); again != public {
@@ -93,7 +93,7 @@ func TestAKeyFileIsPrivateAndNeverOverwritten(t *testing.T) {
 
 func TestALicenseIsIssuedDrawnAndReadBack(t *testing.T) {
 	v := newVendor(t)
-	root := v.must("keygen", "root")
+	root := v.must("keygen", "root", "--unencrypted")
 	text := v.must("issue", "--key", "root.key", "--grant", "buttons=10", "--label", "Villa Rosa", "--out", "villa.png")
 	v.must("qr", text, "--out", "again.svg")
 	v.must("qr", text, "--out", "again.png", "--level", "H", "--scale", "4")
@@ -121,8 +121,8 @@ func TestALicenseIsIssuedDrawnAndReadBack(t *testing.T) {
 
 func TestInspectSaysWhyNot(t *testing.T) {
 	v := newVendor(t)
-	root := v.must("keygen", "root")
-	v.must("keygen", "issuer")
+	root := v.must("keygen", "root", "--unencrypted")
+	v.must("keygen", "issuer", "--unencrypted")
 	issuer := v.must("keygen", "--show", "issuer.key")
 	panel, other := envelope.Thumbprint{1}.String(), envelope.Thumbprint{2}.String()
 	bound := v.must("issue", "--key", "root.key", "--grant", "access_basic", "--annual", "--panel", panel)
@@ -176,7 +176,7 @@ func TestInspectSaysWhyNot(t *testing.T) {
 
 func TestWrongUseEndsWithTwoAndFailureWithOne(t *testing.T) {
 	v := newVendor(t)
-	root := v.must("keygen", "root")
+	root := v.must("keygen", "root", "--unencrypted")
 	write(t, "empty.txt", "")
 	for _, c := range []struct {
 		code int
@@ -232,7 +232,7 @@ func TestHelpShowsExamples(t *testing.T) {
 
 func TestACommandOpensWithItsKey(t *testing.T) {
 	v := newVendor(t)
-	public, err := envelope.ParseKey(v.must("keygen", "command"))
+	public, err := envelope.ParseKey(v.must("keygen", "command", "--unencrypted"))
 	if err != nil {
 		t.Fatal(err)
 	}

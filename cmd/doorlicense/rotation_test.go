@@ -10,8 +10,8 @@ import (
 // what was sold under the old one holds for ever, and what was revoked stays revoked.
 func TestOneRootFollowsAnother(t *testing.T) {
 	v := newVendor(t)
-	old := v.must("keygen", "root", "--out", "old.key")
-	issuer := v.must("keygen", "issuer")
+	old := v.must("keygen", "root", "--out", "old.key", "--unencrypted")
+	issuer := v.must("keygen", "issuer", "--unencrypted")
 	type soldLicense struct{ ID, Text string }
 	sell := func(key string) (sold soldLicense) {
 		if err := json.Unmarshal([]byte(v.must("issue", "--key", key, "--grant", "buttons=2", "--json")), &sold); err != nil {
@@ -24,7 +24,7 @@ func TestOneRootFollowsAnother(t *testing.T) {
 	oldList := v.must("revoke", "--key", "old.key", "--license", stolen.ID)
 
 	v.now = v.now.AddDate(9, 0, 0)
-	successor := v.must("keygen", "root", "--out", "new.key")
+	successor := v.must("keygen", "root", "--out", "new.key", "--unencrypted")
 	byNew := sell("new.key")
 	newDelegation := v.must("delegate", "--key", "new.key", "--issuer", issuer, "--name", "Dealer North", "--ceiling", "buttons=20")
 	newList := v.must("revoke", "--key", "new.key", "--adopt", oldList, "--root", old)
@@ -78,7 +78,7 @@ func TestOneRootFollowsAnother(t *testing.T) {
 // one of the same content is issued for the new panel, and the old panel loses it with the list.
 func TestADeadOrWronglyScannedPanelGivesItsLicenseBack(t *testing.T) {
 	v := newVendor(t)
-	root := v.must("keygen", "root")
+	root := v.must("keygen", "root", "--unencrypted")
 	const dead, fresh = "aaaaaaaaaaaaaaaaaaaaaaaaaa", "qaaaaaaaaaaaaaaaaaaaaaaaaa"
 	var sold struct{ ID, Text string }
 	if err := json.Unmarshal([]byte(v.must("issue", "--key", "root.key", "--grant", "access_basic", "--panel", dead, "--json")), &sold); err != nil {
@@ -97,8 +97,8 @@ func TestADeadOrWronglyScannedPanelGivesItsLicenseBack(t *testing.T) {
 
 func TestInspectSaysWhatEveryKindHolds(t *testing.T) {
 	v := newVendor(t)
-	root := v.must("keygen", "root")
-	issuer := v.must("keygen", "issuer")
+	root := v.must("keygen", "root", "--unencrypted")
+	issuer := v.must("keygen", "issuer", "--unencrypted")
 	delegation := v.must("delegate", "--key", "root.key", "--issuer", issuer, "--name", "Dealer North", "--ceiling", "buttons=20", "--ceiling", "*=1", "--until", "2028-01-01", "--number", "3")
 	args := []string{"revoke", "--key", "root.key", "--issuer", issuer}
 	for n := range byte(60) {

@@ -61,7 +61,7 @@ func texts(lines []batchLine) []string {
 
 func TestAPrintedSheetIsReadByStrangers(t *testing.T) {
 	v := newVendor(t)
-	v.must("keygen", "root")
+	v.must("keygen", "root", "--unencrypted")
 	write(t, "flats.csv", "label,grant,count,annual\n"+
 		"\"Müller, 1º piano\",buttons=10,1,\n"+
 		"Villa Rosa,access_basic sip,8,yes\n"+
@@ -104,7 +104,7 @@ func TestAPrintedSheetIsReadByStrangers(t *testing.T) {
 // TestAPrintedCodeIsThirtyMillimetersWide measures the first ticket at ten dots a millimeter.
 func TestAPrintedCodeIsThirtyMillimetersWide(t *testing.T) {
 	v := newVendor(t)
-	v.must("keygen", "root")
+	v.must("keygen", "root", "--unencrypted")
 	v.must("issue", "--key", "root.key", "--grant", "buttons=10", "--batch", "one.jsonl")
 	v.must("sheet", "one.jsonl", "--out", "one.pdf")
 	peer(t, "pdftoppm", "-r", "254", "-x", "0", "-y", "0", "-W", "600", "-H", "700", "-gray", "-png", "-singlefile", "one.pdf", "one")
@@ -144,7 +144,7 @@ func TestAPrintedCodeIsThirtyMillimetersWide(t *testing.T) {
 
 func TestPicturesOfLicensesCarryTheirShortCode(t *testing.T) {
 	v := newVendor(t)
-	root := v.must("keygen", "root")
+	root := v.must("keygen", "root", "--unencrypted")
 	v.must("issue", "--key", "root.key", "--grant", "buttons=10", "--count", "3", "--batch", "three.jsonl")
 	_, lines := batchOf(t, "three.jsonl")
 	if out := v.must("sheet", "three.jsonl", "--png", "png", "--svg", "svg", "--out", "three.pdf", "--json"); !strings.Contains(out, `"licenses": 3`) || !strings.Contains(out, `"pages": 1`) {
@@ -225,8 +225,8 @@ func TestNoTwoFiguresAreAlike(t *testing.T) {
 
 func TestOnlyWhatAPanelWouldTakeIsPrinted(t *testing.T) {
 	v := newVendor(t)
-	root := v.must("keygen", "root")
-	issuer := v.must("keygen", "issuer")
+	root := v.must("keygen", "root", "--unencrypted")
+	issuer := v.must("keygen", "issuer", "--unencrypted")
 	write(t, "north.txt", v.must("delegate", "--key", "root.key", "--issuer", issuer, "--name", "Dealer North", "--ceiling", "buttons=20"))
 	v.must("issue", "--key", "root.key", "--grant", "buttons=1", "--count", "3", "--batch", "three.jsonl")
 	batch, err := os.ReadFile("three.jsonl")
@@ -277,7 +277,7 @@ func TestOnlyWhatAPanelWouldTakeIsPrinted(t *testing.T) {
 
 func TestALicenseTooFullForItsCodeIsNotPrintedSmall(t *testing.T) {
 	v := newVendor(t)
-	v.must("keygen", "root")
+	v.must("keygen", "root", "--unencrypted")
 	args := []string{"issue", "--key", "root.key", "--batch", "full.jsonl"}
 	for _, letter := range "abcdefghijklmnopqrstuvwx" {
 		args = append(args, "--grant", strings.Repeat(string(letter), 20)+"=1000")
@@ -293,7 +293,7 @@ func TestALicenseTooFullForItsCodeIsNotPrintedSmall(t *testing.T) {
 func TestALetterThatTheFontLacksIsRefusedAndTheRemedyWorks(t *testing.T) {
 	module := strings.TrimSpace(peer(t, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/go-pdf/fpdf")) // it brings a font
 	v := newVendor(t)
-	v.must("keygen", "root")
+	v.must("keygen", "root", "--unencrypted")
 	v.must("issue", "--key", "root.key", "--grant", "sip", "--label", "Łódź, Αθήνα 3", "--batch", "one.jsonl")
 	code, _, notes := v.run("", "sheet", "one.jsonl", "--out", "one.pdf")
 	if code != refused || !strings.Contains(notes, "'Ł'") || !strings.Contains(notes, "--font") || exists("one.pdf") {

@@ -289,7 +289,7 @@ func TestDoorlicenseIssuesWhatThePanelTakes(t *testing.T) {
 	}
 	run("go", "build", "-o", desk, "../doorlicense")
 	key, printed := filepath.Join(dir, "root.key"), filepath.Join(dir, "license.png")
-	run(desk, "keygen", "root", "--out", key)
+	run(desk, "keygen", "root", "--out", key, "--unencrypted")
 	root, err := envelope.ParseKey(run(desk, "keygen", "--show", key))
 	if err != nil {
 		t.Fatal(err)
