@@ -78,7 +78,7 @@ func (s *step) doorRefuses(i int, urgent bool) access.Why {
 // groupBusy reports whether another door of the same interlock is open, released, or about to be.
 func (s *step) groupBusy(i int) bool {
 	group := s.p.doors[i].rules.Interlock
-	if group == "" {
+	if group == "" || s.p.standing(&s.p.doors[i]) != "" { // fire holds it open already
 		return false
 	}
 	for j := range s.p.doors {

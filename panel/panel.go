@@ -99,7 +99,7 @@ func New(rules Rules, entitlements license.Entitlements, memory []Memory, now No
 // Start returns what a panel does first. No strike moves at a start, whatever was remembered.
 func (p *Panel) Start(now Now) []Action {
 	s := step{p: p, now: now}
-	s.do(Signal{Light: Off, Clear: true})
+	s.idle()
 	s.accounts()
 	s.record(Entry{Kind: SystemStarted})
 	return s.actions

@@ -8,11 +8,13 @@ type readBack struct {
 	on      bool
 	faultAt time.Duration // when what it does otherwise is a fault; 0: it does what it was told
 	stray   bool
+	moved   bool // since it went astray: one that never moves has not come back
 }
 
 func (s *step) strikeReadBack(e StrikeReadBack) {
 	if i := s.doorNamed(e.Door); i >= 0 {
 		r := &s.p.doors[i].readBack
+		r.moved = r.moved || r.on != e.On
 		r.known, r.on = true, e.On
 	}
 }
@@ -23,7 +25,7 @@ func (s *step) compare() {
 		d := &s.p.doors[i]
 		r := &d.readBack
 		switch differs := r.known && r.on != d.on; {
-		case !differs && r.stray:
+		case !differs && r.stray && r.moved:
 			r.stray, r.faultAt = false, 0
 			s.record(Entry{Kind: DeviceBack, Door: d.rules.Name, Detail: "strike " + d.rules.Name})
 			s.refresh()
@@ -38,7 +40,7 @@ func (s *step) compare() {
 // strikeStrays tells of a strike that does something else than it was told: a relay that sticks, or one that does not pull.
 func (s *step) strikeStrays(i int) {
 	d := &s.p.doors[i]
-	d.readBack.faultAt, d.readBack.stray = 0, true
+	d.readBack.faultAt, d.readBack.stray, d.readBack.moved = 0, true, false
 	detail := "it reads locked although it was released"
 	if d.readBack.on {
 		detail = "it reads released although it was locked"

@@ -206,7 +206,7 @@ func (w *world) start(at time.Time, up time.Duration) {
 
 // pass lets time go by until end: records become durable and deadlines take effect, each at its moment.
 func (w *world) pass(end time.Time) {
-	for range 1000 {
+	for range 100_000 { // a schedule is looked at every minute
 		next := time.Time{}
 		if d := w.panel.Next(); d > 0 {
 			next = w.booted.Add(d)
@@ -419,6 +419,7 @@ func (w *world) given(what string) {
 					door.OpenDigit = rune(digit[0])
 				case isHeld:
 					door.HeldAfter = w.length(held)
+				case doorHas(w, &door, part):
 				default:
 					w.t.Fatalf("a door has no %q", part)
 				}
@@ -446,6 +447,8 @@ func (w *world) given(what string) {
 				hours, isHours := strings.CutPrefix(part, "on weekdays ")
 				switch {
 				case part == "":
+				case part == "for emergencies":
+					f.Emergency = true
 				case part == "withdrawn":
 					c.Revoked = true
 				case part == "with a schedule nobody knows":
@@ -507,7 +510,7 @@ func (w *world) happens(what string) {
 		}
 		w.step(e)
 	}
-	w.say(what, []phrase{
+	w.say(what, append(doorPhrases(), []phrase{
 		{`button (-?\d+) is pressed for (\S+)`, func(w *world, m []string) { press(w, m, panel.LAN) }},
 		{`button (-?\d+) is pressed for (\S+) through the server`, func(w *world, m []string) { press(w, m, panel.Server) }},
 		{`button (-?\d+) is pressed, nobody is set`, func(w *world, m []string) { press(w, m, panel.NoRoute) }},
@@ -606,5 +609,5 @@ func (w *world) happens(what string) {
 			w.printed = w.now
 			w.start(w.now, up)
 		}},
-	})
+	}...))
 }
