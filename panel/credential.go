@@ -39,7 +39,7 @@ func (s *step) present(e CredentialPresented) {
 		return
 	}
 	granted, why := access.Decide(access.Question{
-		Door: door, Credential: f.Credential, Profile: f.Profile, HasProfile: f.HasProfile,
+		Door: door, Credential: f.Credential, Rights: f.Rights, Timetable: s.p.timetable, Policy: s.p.rules.Policy,
 		Now: s.now.Wall, Trusted: s.now.Trusted, Zone: s.p.rules.zone(),
 	})
 	switch {
@@ -112,6 +112,16 @@ func (s *step) reason(why access.Why) string {
 		return w.OutsideHours
 	case access.ClockNotTrusted:
 		return w.ClockUnknown
+	case access.NoRight:
+		return w.NoRight
+	case access.TooWeak:
+		return w.TooWeak
+	case access.UsedUp:
+		return w.UsedUp
+	case access.PassedBack:
+		return w.PassedBack
+	case access.ForgedPass, access.OtherPanelsPass:
+		return w.NotThisPass
 	case access.NotLicensed:
 		return w.NotLicensed
 	case access.Tampered:

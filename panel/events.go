@@ -28,15 +28,28 @@ const (
 	Server               // through a registrar, PBX, provider or gateway
 )
 
-// Facts is what a lookup found about a card or a code.
+// Facts is what a lookup found about a card, a code or a pass. Schedules are not among them: the machine holds the timetable.
 type Facts struct {
 	Credential access.Credential // zero: unknown
-	Profile    access.Profile
-	HasProfile bool
-	Person     string // the person's name, for the journal
-	Emergency  bool   // opens also during a lockdown
-	Failed     bool   // the store did not answer
+	// Rights are those of its holder, individual and of every group. One of them must permit the door; none opens nothing.
+	Rights    []access.Right
+	Emergency bool       // opens also during a lockdown
+	Person    string     // the person's name, for the journal
+	Duress    bool       // the code that its holder types under threat; Credential is then the one it stands beside
+	Fault     access.Why // why a pass cannot be looked up at all: forged_pass, other_panels_pass. It counts as a wrong try
+	Failed    bool       // the store did not answer
 }
+
+// Source is by which way a credential was tried. All of them share one guess budget.
+type Source string
+
+// The sources. The zero value is the reader's own: a card at a card reader, a code at a keypad, a pass at a scanner.
+const (
+	AtReader    Source = ""
+	ByTelephone Source = "telephone" // digits of a call
+	ByPage      Source = "page"
+	ByUpstream  Source = "upstream"
+)
 
 // Order is a signed command from upstream: what its envelope proved, for the core to decide on. Nothing else from the
 // network opens a door.
@@ -61,11 +74,18 @@ type (
 	}
 	// KeyPressed is one key of a keypad. Every key sounds the same; what the keys make together comes from a Keypad.
 	KeyPressed struct{ Reader string }
-	// CredentialPresented is a card at a reader, or a code that was ended with #.
+	// CredentialPresented is a card at a reader, a code that was ended with #, or a guest's pass.
 	CredentialPresented struct {
 		Reader string
 		Kind   access.Kind
+		Source Source
 		Facts  Facts
+	}
+	// PoliciesChanged brings the site's schedules and what was decided about its doors. Until the first one there is no
+	// schedule at all: what names one is refused.
+	PoliciesChanged struct {
+		Timetable access.Timetable
+		Doors     []access.DoorPolicy
 	}
 	// LicensePresented is what came of a license code, by whichever way it was shown.
 	LicensePresented struct {
@@ -183,6 +203,7 @@ const (
 func (CallButtonPressed) event()   {}
 func (KeyPressed) event()          {}
 func (CredentialPresented) event() {}
+func (PoliciesChanged) event()     {}
 func (LicensePresented) event()    {}
 func (CodeRejected) event()        {}
 func (ExitRequested) event()       {}

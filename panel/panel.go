@@ -25,6 +25,8 @@ type Panel struct {
 	lockdown     bool
 	holdLook     time.Duration // when the schedules of the doors are looked at again; 0: none has one
 	orders       []Memory      // highest number used, by signer
+	timetable    access.Timetable
+	policies     []access.DoorPolicy
 	accountsOn   bool
 	setupCode    string
 	clearAt      time.Duration // when the display goes idle again; 0: it is, or a call holds it
@@ -189,6 +191,8 @@ func (s *step) take(event Event) {
 		s.tampered()
 	case Cleared:
 		s.cleared(e)
+	case PoliciesChanged:
+		p.timetable, p.policies = e.Timetable, e.Doors
 	case LicensePresented:
 		s.license(e)
 	case CodeRejected:

@@ -456,11 +456,11 @@ func (l *life) act(o op) {
 		l.step(panel.DigitPressed{Call: call, Digit: []rune{'1', '2', '3', 0}[o.B%4]})
 	case "card":
 		known.Revoked = o.B == 0
-		l.step(panel.CredentialPresented{Reader: reader, Kind: access.Card, Facts: panel.Facts{Credential: known}})
+		l.step(panel.CredentialPresented{Reader: reader, Kind: access.Card, Facts: panel.Facts{Credential: known, Rights: []access.Right{{}}}})
 	case "code":
 		if o.B < 3 { // an attacker knows none
 			known.Kind = access.Code
-			l.step(panel.CredentialPresented{Reader: reader, Kind: access.Code, Facts: panel.Facts{Credential: known}})
+			l.step(panel.CredentialPresented{Reader: reader, Kind: access.Code, Facts: panel.Facts{Credential: known, Rights: []access.Right{{}}}})
 		}
 	case "wrong":
 		l.step(panel.CredentialPresented{Reader: reader, Kind: access.Code})

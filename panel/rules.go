@@ -1,6 +1,10 @@
 package panel
 
-import "time"
+import (
+	"time"
+
+	"github.com/doorpanel/doorpanel/panel/access"
+)
 
 // Rules is what the installer decided about this panel. It does not change while the machine runs.
 type Rules struct {
@@ -15,6 +19,8 @@ type Rules struct {
 	// TamperBlock is for how long after a tamper alarm cards, codes, digits and requests are refused. Zero: a tamper alarms
 	// and blocks nothing. Exit and fire open all the same.
 	TamperBlock time.Duration
+	// Policy says whether weak credentials open.
+	Policy access.Policy
 }
 
 // DoorRules is one door. What its strike needs electrically is the driver's affair.
@@ -46,8 +52,20 @@ const (
 	FireIgnores  FireReaction = "ignore" // such as a door that keeps smoke out of the stairs; its exit button opens it
 )
 
-// Reader says which door a card reader or keypad stands at.
-type Reader struct{ Name, Door string }
+// Reader says which door a card reader, keypad or scanner stands at, and which way somebody goes who is let in there.
+type Reader struct {
+	Name, Door string
+	Direction  Direction
+}
+
+// Direction is the way through a door. The zero value says that the reader does not tell.
+type Direction string
+
+// The directions.
+const (
+	In  Direction = "in"
+	Out Direction = "out"
+)
 
 // The bounds that are not the installer's to choose.
 const (

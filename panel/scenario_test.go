@@ -127,12 +127,13 @@ type world struct {
 	silent  bool
 	printed time.Time // the time that the reader knows of
 
-	rules   panel.Rules
-	rights  license.Entitlements
-	people  map[string]panel.Facts // by "Bianchi's card"
-	date    string
-	unknown bool          // the clock is not trusted
-	shift   time.Duration // by which the clock on the wall is wrong
+	rules    panel.Rules
+	policies panel.PoliciesChanged
+	rights   license.Entitlements
+	people   map[string]panel.Facts // by "Bianchi's card"
+	date     string
+	unknown  bool          // the clock is not trusted
+	shift    time.Duration // by which the clock on the wall is wrong
 
 	panel  *panel.Panel
 	boots  int
@@ -197,6 +198,7 @@ func (w *world) start(at time.Time, up time.Duration) {
 	slices.SortFunc(memory, func(a, b panel.Memory) int { return strings.Compare(a.Key, b.Key) })
 	w.panel = panel.New(w.rules, w.rights, memory, w.instant())
 	w.wait = nil
+	w.panel.Step(w.instant(), w.policies)
 	if w.boots == 1 {
 		w.quiet(func() { w.perform(w.panel.Start(w.instant())) })
 		return
@@ -438,7 +440,7 @@ func (w *world) given(what string) {
 		{`the clock is not known`, func(w *world, _ []string) { w.unknown = true }},
 		{`the disk (.+)`, func(w *world, m []string) { w.setDisk(m[0]) }},
 		{`(\S+) has a (card|code)(.*)`, func(w *world, m []string) {
-			f := panel.Facts{Person: m[0], Credential: access.Credential{ID: m[0] + "-" + m[1], Person: m[0], Kind: access.Kind(m[1])}}
+			f := panel.Facts{Person: m[0], Rights: []access.Right{{}}, Credential: access.Credential{ID: m[0] + "-" + m[1], Person: m[0], Kind: access.Kind(m[1])}}
 			c := &f.Credential
 			for part := range strings.SplitSeq(strings.TrimPrefix(m[2], ", "), ", ") {
 				from, isFrom := strings.CutPrefix(part, "from ")
@@ -461,8 +463,7 @@ func (w *world) given(what string) {
 					c.Doors = append(c.Doors, door)
 				case isHours:
 					start, end, _ := strings.Cut(hours, " to ")
-					c.Profile, f.HasProfile = "weekdays", true
-					f.Profile = access.Profile{Name: "weekdays", Slots: []access.Slot{{Days: []string{"mon", "tue", "wed", "thu", "fri"}, From: start, To: end}}}
+					c.Profile = w.schedule("weekdays "+hours, access.Slot{Days: []string{"mon", "tue", "wed", "thu", "fri"}, From: start, To: end})
 				default:
 					w.t.Fatalf("nobody understands %q", part)
 				}
@@ -470,6 +471,14 @@ func (w *world) given(what string) {
 			w.people[m[0]+"'s "+m[1]] = f
 		}},
 	})
+}
+
+// schedule makes a schedule of that name, unless there is one.
+func (w *world) schedule(name string, slots ...access.Slot) string {
+	if !w.policies.Timetable.Has(name) {
+		w.policies.Timetable.Profiles = append(w.policies.Timetable.Profiles, access.Profile{Name: name, Slots: slots})
+	}
+	return name
 }
 
 func (w *world) day(text string) time.Time {

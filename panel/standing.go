@@ -127,7 +127,7 @@ func (s *step) holds(d *door) bool {
 	case d.rules.HoldAfterGrant && d.hold.day != s.today():
 		return false
 	}
-	return d.hold.profile.Contains(s.now.Wall, s.p.rules.zone())
+	return d.hold.profile.Contains(s.now.Wall, s.p.rules.zone(), s.p.timetable.Calendar)
 }
 
 func (s *step) setHold(i int, on bool) {
@@ -150,7 +150,7 @@ func (s *step) setHold(i int, on bool) {
 func (s *step) firstOfDay(w pending) []Memory {
 	d := &s.p.doors[w.door]
 	today := s.today()
-	inside := d.hold.known && s.now.Trusted && d.hold.profile.Contains(s.now.Wall, s.p.rules.zone())
+	inside := d.hold.known && s.now.Trusted && d.hold.profile.Contains(s.now.Wall, s.p.rules.zone(), s.p.timetable.Calendar)
 	if !d.rules.HoldAfterGrant || w.entry.Reader == "" || !inside || d.hold.day == today {
 		return nil
 	}

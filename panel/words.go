@@ -9,6 +9,8 @@ type Words struct {
 	ClockUnknown, NotLicensed, Tampered, CannotRecord, CannotLookUp string
 	NotOurCode, NoCodeSeen, StrikeDead                              string
 	HeldSoon, StaysOpen, Locked, OtherDoorFirst, Lockdown, FireOnly string
+	NoRight, TooWeak, UsedUp, PassedBack, NotThisPass               string
+	NowCode, NowCard                                                string
 }
 
 // WordsIn returns the words of a language (ISO 639-1), English where it is not known.
@@ -27,6 +29,8 @@ func WordsIn(language string) Words {
 			NotOurCode: "Questo non è uno dei nostri codici", NoCodeSeen: "Nessun codice visto. Tenerlo fermo", StrikeDead: "La porta non risponde",
 			HeldSoon: "La porta è ancora aperta", StaysOpen: "La porta resta aperta", Locked: "Porta bloccata", OtherDoorFirst: "Chiudere prima l'altra porta",
 			Lockdown: "Chiusura di emergenza: ingresso vietato", FireOnly: "Allarme incendio",
+			NoRight: "Nessun permesso di accesso", TooWeak: "Questa tessera si può copiare e qui non è ammessa", UsedUp: "Già usato",
+			PassedBack: "Risulta già all'interno", NotThisPass: "Permesso non valido qui", NowCode: "Ora il codice", NowCard: "Ora la tessera",
 		}
 	case "de":
 		return Words{
@@ -41,6 +45,8 @@ func WordsIn(language string) Words {
 			NotOurCode: "Das ist keiner unserer Codes", NoCodeSeen: "Kein Code erkannt. Bitte ruhig halten", StrikeDead: "Die Tür antwortet nicht",
 			HeldSoon: "Die Tür steht noch offen", StaysOpen: "Die Tür bleibt offen", Locked: "Tür verriegelt", OtherDoorFirst: "Bitte zuerst die andere Tür schließen",
 			Lockdown: "Notverriegelung: kein Zutritt", FireOnly: "Feueralarm",
+			NoRight: "Kein Zutrittsrecht", TooWeak: "Diese Karte ist kopierbar und hier nicht zugelassen", UsedUp: "Bereits verbraucht",
+			PassedBack: "Bereits als anwesend vermerkt", NotThisPass: "Besucherpass gilt hier nicht", NowCode: "Jetzt der Code", NowCard: "Jetzt die Karte",
 		}
 	}
 	return Words{
@@ -55,5 +61,7 @@ func WordsIn(language string) Words {
 		NotOurCode: "This is not one of our codes", NoCodeSeen: "No code seen. Hold it still", StrikeDead: "The door does not answer",
 		HeldSoon: "The door is still open", StaysOpen: "The door stays open", Locked: "Door locked", OtherDoorFirst: "Please close the other door first",
 		Lockdown: "Lockdown: no entry", FireOnly: "Fire alarm",
+		NoRight: "No right to enter", TooWeak: "This card can be copied and is not accepted here", UsedUp: "Used up",
+		PassedBack: "You are inside already", NotThisPass: "This pass is not valid here", NowCode: "Now your code", NowCard: "Now your card",
 	}
 }

@@ -61,7 +61,9 @@ type directory struct {
 	// check says what is wrong with a target.
 	check func(target string) error
 	note  func(panel.Entry)
-	doors []string
+	// decide hands schedules and door policies to the machine after each change.
+	decide func(panel.PoliciesChanged)
+	doors  []string
 
 	mu      sync.RWMutex
 	buttons []buttonRecord // by number; in memory, so that the first button works without a disk
@@ -79,6 +81,7 @@ func newDirectory(store *storage.Store, indexKey []byte, doors []string, seed []
 		buttonTable: storage.NewTable[buttonRecord](store, "buttons"),
 		meta:        storage.NewTable[string](store, "meta"),
 		note:        func(panel.Entry) {},
+		decide:      func(panel.PoliciesChanged) {},
 	}
 	_, seeded, err := d.meta.Get(seededKey)
 	if err == nil && !seeded && !store.ReadOnly() {
@@ -136,12 +139,7 @@ func (d *directory) Facts(kind access.Kind, shown string) (facts panel.Facts, er
 		if err != nil || !found {
 			return err
 		}
-		facts.Credential = c.Credential
-		if c.Profile != "" {
-			if facts.Profile, facts.HasProfile, err = d.schedules.GetTx(tx, c.Profile); err != nil {
-				return err
-			}
-		}
+		facts.Credential, facts.Rights = c.Credential, []access.Right{{}}
 		// A name that cannot be read keeps nobody out.
 		if p, ok, err := d.people.GetTx(tx, c.Person); err == nil && ok {
 			facts.Person = p.Name
@@ -435,11 +433,21 @@ func (d *directory) Schedules() ([]access.Profile, error) {
 	return list, nil
 }
 
+// policies is what the machine decides by.
+func (d *directory) policies() panel.PoliciesChanged {
+	var e panel.PoliciesChanged
+	for _, p := range d.schedules.All() {
+		e.Timetable.Profiles = append(e.Timetable.Profiles, p)
+	}
+	return e
+}
+
 // PutSchedule makes or changes a weekly profile.
 func (d *directory) PutSchedule(_ context.Context, p access.Profile, by string) error {
 	if err := d.schedules.Put(p.Name, p); err != nil {
 		return storeError(err)
 	}
+	d.decide(d.policies())
 	d.note(panel.Entry{Kind: panel.ConfigIs, Who: by, Detail: "schedule saved: " + p.Name})
 	return nil
 }
@@ -460,6 +468,7 @@ func (d *directory) DeleteSchedule(_ context.Context, name, by string) error {
 	if err != nil {
 		return storeError(err)
 	}
+	d.decide(d.policies())
 	d.note(panel.Entry{Kind: panel.ConfigIs, Who: by, Detail: "schedule deleted: " + name})
 	return nil
 }

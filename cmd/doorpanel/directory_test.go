@@ -254,7 +254,7 @@ func TestScheduleThatIsUsedStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := b.add(web.NewCredential{Person: "Lia Verdi", Kind: access.Card, UID: "04FF0001", Schedule: "office"})
-	if f, err := b.Facts(access.Card, "04FF0001"); err != nil || !f.HasProfile || f.Profile.Name != "office" {
+	if f, err := b.Facts(access.Card, "04FF0001"); err != nil || f.Credential.Profile != "office" {
 		t.Errorf("%+v %v", f, err)
 	}
 	if err := b.DeleteSchedule(ctx, "office", "admin"); !errors.Is(err, web.ErrConflict) || strings.Contains(err.Error(), "store") {
@@ -281,11 +281,11 @@ func TestMissingScheduleIsNotNoSchedule(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, err := b.Facts(access.Card, "04FF0001")
-	if err != nil || f.HasProfile || f.Credential.Profile != "office" {
+	if err != nil || f.Credential.Profile != "office" {
 		t.Fatalf("%+v %v", f, err)
 	}
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	q := access.Question{Door: "front", Credential: f.Credential, Profile: f.Profile, HasProfile: f.HasProfile, Now: at, Trusted: true, Zone: time.UTC}
+	q := access.Question{Door: "front", Credential: f.Credential, Rights: f.Rights, Timetable: b.policies().Timetable, Now: at, Trusted: true, Zone: time.UTC}
 	if allowed, why := access.Decide(q); allowed {
 		t.Errorf("it opens: %s", why)
 	}

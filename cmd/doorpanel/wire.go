@@ -159,6 +159,14 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 	})
 	senses.agent.Store(h.agent)
 	h.dir.note = h.tell
+	h.agent.Post(h.dir.policies())
+	h.dir.decide = func(e panel.PoliciesChanged) {
+		ctx, cancel := context.WithTimeout(context.Background(), orderTimeout)
+		defer cancel()
+		if err := h.agent.Do(ctx, e); err != nil {
+			h.log.Error("cannot hand the schedules to the machine", "cause", err)
+		}
+	}
 
 	// The broker above.
 	if config.Uplink.Broker != "" {
@@ -284,7 +292,7 @@ func (h *house) rules() panel.Rules {
 		r.Doors = append(r.Doors, panel.DoorRules{Name: d.Name, Pulse: d.Pulse, OpenDigit: d.OpenDigit, HeldAfter: d.HeldOpenAfter})
 	}
 	for _, reader := range h.config.Readers {
-		r.Readers = append(r.Readers, panel.Reader{Name: reader.Name, Door: reader.Door})
+		r.Readers = append(r.Readers, panel.Reader{Name: reader.Name, Door: reader.Door, Direction: panel.Direction(reader.Direction)})
 	}
 	return r
 }

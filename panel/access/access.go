@@ -4,35 +4,73 @@
 // strike, count wrong tries or know what a license is; the panel's machine does.
 package access
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
-// Kind tells how a credential is shown to a reader.
+// Kind tells how a credential is shown to a reader. A further kind of card, a number plate or a telephone is one more word
+// here and one more strength in kindStrength; nothing else in this package asks what a kind is.
 type Kind string
 
-// The kinds of credentials. Each is looked up by a keyed index of what was shown; the value itself is not stored.
+// The kinds of credentials. Cards and codes are looked up by a keyed index of what was shown; the value itself is not stored.
 const (
 	Card Kind = "card" // the UID of an NFC card: clonable, and said to be so
 	Code Kind = "code" // digits typed on a keypad
+	Pass Kind = "pass" // a guest's pass: signed, for a time and so many uses
 )
 
-// Credential is what a person may open doors with. The zero value opens nothing: it has no ID.
+// Strength tells what it takes to make a second one of a credential.
+type Strength string
+
+// The strengths.
+const (
+	Weak   Strength = "weak"   // copied in passing, without its holder's knowledge: a card known by its UID alone
+	Normal Strength = "normal" // told or seen: a code
+	Strong Strength = "strong" // proves a secret or a signature: a pass
+)
+
+// kindStrength is what a kind is worth by itself. A kind that is not known here is weak.
+func kindStrength(k Kind) Strength {
+	switch k {
+	case Code:
+		return Normal
+	case Pass:
+		return Strong
+	}
+	return Weak
+}
+
+// Credential is what a person may open doors with. The zero value opens nothing: it has no ID. Its own limits bind beside
+// the rights of its holder.
 type Credential struct {
-	ID      string    `json:"id"`
-	Person  string    `json:"person"` // id of the person; names live elsewhere, so that a person can be erased
-	Kind    Kind      `json:"kind"`
-	Doors   []string  `json:"doors,omitempty"` // empty: every door
-	From    time.Time `json:"valid_from,omitzero"`
-	Until   time.Time `json:"valid_until,omitzero"` // valid in [From, Until); zero: no bound
-	Profile string    `json:"schedule,omitempty"`   // name of a weekly profile; empty: at any time
-	Revoked bool      `json:"revoked,omitempty"`
+	ID       string    `json:"id"`
+	Person   string    `json:"person"` // id of the person; names live elsewhere, so that a person can be erased
+	Kind     Kind      `json:"kind"`
+	Strength Strength  `json:"strength,omitempty"` // empty: what its kind is worth by itself
+	Doors    []string  `json:"doors,omitempty"`    // empty: every door
+	From     time.Time `json:"valid_from,omitzero"`
+	Until    time.Time `json:"valid_until,omitzero"` // valid in [From, Until); zero: no bound
+	Profile  string    `json:"schedule,omitempty"`   // name of a weekly profile; empty: at any time
+	// Uses is how often it opens, all doors together; 0: as often as one likes.
+	Uses int `json:"uses,omitempty"`
+	// MinutesFromFirstUse is for how long it opens, counted from the first time it did; 0: this sets no end.
+	MinutesFromFirstUse int  `json:"minutes_from_first_use,omitempty"`
+	Revoked             bool `json:"revoked,omitempty"`
 }
 
 // Dated reports whether the right depends on the date or the time of day, and so on a clock that can be trusted.
 func (c Credential) Dated() bool {
-	return !c.From.IsZero() || !c.Until.IsZero() || c.Profile != ""
+	return !c.From.IsZero() || !c.Until.IsZero() || c.Profile != "" || c.MinutesFromFirstUse > 0
+}
+
+// Counted reports whether it opens only so often or so long: its use must be durable before a door opens.
+func (c Credential) Counted() bool { return c.Uses > 0 || c.MinutesFromFirstUse > 0 }
+
+// HowStrong is its strength: its own, or that of its kind.
+func (c Credential) HowStrong() Strength {
+	switch c.Strength {
+	case Weak, Normal, Strong:
+		return c.Strength
+	}
+	return kindStrength(c.Kind)
 }
 
 // Why is the reason of a decision, as the journal and the messages upstream carry it.
@@ -52,21 +90,37 @@ const (
 	Tampered        Why = "tampered"          // the tamper block is on
 	CannotRecord    Why = "cannot_record"     // what may be used once could not be written down
 	CannotLookUp    Why = "cannot_look_up"    // the store did not answer: nobody is guessed about
+	NoRight         Why = "no_right"          // its holder has no right at any door
+	TooWeak         Why = "too_weak"          // it can be copied, and the site asks for better
+	UsedUp          Why = "used_up"           // it was used as often as it may be
+	SecondFactor    Why = "second_factor"     // good, and not enough by itself at this time
+	PassedBack      Why = "passback"          // its holder is inside already
+	ForgedPass      Why = "forged_pass"       // a guest's pass whose signature does not hold
+	OtherPanelsPass Why = "other_panels_pass" // a guest's pass for another panel
 )
 
 // Question is everything a decision depends on.
 type Question struct {
 	Door       string
 	Credential Credential // zero: none was found
-	Profile    Profile    // of the credential; ignored when it names none
-	HasProfile bool       // false although the credential names one: refused, never "at any time"
+	Rights     []Right    // of its holder, individual and of every group; one of them must allow
+	Timetable  Timetable
+	Policy     Policy
+	Used       Uses // of this credential until now
 	Now        time.Time
 	Trusted    bool // the clock may be believed
 	Zone       *time.Location
 }
 
+// Uses is how a credential was used until now.
+type Uses struct {
+	Count int
+	First time.Time // zero: never
+}
+
 // Decide answers one question: granted, or refused with the reason. What is wrong with the credential itself comes before
-// what is wrong with the moment, and an unknown clock refuses only what depends on it.
+// what is wrong with its holder's rights, and that before what is wrong with the moment; an unknown clock refuses only what
+// depends on it.
 func Decide(q Question) (granted bool, why Why) {
 	c := q.Credential
 	switch {
@@ -74,16 +128,23 @@ func Decide(q Question) (granted bool, why Why) {
 		return false, Unknown
 	case c.Revoked:
 		return false, Revoked
-	case len(c.Doors) > 0 && !slices.Contains(c.Doors, q.Door):
-		return false, OtherDoor
-	case c.Dated() && !q.Trusted:
+	case q.Policy == Secure && c.HowStrong() == Weak:
+		return false, TooWeak
+	case c.Uses > 0 && q.Used.Count >= c.Uses:
+		return false, UsedUp
+	}
+	own := Right{Doors: c.Doors, Profile: c.Profile, From: c.From, Until: c.Until}
+	if why := q.fault(own); why != "" {
+		return false, why
+	}
+	if c.MinutesFromFirstUse > 0 && !q.Trusted {
 		return false, ClockNotTrusted
-	case !c.From.IsZero() && q.Now.Before(c.From):
-		return false, NotYetValid
-	case !c.Until.IsZero() && !q.Now.Before(c.Until):
+	}
+	if c.MinutesFromFirstUse > 0 && !q.Used.First.IsZero() && !q.Now.Before(q.Used.First.Add(time.Duration(c.MinutesFromFirstUse)*time.Minute)) {
 		return false, Expired
-	case c.Profile != "" && (!q.HasProfile || !q.Profile.Contains(q.Now, q.Zone)):
-		return false, OutsideSchedule
+	}
+	if why := q.rightsFault(); why != "" {
+		return false, why
 	}
 	return true, Why(c.Kind)
 }

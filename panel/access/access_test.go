@@ -55,16 +55,16 @@ func TestDecideNamesTheFirstReasonThatHolds(t *testing.T) {
 		{name: "outside the schedule", credential: card(func(c *Credential) { c.Profile = "office" }), profile: &weekdays, now: at("2026-11-22 09:00:00"), why: OutsideSchedule},
 		{name: "a schedule that is gone is not at any time", credential: card(func(c *Credential) { c.Profile = "office" }), why: OutsideSchedule},
 		{name: "a schedule that was not looked up is not trusted", credential: card(func(c *Credential) { c.Profile = "office" }), profile: &weekdays, missing: true, why: OutsideSchedule},
-		{name: "a schedule that is there and not named does not bind", credential: card(nil), profile: &Profile{}, now: at("2026-11-22 03:00:00"), granted: true, why: "card"},
+		{name: "a schedule that is there and not named does not bind", credential: card(nil), profile: &Profile{Name: "office"}, now: at("2026-11-22 03:00:00"), granted: true, why: "card"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			q := Question{Door: "front", Credential: test.credential, Now: monday, Trusted: !test.untrusted}
+			q := Question{Door: "front", Credential: test.credential, Rights: []Right{{}}, Now: monday, Trusted: !test.untrusted}
 			if !test.now.IsZero() {
 				q.Now = test.now
 			}
-			if test.profile != nil {
-				q.Profile, q.HasProfile = *test.profile, !test.missing
+			if test.profile != nil && !test.missing {
+				q.Timetable.Profiles = []Profile{*test.profile}
 			}
 			granted, why := Decide(q)
 			if granted != test.granted || why != test.why {

@@ -8,50 +8,73 @@ import (
 )
 
 // Profile is a weekly schedule in the site's time zone. A moment belongs to it when the clock on the wall, read in that
-// zone, shows a time inside one of the slots. So an hour that a DST change skips is never inside, and an hour that is
-// lived twice is inside both times.
+// zone, shows a time inside one of the slots of that day. So an hour that a DST change skips is never inside, and an hour
+// that is lived twice is inside both times.
 type Profile struct {
-	Name  string `json:"name"`
-	Slots []Slot `json:"slots"`
+	Name       string      `json:"name"`
+	Slots      []Slot      `json:"slots"`
+	Exceptions []Exception `json:"exceptions,omitempty"`
 }
 
-// Slot is a span [From, To) of minutes after midnight on some days of the week. A slot whose To is not after its From
-// runs into the next day.
+// Slot is a span [From, To) of minutes after midnight on some days. A slot whose To is not after its From runs into the
+// next day, and belongs to the day on which it begins.
 type Slot struct {
-	Days []string `json:"days"` // mon tue wed thu fri sat sun
-	From string   `json:"from"` // 08:00
-	To   string   `json:"to"`   // 18:00; 24:00 is midnight at the end of the day
+	Days []string `json:"days,omitempty"` // mon tue wed thu fri sat sun holiday; none in an exception
+	From string   `json:"from"`           // 08:00
+	To   string   `json:"to"`             // 18:00; 24:00 is midnight at the end of the day
 }
+
+// OnHolidays among the days of a slot lets it count on the holidays of the calendar.
+const OnHolidays = "holiday"
 
 const minutesOfDay = 24 * 60
 
 var weekdays = [...]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
 // Contains reports whether the moment lies inside one of the slots. A slot that cannot be read contains nothing.
-func (p Profile) Contains(t time.Time, zone *time.Location) bool {
+func (p Profile) Contains(t time.Time, zone *time.Location, calendar Calendar) bool {
 	if zone == nil {
 		zone = time.UTC
 	}
 	local := t.In(zone)
-	today, minute := local.Weekday(), local.Hour()*60+local.Minute()
-	yesterday := (today + 6) % 7
-	for _, s := range p.Slots {
-		from, errFrom := minuteOf(s.From)
-		to, errTo := minuteOf(s.To)
-		if errFrom != nil || errTo != nil {
-			continue
+	year, month, day := local.Date()
+	today := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	minute := local.Hour()*60 + local.Minute()
+	return p.covers(today, minute, calendar) || p.covers(today.AddDate(0, 0, -1), minute+minutesOfDay, calendar)
+}
+
+// covers reports whether a slot that begins on a day holds the minute, counted from that day's midnight.
+func (p Profile) covers(day time.Time, minute int, calendar Calendar) bool {
+	slots, named := p.Slots, true
+	date := day.Format(time.DateOnly)
+	word := weekdays[day.Weekday()]
+	if calendar.holiday(date) {
+		word = OnHolidays
+	}
+	for _, e := range p.Exceptions {
+		if sameDay(e.Date, date) {
+			slots, named = e.Slots, false
+			break
 		}
-		if from < to {
-			if s.on(today) && from <= minute && minute < to {
-				return true
-			}
-			continue
-		}
-		if s.on(today) && minute >= from || s.on(yesterday) && minute < to {
+	}
+	for _, s := range slots {
+		if (!named || s.on(word)) && s.covers(minute) {
 			return true
 		}
 	}
 	return false
+}
+
+func (s Slot) covers(minute int) bool {
+	from, errFrom := minuteOf(s.From)
+	to, errTo := minuteOf(s.To)
+	if errFrom != nil || errTo != nil {
+		return false
+	}
+	if to <= from {
+		to += minutesOfDay
+	}
+	return from <= minute && minute < to
 }
 
 // Check reports what is wrong with the profile, or nil.
@@ -67,18 +90,48 @@ func (p Profile) Check() error {
 			return fmt.Errorf("cannot use schedule %q: slot %d: %w", p.Name, i+1, err)
 		}
 	}
+	if len(p.Exceptions) > MaxExceptions {
+		return fmt.Errorf("cannot use schedule %q: it has %d exceptions; %d are the most", p.Name, len(p.Exceptions), MaxExceptions)
+	}
+	for _, e := range p.Exceptions {
+		if err := e.check(); err != nil {
+			return fmt.Errorf("cannot use schedule %q: exception %q: %w", p.Name, e.Date, err)
+		}
+	}
+	return nil
+}
+
+func (e Exception) check() error {
+	if err := checkDate(e.Date); err != nil {
+		return err
+	}
+	if len(e.Slots) > 8 {
+		return fmt.Errorf("it has %d slots; 8 are the most", len(e.Slots))
+	}
+	for i, s := range e.Slots {
+		if len(s.Days) > 0 {
+			return fmt.Errorf("slot %d names days; an exception has its date alone", i+1)
+		}
+		if err := s.checkTimes(); err != nil {
+			return fmt.Errorf("slot %d: %w", i+1, err)
+		}
+	}
 	return nil
 }
 
 func (s Slot) check() error {
 	if len(s.Days) == 0 {
-		return errors.New("no days; write some of mon tue wed thu fri sat sun")
+		return errors.New("no days; write some of mon tue wed thu fri sat sun holiday")
 	}
 	for _, d := range s.Days {
 		if !validDay(d) {
-			return fmt.Errorf("unknown day %q; write mon tue wed thu fri sat sun", d)
+			return fmt.Errorf("unknown day %q; write mon tue wed thu fri sat sun holiday", d)
 		}
 	}
+	return s.checkTimes()
+}
+
+func (s Slot) checkTimes() error {
 	for _, m := range []string{s.From, s.To} {
 		if _, err := minuteOf(m); err != nil {
 			return err
@@ -93,9 +146,9 @@ func (s Slot) check() error {
 	return nil
 }
 
-func (s Slot) on(day time.Weekday) bool {
+func (s Slot) on(word string) bool {
 	for _, d := range s.Days {
-		if strings.EqualFold(d, weekdays[day]) {
+		if strings.EqualFold(d, word) {
 			return true
 		}
 	}
@@ -108,7 +161,7 @@ func validDay(name string) bool {
 			return true
 		}
 	}
-	return false
+	return strings.EqualFold(name, OnHolidays)
 }
 
 func minuteOf(text string) (int, error) {

@@ -76,7 +76,7 @@ func TestProfileEdges(t *testing.T) {
 			if test.zone != "" {
 				z = zone(t, test.zone)
 			}
-			if got := test.profile.Contains(at(test.utc), z); got != test.inside {
+			if got := test.profile.Contains(at(test.utc), z, Calendar{}); got != test.inside {
 				t.Errorf("inside = %v, want %v", got, test.inside)
 			}
 		})
@@ -163,10 +163,10 @@ func compareWithWatch(t *testing.T, file string, office, night Profile) (changes
 		}
 		minute := watch.Hour()*60 + watch.Minute()
 		weekday := watch.Weekday() >= time.Monday && watch.Weekday() <= time.Friday
-		if got, want := office.Contains(instant, z), weekday && minute >= 60 && minute < 18*60; got != want {
+		if got, want := office.Contains(instant, z, Calendar{}), weekday && minute >= 60 && minute < 18*60; got != want {
 			t.Errorf("office at %s UT, the watch shows %s: inside = %v", change.UT, change.Local, got)
 		}
-		if got, want := night.Contains(instant, z), minute >= 22*60+30 || minute < 2*60+15; got != want {
+		if got, want := night.Contains(instant, z, Calendar{}), minute >= 22*60+30 || minute < 2*60+15; got != want {
 			t.Errorf("night at %s UT, the watch shows %s: inside = %v", change.UT, change.Local, got)
 		}
 	}
@@ -179,7 +179,7 @@ func FuzzProfile(f *testing.F) {
 	f.Add("sun", "24:00", "0:000", int64(-1))
 	f.Fuzz(func(t *testing.T, day, from, to string, unix int64) {
 		p := Profile{Name: "p", Slots: []Slot{{Days: []string{day}, From: from, To: to}}}
-		inside := p.Contains(time.Unix(unix%4e9, 0), nil)
+		inside := p.Contains(time.Unix(unix%4e9, 0), nil, Calendar{})
 		if inside && p.Slots[0].check() != nil && from != to && from != "24:00" {
 			t.Errorf("a slot that is refused (%v) lets in", p.Slots[0].check())
 		}

@@ -48,8 +48,8 @@ const (
 
 func newWorld(t *testing.T) *world {
 	return &world{t: t, start: time.Now(), facts: map[string]panel.Facts{
-		"card 04AA": {Person: "Bianchi", Credential: access.Credential{ID: "c1", Person: "p1", Kind: access.Card}},
-		"code 1234": {Person: "Bianchi", Credential: access.Credential{ID: "c2", Person: "p1", Kind: access.Code}},
+		"card 04AA": {Person: "Bianchi", Rights: []access.Right{{}}, Credential: access.Credential{ID: "c1", Person: "p1", Kind: access.Card}},
+		"code 1234": {Person: "Bianchi", Rights: []access.Right{{}}, Credential: access.Credential{ID: "c2", Person: "p1", Kind: access.Code}},
 	}, rights: accessControl(t)}
 }
 
