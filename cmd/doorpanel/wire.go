@@ -603,6 +603,7 @@ func (h *house) buildPages(senses *senses, more extras) error {
 				h.log.Warn("setup code for the first login, valid for ten minutes", "code", code)
 			}
 		},
+		Address: func() string { return pageAddress(h.address) },
 		Clock: h.clock.now, Sim: simulated, Metrics: http.HandlerFunc(h.metrics),
 		SiteName: h.config.Site.Name, Language: h.config.Site.Language, Hosts: h.config.Web.Hosts, Logger: h.log.With("part", "web"),
 	})

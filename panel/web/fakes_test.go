@@ -33,6 +33,7 @@ type house struct {
 	schedules   map[string]access.Profile
 	buttons     map[int]ButtonView
 	licenses    []LicenseView
+	codes       []PoolCode
 	journal     []JournalEntry
 	news        chan struct{} // closed at each change
 	opened      []string      // "door by who via"
@@ -60,7 +61,7 @@ func newHouse() *house {
 
 func (h *house) options() Options {
 	return Options{
-		Doors: h, Licenses: h, People: h, Credentials: h, Schedules: h, Buttons: h, Learner: h, Journal: h, Accounts: h,
+		Doors: h, Licenses: h, Pools: h, Bindings: h, People: h, Credentials: h, Schedules: h, Buttons: h, Learner: h, Journal: h, Accounts: h,
 		Sessions: h, Face: h, Touch: h, Clock: h.clock, Note: h.note,
 		Status: func() Status {
 			return Status{
@@ -148,7 +149,7 @@ func (h *house) Present(_ context.Context, text, _, via, by string) (license.Ver
 	}
 	h.record(panel.Entry{Kind: panel.LicenseOn, Who: by, Detail: via})
 	if result == license.Activated {
-		h.licenses = append(h.licenses, LicenseView{ID: "8d0c11aa", Label: "12 Mill Lane, 10 buttons", Grants: map[string]int{"buttons": 10}, Scope: "panel", Status: "active", Activated: h.now.Wall, Issuer: "3f2a90bc11d2e4f5", Root: "ed25519:Q2h5…"})
+		h.licenses = append(h.licenses, LicenseView{ID: poolID, Label: "12 Mill Lane, 10 buttons", Grants: map[string]int{"buttons": 10}, Pools: []string{"buttons"}, Scope: "panel", Status: "active", Activated: h.now.Wall, UndoUntil: h.now.Wall.Add(7 * 24 * time.Hour), Issuer: "3f2a90bc11d2e4f5", Root: "ed25519:Q2h5…"})
 		h.buttons[2] = ButtonView{Number: 2, Label: "Office Lovelace", Target: "sip:102@192.168.1.20", Active: true}
 	}
 	return license.Verdict{Result: result, Title: result.Title(), Message: "10 buttons added"}, nil

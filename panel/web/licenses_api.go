@@ -1,7 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -15,10 +17,16 @@ import (
 type (
 	licenseRequest struct {
 		Token string `json:"token"`
+		// Account is for whom an account's license is; absent or empty: nobody yet.
+		Account string `json:"account,omitempty"`
 	}
 	licenseAnswer struct {
-		Result       license.Result   `json:"result"`
-		Message      string           `json:"message"`
+		Result  license.Result `json:"result"`
+		Message string         `json:"message"`
+		// License is the id of the license that was shown; absent for other codes.
+		License string `json:"license,omitempty"`
+		// Waiting says that the license is for somebody who has not been named: PUT …/licenses/{id}/account.
+		Waiting      bool             `json:"waiting,omitempty"`
 		Entitlements entitlementsView `json:"entitlements"`
 	}
 	entitlementsView struct {
@@ -57,7 +65,40 @@ func (s *Server) licenseRoutes() []route {
 }
 
 func (s *Server) getLicenses(w http.ResponseWriter, _ *http.Request, _ caller) error {
-	return writeJSON(w, http.StatusOK, object{"licenses": list(s.o.Licenses.Held())})
+	accounts, err := s.accountNames()
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, object{"licenses": list(s.o.Licenses.Held()), "accounts": list(accounts)})
+}
+
+// accountNames are for whom a license may be: everybody who may log in.
+func (s *Server) accountNames() ([]string, error) {
+	users, err := s.o.Accounts.Users()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, u := range users {
+		names = append(names, u.Name)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// checkAccount refuses a name that nobody logs in with; empty is nobody yet.
+func (s *Server) checkAccount(name string) error {
+	if name == "" {
+		return nil
+	}
+	names, err := s.accountNames()
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(names, name) {
+		return problem(http.StatusUnprocessableEntity, "not-valid", fmt.Sprintf("there is no user %.40q; a license is for one of the panel's users, or for nobody yet", name))
+	}
+	return nil
 }
 
 func (s *Server) getEntitlements(w http.ResponseWriter, _ *http.Request, _ caller) error {
@@ -65,53 +106,91 @@ func (s *Server) getEntitlements(w http.ResponseWriter, _ *http.Request, _ calle
 }
 
 func (s *Server) postLicense(w http.ResponseWriter, r *http.Request, c caller) error {
-	text, err := licenseText(w, r)
+	in, err := shownLicense(w, r)
 	if err != nil {
 		return err
+	}
+	if err := s.checkAccount(in.Account); err != nil {
+		return err
+	}
+	if known, found := s.byShortCode(in.Token); found {
+		return writeJSON(w, http.StatusOK, licenseAnswer{
+			Result: license.AlreadyActive, License: known.ID, Entitlements: viewOf(s.o.Licenses.Entitlements()),
+			Message: fmt.Sprintf("This is the short code of a license that is stored here already: %s. Nothing was changed.", cmp.Or(known.Label, known.ID)),
+		})
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), openTime)
 	defer cancel()
-	verdict, err := s.o.Licenses.Present(ctx, text, "", c.Via, c.User)
+	verdict, err := s.o.Licenses.Present(ctx, in.Token, in.Account, c.Via, c.User)
 	if err != nil {
 		return err
 	}
-	status := http.StatusCreated
-	switch verdict.Result {
-	case license.Activated:
-	case license.AlreadyActive:
-		status = http.StatusOK
-	default:
-		d := problem(http.StatusUnprocessableEntity, string(verdict.Result), verdict.Message)
-		d.Title = verdict.Title
-		return d
+	if verdict.Result.Refused() {
+		return refusal(verdict.Result, verdict.Title, verdict.Message)
 	}
-	return writeJSON(w, status, licenseAnswer{verdict.Result, verdict.Message, viewOf(s.o.Licenses.Entitlements())})
+	status := http.StatusCreated
+	if verdict.Result == license.AlreadyActive {
+		status = http.StatusOK
+	}
+	answer := licenseAnswer{Result: verdict.Result, Message: verdict.Message, Entitlements: viewOf(s.o.Licenses.Entitlements())}
+	if verdict.Token != nil {
+		answer.License = verdict.Token.ID.String()
+		answer.Waiting = s.waits(answer.License)
+	}
+	return writeJSON(w, status, answer)
 }
 
-// licenseText reads the code's text from JSON, or from a picture of the printed code.
-func licenseText(w http.ResponseWriter, r *http.Request) (string, error) {
+// refusal is a code or an order that was not accepted; its type ends in the result.
+func refusal(result license.Result, title, message string) *details {
+	d := problem(http.StatusUnprocessableEntity, string(result), message)
+	d.Title = title
+	return d
+}
+
+// byShortCode finds the stored license beside whose QR code this short code is printed.
+func (s *Server) byShortCode(text string) (LicenseView, bool) {
+	code, err := license.ParseShortCode(text)
+	if err != nil {
+		return LicenseView{}, false // the panel says what the text is, or what is wrong with it
+	}
+	for _, held := range s.o.Licenses.Held() {
+		if id, err := license.ParseTokenID(held.ID); err == nil && id.ShortCode() == code {
+			return held, true
+		}
+	}
+	return LicenseView{}, false
+}
+
+func (s *Server) waits(id string) bool {
+	return slices.ContainsFunc(s.o.Licenses.Held(), func(v LicenseView) bool {
+		return v.ID == id && v.Status == string(license.Waiting)
+	})
+}
+
+// shownLicense reads the code's text from JSON, or from a picture of the printed code; a picture's account is a query.
+func shownLicense(w http.ResponseWriter, r *http.Request) (licenseRequest, error) {
+	in := licenseRequest{Account: r.URL.Query().Get("account")}
+	var b []byte
+	var err error
 	switch mediaType(r) {
 	case "image/png", "image/jpeg":
-		b, err := body(w, r, qr.MaxBytes)
-		if err != nil {
-			return "", err
-		}
-		return pictureText(b)
+		b, err = body(w, r, qr.MaxBytes)
 	case "multipart/form-data":
-		b, err := pictureOfForm(w, r)
-		if err != nil {
-			return "", err
+		b, err = pictureOfForm(w, r)
+	default:
+		if err := decode(w, r, &in); err != nil {
+			return in, err
 		}
-		return pictureText(b)
+		if in.Token == "" {
+			return in, problem(http.StatusUnprocessableEntity, "malformed", "the token is missing: the text of a license begins with DP1:")
+		}
+		return in, nil
 	}
-	var in licenseRequest
-	if err := decode(w, r, &in); err != nil {
-		return "", err
+	if err != nil {
+		return in, err
 	}
-	if in.Token == "" {
-		return "", problem(http.StatusUnprocessableEntity, "malformed", "the token is missing: the text of a license begins with DP1:")
-	}
-	return in.Token, nil
+	in.Token, err = pictureText(b)
+	return in, err
 }
 
 func pictureText(b []byte) (string, error) {

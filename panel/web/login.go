@@ -112,9 +112,15 @@ func (s *Server) postSetup(w http.ResponseWriter, r *http.Request, c caller) err
 	if err := s.o.Accounts.PutUser(User{Name: in.User, Role: Administrator, Hash: hash, Generation: firstGeneration(), Made: s.o.Clock().Wall}); err != nil {
 		return err
 	}
-	s.setup.hide()
+	s.endSetup()
 	s.o.Note(panel.Entry{Kind: panel.ConfigIs, Who: in.User, Detail: "first administrator made"})
 	return writeJSON(w, http.StatusCreated, account{in.User, Administrator})
+}
+
+// endSetup closes the window, for there is an administrator now.
+func (s *Server) endSetup() {
+	s.setup.hide()
+	s.board.wake()
 }
 
 func (s *Server) postLogin(w http.ResponseWriter, r *http.Request, c caller) error {
@@ -285,7 +291,7 @@ func (s *Server) putUser(w http.ResponseWriter, r *http.Request, c caller) error
 		}
 	}
 	if user.Role == Administrator {
-		s.setup.hide()
+		s.endSetup()
 	}
 	s.o.Note(panel.Entry{Kind: panel.ConfigIs, Who: c.User, Detail: "user " + name + " " + what + ": " + string(user.Role)})
 	return writeJSON(w, http.StatusOK, account{user.Name, user.Role})

@@ -160,8 +160,15 @@ type Bindings interface {
 	Undo(ctx context.Context, o PoolOrder, by, via string) (PoolAnswer, error)
 	// Assign says for whom an account's license is.
 	Assign(ctx context.Context, licenseID, account, by, via string) (license.Verdict, error)
-	// Identity is this panel's signed identity (DI1:…), to be shown to the panel that is to give it something.
-	Identity() string
+	// Identity is who this panel is, signed by itself.
+	Identity() PanelIdentity
+}
+
+// PanelIdentity is who a panel is. Its text is shown to the panel that is to give it something.
+type PanelIdentity struct {
+	Panel string `json:"panel"` // its id
+	Name  string `json:"name"`
+	Text  string `json:"text"` // DI1:…
 }
 
 // People keeps the persons whom credentials belong to.
@@ -320,6 +327,9 @@ type FaceView struct {
 	Light     panel.Light  `json:"light"`
 	Tone      panel.Tone   `json:"tone,omitempty"` // the last one, for a display without a speaker
 	Buttons   []ButtonView `json:"buttons"`
+	Code      *FaceCode    `json:"code,omitempty"`   // filled in by this package
+	Setup     *FaceSetup   `json:"setup,omitempty"`  // filled in by this package
+	Notice    string       `json:"notice,omitempty"` // a line for the installer; filled in by this package
 }
 
 // Touch is the glass of a panel whose display shows the face page: it presses as a wired button or keypad would.

@@ -18,6 +18,8 @@ type details struct {
 	// RetryAfter is in seconds, as in the header of that name.
 	RetryAfter int      `json:"retry_after,omitempty"`
 	Causes     []string `json:"causes,omitempty"`
+	// Stops are the call buttons that an order would stop and that were not confirmed.
+	Stops []StoppingButton `json:"stops,omitempty"`
 }
 
 func (d *details) Error() string { return d.Detail }

@@ -47,6 +47,8 @@ type Options struct {
 	// ShowSetupCode shows the code of the first run to whoever stands at the panel; "" hides it. It must not wait and must
 	// not call the Server.
 	ShowSetupCode func(code string)
+	// Address is where the pages are found in the network now, such as https://192.168.1.20:8443; "" or nil: not known.
+	Address func() string
 	// Clock is the time by which sessions end (Wall) and blocks and the setup window run out (Mono).
 	Clock func() panel.Now
 
@@ -71,6 +73,7 @@ type Server struct {
 	logins  *guard
 	hasher  *hasher
 	cross   *http.CrossOriginProtection
+	board   *board
 	streams chan struct{} // one for each event stream and long poll
 
 	done  context.Context
@@ -115,6 +118,7 @@ func New(o Options) (*Server, error) {
 	mono := func() time.Duration { return o.Clock().Mono }
 	s.setup = newSetup(mono, o.ShowSetupCode)
 	s.logins = newGuard(mono)
+	s.board = newBoard(mono)
 	s.routes = s.table()
 	if s.openapi, err = openAPI(s.routes); err != nil {
 		return nil, err
@@ -123,10 +127,11 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Close ends event streams and long polls and hides the setup code.
+// Close ends event streams and long polls and hides the setup code and every code on the display.
 func (s *Server) Close() {
 	s.close()
 	s.setup.hide()
+	s.board.clear()
 }
 
 // OpenSetupWindow shows a new setup code for ten minutes, if no administrator exists. It is to be called when the service

@@ -213,6 +213,8 @@ func (s *Server) face(c caller) FaceView {
 	v.Site, v.Language, v.Time, v.Trusted = s.o.SiteName, s.o.Language, now.Wall, now.Trusted
 	v.Touch = c.Local && s.o.Touch != nil
 	v.Simulated = c.Local && s.o.Sim != nil
+	v.Code, _ = s.board.shown()
+	v.Setup, v.Notice = s.faceSetup(), s.endingNotice(c)
 	v.Buttons = append([]ButtonView{}, v.Buttons...)
 	for i := range v.Buttons {
 		v.Buttons[i].Target = "" // whom a button calls is not for the street
@@ -235,11 +237,13 @@ func (s *Server) faceEvents(w http.ResponseWriter, r *http.Request, c caller) er
 		return nil
 	}
 	for {
+		// What is closed at the next change is taken first: a change while the view is made must not be missed.
+		_, changed := s.board.shown()
 		v := s.face(c)
 		if st.event(v.Version, "face", v) != nil {
 			return nil
 		}
-		news := func(ctx context.Context) error { return s.o.Face.WaitFace(ctx, v.Version) }
+		news := func(ctx context.Context) error { return s.waitFace(ctx, v, changed, c) }
 		if !st.idle(ctx, news, func() bool { return true }) {
 			return nil
 		}
