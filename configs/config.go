@@ -96,7 +96,26 @@ type Door struct {
 	Contact       Line          // active while the door stands open; zero: none
 	Exit          Line          // exit button; zero: none
 	HeldOpenAfter time.Duration // how long it may stand open before it counts as held open; 0: for ever
+	HeldWarning   time.Duration // how long before that those in the door are warned; 0: they are not
+
+	Toggle         bool          // a grant opens it until the next grant
+	ToggleFor      time.Duration // and for so long at most
+	StandsOpen     string        // name of a schedule, kept in the store, by which it stands open; empty: it does not
+	OpenAfterGrant bool          // only after the first card or code of the day
+	Interlock      string        // name of the group of doors of which one at a time is released; empty: none
+	Fire           FireReaction
+	EscapeWired    bool // the installer says that the way out needs no software
+	Feedback       Line // active while the strike is released, whatever it was told; zero: none
 }
+
+// FireReaction is what the fire input does to a door.
+type FireReaction string
+
+// The reactions. Where a fire input is wired there is no default.
+const (
+	FireReleases FireReaction = "release"
+	FireIgnores  FireReaction = "ignore"
+)
 
 // Button is a call button. Label and Target only fill an empty store; people change them on the page.
 type Button struct {

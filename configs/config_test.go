@@ -160,11 +160,20 @@ pulse = "5s"
 contact = "gpio:pinctrl-bcm2835/22,pull-up"
 exit = "gpio:gpiochip1/EXIT,active-low,pull-up"
 held_open_after = "0s"
+fire = "ignore"
+mode = "toggle"
+toggle_for = "2h"
+stands_open = "office hours"
+stands_open_after_card = true
+escape = "hardware"
+feedback = "gpio:pinctrl-bcm2835/19"
 [[door]]
 name = "gate"
 strike = "gpio:pinctrl-bcm2835/18"
 safe = "fail-secure"
 open_digit = "#"
+fire = "release"
+held_warning = "5s"
 [[button]]
 number = 2
 label = "Bianchi"
@@ -233,10 +242,12 @@ max_size = "1GiB"
 		{"front", c.Doors[0], Door{
 			Name: "front", Strike: Line{"pinctrl-bcm2835", "17", true, AsIs}, Safe: FailSafe, Pulse: 5 * time.Second, OpenDigit: '1',
 			Contact: Line{"pinctrl-bcm2835", "22", false, PullUp}, Exit: Line{"gpiochip1", "EXIT", true, PullUp},
+			Toggle: true, ToggleFor: 2 * time.Hour, StandsOpen: "office hours", OpenAfterGrant: true, Fire: FireIgnores, EscapeWired: true,
+			Feedback: Line{Chip: "pinctrl-bcm2835", Line: "19"},
 		}},
 		{"gate", c.Doors[1], Door{
 			Name: "gate", Strike: Line{Chip: "pinctrl-bcm2835", Line: "18"}, Safe: FailSecure, Pulse: 3 * time.Second, OpenDigit: '#',
-			HeldOpenAfter: 30 * time.Second,
+			HeldOpenAfter: 30 * time.Second, HeldWarning: 5 * time.Second, ToggleFor: 12 * time.Hour, Fire: FireReleases,
 		}},
 		{"first button", c.Buttons[0], Button{Number: 1, Target: "sip:101@192.168.1.20:5060;transport=tcp"}},
 		{"second button", c.Buttons[1].Line.String(), "gpio:pinctrl-bcm2835/5,active-low,pull-up"},

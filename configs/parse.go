@@ -43,6 +43,7 @@ type reading struct {
 	config  Config
 	secrets []secretFile
 	lines   map[string]place // which place uses a GPIO line
+	doorsAt []*section       // in the order of the doors
 	known   map[string]bool
 }
 
@@ -68,6 +69,7 @@ func parse(name string, text []byte) *reading {
 	r.doors(top)
 	r.buttons(top)
 	r.inputs(top.table("inputs"))
+	r.doorsTogether()
 	r.readers(top)
 	r.uplink(top.table("uplink"))
 	r.license(top.table("license"))
@@ -263,8 +265,10 @@ func (r *reading) doors(top *section) {
 		d.Contact = r.line(s, "contact", true)
 		d.Exit = r.line(s, "exit", true)
 		d.HeldOpenAfter, _ = s.duration("held_open_after", 30*time.Second, 5*time.Second, time.Hour, true)
+		r.doorModes(s, &d)
 		s.done()
 		c.Doors = append(c.Doors, d)
+		r.doorsAt = append(r.doorsAt, s)
 	}
 	if len(c.Doors) > 0 {
 		return
@@ -272,7 +276,10 @@ func (r *reading) doors(top *section) {
 	if r.board() && top.t.items["door"] == nil {
 		top.missing("door", "write a section [[door]] with name, strike and safe")
 	}
-	c.Doors = []Door{{Name: "front", Safe: FailSecure, Pulse: 3 * time.Second, OpenDigit: '1', HeldOpenAfter: 30 * time.Second}}
+	c.Doors = []Door{{
+		Name: "front", Safe: FailSecure, Pulse: 3 * time.Second, OpenDigit: '1', HeldOpenAfter: 30 * time.Second,
+		HeldWarning: defaultWarning, ToggleFor: defaultToggle, Fire: FireReleases,
+	}}
 }
 
 func (r *reading) openDigit(s *section, otherwise string, seen map[string]place) rune {

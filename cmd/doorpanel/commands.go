@@ -97,13 +97,13 @@ func checkCommand() *cobra.Command {
 			if path == "" {
 				return usageError{errors.New("cannot check configuration: name the file with --config FILE")}
 			}
-			_, problems, err := loadConfig(path)
+			config, problems, err := loadConfig(path)
 			if err != nil {
 				return err
 			}
 			switch {
 			case asJSON:
-				if err := printJSON(cmd, map[string]any{"file": path, "mistakes": mistakesOf(problems)}); err != nil || len(problems) == 0 {
+				if err := printJSON(cmd, map[string]any{"file": path, "mistakes": mistakesOf(problems), "notes": append([]string{}, config.Notes()...)}); err != nil || len(problems) == 0 {
 					return err
 				}
 				return errSilent
@@ -111,6 +111,9 @@ func checkCommand() *cobra.Command {
 				return problems
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is right.\n", path)
+			for _, note := range config.Notes() {
+				fmt.Fprintln(cmd.OutOrStdout(), "note:", note)
+			}
 			return nil
 		},
 	}

@@ -289,7 +289,10 @@ func (h *house) rules() panel.Rules {
 		r.RingFor = t
 	}
 	for _, d := range h.config.Doors {
-		r.Doors = append(r.Doors, panel.DoorRules{Name: d.Name, Pulse: d.Pulse, OpenDigit: d.OpenDigit, HeldAfter: d.HeldOpenAfter})
+		r.Doors = append(r.Doors, panel.DoorRules{
+			Name: d.Name, Pulse: d.Pulse, OpenDigit: d.OpenDigit, HeldAfter: d.HeldOpenAfter, HeldWarning: d.HeldWarning,
+			Toggle: d.Toggle, ToggleFor: d.ToggleFor, HoldAfterGrant: d.OpenAfterGrant, Interlock: d.Interlock, Fire: panel.FireReaction(d.Fire),
+		})
 	}
 	for _, reader := range h.config.Readers {
 		r.Readers = append(r.Readers, panel.Reader{Name: reader.Name, Door: reader.Door, Direction: panel.Direction(reader.Direction)})

@@ -72,6 +72,7 @@ open_digit = "1"
 contact = "gpio:panel/CONTACT"
 exit = "gpio:panel/EXIT,active-low,pull-up"
 held_open_after = "5s"
+fire = "release"
 [[button]]
 number = 1
 label = "Rossi"
