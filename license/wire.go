@@ -18,6 +18,7 @@ import (
 // own, so that its five-byte label is paid for once.
 
 type tokenClaims struct {
+	Issuer    []byte          `cbor:"1,keyasint,omitempty"` // the signer's key, of statements alone
 	Subject   []byte          `cbor:"2,keyasint,omitempty"`
 	Expires   *int64          `cbor:"4,keyasint,omitempty"`
 	NotBefore *int64          `cbor:"5,keyasint,omitempty"`
@@ -118,6 +119,9 @@ func decodeToken(payload []byte, issuer envelope.KeyID) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
+	if claims.Issuer != nil {
+		return Token{}, errors.New("it carries claims of a panel's statement")
+	}
 	if len(claims.ID) != len(TokenID{}) || own.Term != nil && len(own.Term) != 2 || claims.Subject != nil && len(claims.Subject) == 0 {
 		return Token{}, errors.New("the id, the term or the subject has a wrong size")
 	}
@@ -146,7 +150,7 @@ func decodeDelegation(payload []byte) (Delegation, error) {
 	if err != nil {
 		return Delegation{}, err
 	}
-	if claims.ID != nil || claims.Scope != "" {
+	if claims.Issuer != nil || claims.ID != nil || claims.Scope != "" {
 		return Delegation{}, errors.New("it carries claims of a license")
 	}
 	d := Delegation{
@@ -179,7 +183,7 @@ func decodeRevocation(payload []byte) (Revocation, error) {
 	if err != nil {
 		return Revocation{}, err
 	}
-	if claims.ID != nil || claims.Scope != "" || claims.Subject != nil || claims.Expires != nil || claims.NotBefore != nil {
+	if claims.Issuer != nil || claims.ID != nil || claims.Scope != "" || claims.Subject != nil || claims.Expires != nil || claims.NotBefore != nil {
 		return Revocation{}, errors.New("it carries claims of a license")
 	}
 	r := Revocation{Number: own.Number, IssuedAt: instant(claims.IssuedAt), Tokens: map[TokenID]time.Time{}, Issuers: map[envelope.KeyID]time.Time{}}

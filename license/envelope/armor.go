@@ -21,6 +21,12 @@ func (k Kind) prefix() string {
 		return "DR1:"
 	case Command:
 		return "DC1:"
+	case Activation:
+		return "DA1:"
+	case Return:
+		return "DB1:"
+	case Release:
+		return "DF1:"
 	}
 	return ""
 }
@@ -33,7 +39,7 @@ func Armor(kind Kind, raw []byte) string { return kind.prefix() + base45(raw) }
 // the text claims until Open has verified it. Errors wrap ErrMalformed.
 func Unarmor(text string) (Kind, []byte, error) {
 	text = strings.TrimSpace(text)
-	for _, kind := range []Kind{License, Slice, Pass, Identity, Delegation, Revocation, Command} {
+	for _, kind := range Kinds() {
 		digits, ok := strings.CutPrefix(text, kind.prefix())
 		if !ok {
 			continue

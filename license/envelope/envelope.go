@@ -17,7 +17,7 @@ import (
 // verifies as another, although the same key may sign both.
 type Kind string
 
-// The kinds that exist. License to Command have a text form (see Armor).
+// The kinds that exist. All of them have a text form (see Armor).
 const (
 	License    Kind = "license"
 	Slice      Kind = "slice"
@@ -26,7 +26,15 @@ const (
 	Delegation Kind = "delegation"
 	Revocation Kind = "revocation"
 	Command    Kind = "command"
+	Activation Kind = "activation"
+	Return     Kind = "return"
+	Release    Kind = "release"
 )
+
+// Kinds lists every kind that has a text form, in the order of the format's table. The caller owns the slice.
+func Kinds() []Kind {
+	return []Kind{License, Slice, Pass, Identity, Delegation, Revocation, Command, Activation, Return, Release}
+}
 
 // ErrMalformed is returned for bytes or text that are no envelope in the one accepted encoding.
 var ErrMalformed = errors.New("not a doorpanel envelope")
@@ -39,6 +47,7 @@ var ErrForged = errors.New("signature does not fit")
 
 const (
 	smallLimit      = 2 << 10
+	statementLimit  = 3 << 10 // what carries a license, or what carries one, within it
 	delegationLimit = 4 << 10
 	revocationLimit = 64 << 10
 )
@@ -50,6 +59,8 @@ func (k Kind) Limit() int {
 		return revocationLimit
 	case Delegation:
 		return delegationLimit
+	case Slice, Return, Release, Activation:
+		return statementLimit
 	}
 	return smallLimit
 }
@@ -119,34 +130,79 @@ func Sign(kind Kind, pub ed25519.PublicKey, sign func(message []byte) ([]byte, e
 // envelope says, and no byte of the payload is interpreted. Errors wrap ErrMalformed, ErrUnknownKey or ErrForged; the key id is
 // returned with the last two as well.
 func Open(kind Kind, raw []byte, keys func(KeyID) (ed25519.PublicKey, bool)) (payload []byte, kid KeyID, err error) {
-	if len(raw) > kind.Limit() {
-		return nil, KeyID{}, fmt.Errorf("cannot open %s: %w: %d bytes are more than %d", kind, ErrMalformed, len(raw), kind.Limit())
-	}
-	var message cose.UntaggedSign1Message
-	if err := message.UnmarshalCBOR(raw); err != nil {
-		return nil, KeyID{}, fmt.Errorf("cannot open %s: %w: %v", kind, ErrMalformed, err)
-	}
-	named, _ := message.Headers.Protected[cose.HeaderLabelKeyID].([]byte)
-	if len(named) != len(kid) || len(message.Payload) == 0 || len(message.Signature) != ed25519.SignatureSize {
-		return nil, KeyID{}, fmt.Errorf("cannot open %s: %w: key id, payload or signature has a wrong size", kind, ErrMalformed)
-	}
-	kid = KeyID(named)
-	if !bytes.Equal(raw, canonical(kid, message.Payload, message.Signature)) {
-		return nil, KeyID{}, fmt.Errorf("cannot open %s: %w: other headers or another encoding than the one allowed", kind, ErrMalformed)
+	message, kid, err := parse(kind, raw)
+	if err != nil {
+		return nil, KeyID{}, err
 	}
 	pub, known := keys(kid)
 	if !known {
 		return nil, kid, fmt.Errorf("cannot open %s: %w: %s", kind, ErrUnknownKey, kid)
 	}
+	if err := verify(kind, message, kid, pub); err != nil {
+		return nil, kid, err
+	}
+	return bytes.Clone(message.Payload), kid, nil
+}
+
+// OpenBySigner verifies an envelope whose payload states the key that signed it: a map whose first entry is label 1 with 32 bytes.
+// The key is taken from its place in the bytes, nothing else of the payload is interpreted. It returns the payload and the
+// signer's key (copies): who that is, and whether they may say so, is the caller's to decide. Errors wrap ErrMalformed or ErrForged.
+func OpenBySigner(kind Kind, raw []byte) (payload []byte, signer ed25519.PublicKey, err error) {
+	message, kid, err := parse(kind, raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	pub := statedKey(message.Payload)
+	if pub == nil {
+		return nil, nil, fmt.Errorf("cannot open %s: %w: the signer's key is not at its place", kind, ErrMalformed)
+	}
+	if err := CheckKey(pub); err != nil {
+		return nil, nil, fmt.Errorf("cannot open %s: %w: %v", kind, ErrForged, err)
+	}
+	if err := verify(kind, message, kid, pub); err != nil {
+		return nil, nil, err
+	}
+	return bytes.Clone(message.Payload), pub, nil
+}
+
+// statedKey is a copy of the 32 bytes under label 1, which sorts first: head of a map with 1 to 23 entries, 01, 58 20, key.
+func statedKey(payload []byte) ed25519.PublicKey {
+	const start = 4
+	if len(payload) < start+ed25519.PublicKeySize || payload[0] < 0xa1 || payload[0] > 0xb7 || !bytes.Equal(payload[1:start], []byte{0x01, 0x58, 0x20}) {
+		return nil
+	}
+	return bytes.Clone(payload[start : start+ed25519.PublicKeySize])
+}
+
+// parse takes the frame apart, without a look at signature or payload.
+func parse(kind Kind, raw []byte) (message cose.UntaggedSign1Message, kid KeyID, err error) {
+	if len(raw) > kind.Limit() {
+		return message, kid, fmt.Errorf("cannot open %s: %w: %d bytes are more than %d", kind, ErrMalformed, len(raw), kind.Limit())
+	}
+	if err := message.UnmarshalCBOR(raw); err != nil {
+		return message, kid, fmt.Errorf("cannot open %s: %w: %v", kind, ErrMalformed, err)
+	}
+	named, _ := message.Headers.Protected[cose.HeaderLabelKeyID].([]byte)
+	if len(named) != len(kid) || len(message.Payload) == 0 || len(message.Signature) != ed25519.SignatureSize {
+		return message, kid, fmt.Errorf("cannot open %s: %w: key id, payload or signature has a wrong size", kind, ErrMalformed)
+	}
+	kid = KeyID(named)
+	if !bytes.Equal(raw, canonical(kid, message.Payload, message.Signature)) {
+		return message, kid, fmt.Errorf("cannot open %s: %w: other headers or another encoding than the one allowed", kind, ErrMalformed)
+	}
+	return message, kid, nil
+}
+
+func verify(kind Kind, message cose.UntaggedSign1Message, kid KeyID, pub ed25519.PublicKey) error {
 	if len(pub) != ed25519.PublicKeySize || lowOrder(pub) || IDOf(pub) != kid {
-		return nil, kid, fmt.Errorf("cannot open %s: %w: the key found for %s cannot be used", kind, ErrForged, kid)
+		return fmt.Errorf("cannot open %s: %w: the key found for %s cannot be used", kind, ErrForged, kid)
 	}
 	verifier, err := cose.NewVerifier(cose.AlgorithmEdDSA, pub)
 	if err != nil {
-		return nil, kid, fmt.Errorf("cannot open %s: %w: %v", kind, ErrForged, err)
+		return fmt.Errorf("cannot open %s: %w: %v", kind, ErrForged, err)
 	}
 	if err := message.Verify(kind.external(), verifier); err != nil {
-		return nil, kid, fmt.Errorf("cannot open %s: %w: key %s", kind, ErrForged, kid)
+		return fmt.Errorf("cannot open %s: %w: key %s", kind, ErrForged, kid)
 	}
-	return bytes.Clone(message.Payload), kid, nil
+	return nil
 }
