@@ -14,7 +14,7 @@ import (
 func BenchmarkVerify(b *testing.B) {
 	ring := ringOf(b, nil, nil)
 	token := access(1)
-	token.Subject = here.ID[:]
+	token.Subject = idOf(here)
 	text := text(b, token, rootKey)
 	message := make([]byte, 100)
 	signature, err := rootKey.sign(message)
@@ -47,9 +47,9 @@ func BenchmarkVerify(b *testing.B) {
 // BenchmarkDerive computes the entitlements of a panel with 20 licenses.
 func BenchmarkDerive(b *testing.B) {
 	ring := ringOf(b, nil, nil)
-	var stored []Held
+	var stored []Document
 	for id := range byte(20) {
-		stored = append(stored, Held{Raw: signed(b, ten(id+1), rootKey), ActivatedAt: issued})
+		stored = append(stored, activated(b, signed(b, ten(id+1), rootKey), issued))
 	}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -60,9 +60,9 @@ func BenchmarkDerive(b *testing.B) {
 // BenchmarkAllows is what a press or a badge pays.
 func BenchmarkAllows(b *testing.B) {
 	ring := ringOf(b, nil, nil)
-	var stored []Held
+	var stored []Document
 	for id := range byte(20) {
-		stored = append(stored, Held{Raw: signed(b, ten(id+1), rootKey), ActivatedAt: issued})
+		stored = append(stored, activated(b, signed(b, ten(id+1), rootKey), issued))
 	}
 	e := Derive(ring, here, Clock{Now: issued}, stored)
 	b.ReportAllocs()

@@ -3,6 +3,8 @@ package license
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -16,13 +18,16 @@ type Status string
 // The statuses.
 const (
 	Active    Status = "active"
-	Ending    Status = "ending"   // active, for less than 30 days more
-	Waiting   Status = "waiting"  // active, to be associated with an account
-	Pending   Status = "pending"  // begins later
-	Grace     Status = "grace"    // ended; enrolled credentials go on for 14 days
-	Ended     Status = "ended"    // its time is over
-	Withdrawn Status = "revoked"  // on a revocation list
-	Unusable  Status = "unusable" // not opened, not for this panel, or a second copy
+	Ending    Status = "ending"         // active, for less than 30 days more
+	Waiting   Status = "waiting"        // active, to be associated with an account
+	Pending   Status = "pending"        // begins later
+	Grace     Status = "grace"          // ended; enrolled credentials go on for 14 days
+	Ended     Status = "ended"          // its time is over
+	Withdrawn Status = "revoked"        // on a revocation list
+	Elsewhere Status = "used-elsewhere" // active on another panel, which was first
+	Released  Status = "released"       // given up by this panel
+	Missing   Status = "missing"        // of a Line: no license
+	Unusable  Status = "unusable"       // not opened, not for this panel, or a second copy
 )
 
 // Entry is one feature of one stored license, for pages. A license that cannot be opened is one entry without a feature.
@@ -43,6 +48,11 @@ type Entry struct {
 	Issuer       string    `json:"issuer,omitempty"`
 	Root         string    `json:"root,omitempty"` // envelope.KeyText of the root behind it
 	Message      string    `json:"message,omitempty"`
+	// Sold is what the license says; Count is what of it is usable here. Given is what this panel gave to others, GivenBy the id of
+	// the panel that gave it to this one.
+	Sold    int     `json:"sold,omitempty"`
+	Given   []Share `json:"given,omitempty"`
+	GivenBy string  `json:"given_by,omitempty"`
 }
 
 // Entitlements is what a panel may do, derived from signed tokens at one time. It is a value that never changes; compare with Equal.
@@ -60,11 +70,39 @@ const (
 	endingDays = 30
 )
 
-// Derive computes the entitlements of panel at clock from every stored license, in any order. Each token is verified again;
-// ActivatedAt and Account are the only facts taken from the store. Different licenses add; two copies of one count once.
+// Derive computes the entitlements of panel at clock from every stored document, in any order. Each is verified again. Different licenses add; two copies of one count once.
 // An annual license without counted features that is activated while an equal one holds (or, for access control, in its grace)
 // begins where that one ends (R-6).
-func Derive(ring Keyring, panel Panel, clock Clock, held []Held) Entitlements {
+func Derive(ring Keyring, panel Panel, clock Clock, docs []Document) Entitlements {
+	return derive(ring, panel, clock, activations(panel, docs))
+}
+
+// claimed is an activation of this panel.
+type claimed struct {
+	Activation
+	fault string // why it cannot be believed
+}
+
+func activations(panel Panel, docs []Document) []claimed {
+	var all []claimed
+	for _, doc := range docs {
+		if !strings.HasPrefix(doc.Key, placeActivation) {
+			continue
+		}
+		a, err := OpenActivation(doc.Raw)
+		c := claimed{Activation: a}
+		switch {
+		case err != nil || doc.Key != place(placeActivation, reference(a.License)):
+			c.fault = "the stored record is damaged; enter the license again"
+		case !bytes.Equal(a.Panel, panel.Key):
+			c.fault = fmt.Sprintf("was activated on panel %s: this store was copied; enter the license again", envelope.NameOf(a.Panel))
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+func derive(ring Keyring, panel Panel, clock Clock, held []claimed) Entitlements {
 	now := clock.latest()
 	d := derivation{now: now, panel: panel, seen: map[identity]bool{}, ends: map[string]time.Time{}}
 	for _, h := range slices.SortedFunc(slices.Values(held), earlier) {
@@ -73,11 +111,11 @@ func Derive(ring Keyring, panel Panel, clock Clock, held []Held) Entitlements {
 	return d.finish()
 }
 
-func earlier(a, b Held) int {
-	if order := a.ActivatedAt.Compare(b.ActivatedAt); order != 0 {
+func earlier(a, b claimed) int {
+	if order := a.At.Compare(b.At); order != 0 {
 		return order
 	}
-	if order := bytes.Compare(a.Raw, b.Raw); order != 0 {
+	if order := bytes.Compare(a.License, b.License); order != 0 {
 		return order
 	}
 	return strings.Compare(a.Account, b.Account)
@@ -98,11 +136,11 @@ type derivation struct {
 	access  time.Time // when access control last ended
 }
 
-func (d *derivation) add(ring Keyring, held Held) {
-	token, refused := ring.open(held.Raw)
+func (d *derivation) add(ring Keyring, held claimed) {
+	token, refused := ring.open(held.License)
 	entry := Entry{
 		TokenID: token.ID, Scope: token.Scope, Account: held.Account, Label: token.Label, Issuer: token.issuer, Status: Unusable,
-		Activated: held.ActivatedAt.UTC().Round(0),
+		Activated: held.At.UTC().Round(0),
 	}
 	if token.root != nil {
 		entry.Root, entry.UpdatesUntil = envelope.KeyText(token.root), token.UpdatesUntil()
@@ -113,6 +151,10 @@ func (d *derivation) add(ring Keyring, held Held) {
 	self := identity{token.ID, entry.Root}
 	detail := token.notFor(d.panel)
 	switch {
+	case held.fault != "":
+		entry.Title, entry.Message = "Not usable", sentence(held.fault)
+		d.entries = append(d.entries, entry)
+		return
 	case refused != nil:
 		entry.Title, entry.Message = refused.result.Title(), sentence(refused.detail)
 		d.entries = append(d.entries, entry)
@@ -120,22 +162,22 @@ func (d *derivation) add(ring Keyring, held Held) {
 	case detail != "":
 		entry.Message = sentence(detail)
 	case !token.revoked.IsZero():
-		entry.From, entry.Until = token.NotBefore, token.heldUntil(held.ActivatedAt.In(d.panel.zone()))
+		entry.From, entry.Until = token.NotBefore, token.heldUntil(held.At.In(d.panel.zone()))
 		entry.Status, entry.Message = Withdrawn, "Revoked on "+token.revoked.Format(time.DateOnly)+"."
 	case d.seen[self]:
 		entry.Message = "A second copy of the same license does not count."
 	default:
 		d.seen[self] = true
-		entry.From, entry.Until = d.window(token, held.ActivatedAt.UTC().Round(0))
+		entry.From, entry.Until = d.window(token, held.At.UTC().Round(0))
 		entry.Status, entry.Message = d.status(entry)
 	}
 	for _, grant := range token.Grants {
 		feature := Describe(grant.Feature)
-		entry.Feature, entry.Title, entry.Counted, entry.Count = grant.Feature, feature.Title, feature.Counted, grant.Count
+		entry.Feature, entry.Title, entry.Counted, entry.Count, entry.Sold = grant.Feature, feature.Title, feature.Counted, grant.Count, grant.Count
 		d.entries = append(d.entries, entry)
 	}
 	if ran := entry.Status == Ended || entry.Status == Withdrawn; ran && token.grantsAccess() && token.Scope != ScopeAccount &&
-		entry.Until.After(held.ActivatedAt) && entry.Until.After(d.access) {
+		entry.Until.After(held.At) && entry.Until.After(d.access) {
 		d.access = entry.Until
 	}
 }
@@ -322,7 +364,7 @@ func (e Entitlements) Roots() []string {
 
 // Equal tells whether two values grant and show the same.
 func (e Entitlements) Equal(other Entitlements) bool {
-	return e.next.Equal(other.next) && e.lapsed.Equal(other.lapsed) && slices.Equal(e.entries, other.entries)
+	return e.next.Equal(other.next) && e.lapsed.Equal(other.lapsed) && slices.EqualFunc(e.entries, other.entries, func(a, b Entry) bool { return reflect.DeepEqual(a, b) })
 }
 
 // MarshalJSON is the shape that the API and the command line show.

@@ -2,9 +2,9 @@ package license
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +14,7 @@ import (
 // Result is the outcome of presenting a code, spelled as the API spells it.
 type Result string
 
-// The results. UsedElsewhere and PoolExhausted are known to a hub's ledger alone: Examine never finds them, their words are here.
+// The results. NotPossible refuses an order to this panel for a reason that its message names.
 const (
 	Activated      Result = "activated"
 	AlreadyActive  Result = "already_active"
@@ -28,6 +28,7 @@ const (
 	UsedElsewhere  Result = "used-elsewhere"
 	PoolExhausted  Result = "pool-exhausted"
 	ClockUntrusted Result = "clock-untrusted"
+	NotPossible    Result = "not-possible"
 )
 
 // Refused tells that nothing was accepted and nothing may be stored.
@@ -72,7 +73,7 @@ func (r Result) words() (title, remedy string) {
 	case ClockUntrusted:
 		return "Clock not trusted", "Set the panel's clock or connect it to the network, then enter the license again."
 	}
-	return "Not accepted", ""
+	return "Not possible", ""
 }
 
 // Clock is what the panel knows about the time. Mark is the high-water mark: a time that has certainly passed. Rights that expire
@@ -99,9 +100,22 @@ func (c Clock) certain() time.Time {
 
 // Panel is the panel that asks.
 type Panel struct {
-	ID   envelope.Thumbprint
-	Site string         // its site's name; empty when it belongs to none
-	Zone *time.Location // where its calendar years and days are counted; nil = UTC
+	Key  ed25519.PublicKey // what it signs with; its id follows from it
+	Site string            // its site's name; empty when it belongs to none
+	Zone *time.Location    // where its calendar years and days are counted; nil = UTC
+
+	named envelope.Thumbprint
+}
+
+// PanelNamed is a panel of which only the id is known: it can be asked about, nothing can be stored for it.
+func PanelNamed(id envelope.Thumbprint) Panel { return Panel{named: id} }
+
+// ID is the panel's id: what licenses are bound to.
+func (p Panel) ID() envelope.Thumbprint {
+	if p.Key == nil {
+		return p.named
+	}
+	return envelope.ThumbprintOf(p.Key)
 }
 
 func (p Panel) zone() *time.Location {
@@ -111,30 +125,24 @@ func (p Panel) zone() *time.Location {
 	return p.Zone
 }
 
-// Held is what a store keeps of an activated license: the signed bytes, never the rights that were read from them.
-type Held struct {
-	Raw         []byte    `json:"raw"`
-	ActivatedAt time.Time `json:"activated_at"`
-	Account     string    `json:"account,omitempty"` // account that an account license was associated with; empty = none yet
-}
-
-// Verdict is the answer to a presented code.
+// Verdict is the answer to a presented code, or to an order. When Sign or Keep is set, whatever the Result, the caller signs Sign with
+// the panel's key, stores the signed document and all of Keep in one transaction, durably, and only then says anything.
 type Verdict struct {
-	Result Result
-	// Kind is what was presented and tells where an accepted Raw belongs: License (store Held), Delegation or Revocation
-	// (store Raw, make a new Keyring). Empty when the text was none of our codes.
-	Kind    envelope.Kind
-	Raw     []byte // the signed bytes, nil when refused
-	Held    Held   // what to store when a license was activated
-	Token   *Token // set whenever the signature held, also in refusals
-	Issuer  string // the issuer's name, when it is known
-	Root    string // envelope.KeyText of the root behind it, when it is known
-	Title   string // for a small display
-	Message string // for people: what changed, or what is wrong and what to do
+	Result  Result
+	Kind    envelope.Kind // what was presented; empty when the text was none of our codes
+	Sign    Statement     // what this panel must say; nil = nothing
+	Keep    []Document    // documents to keep as they are
+	Token   *Token        // set whenever the signature held, also in refusals
+	Peer    *Identity     // the panel whose identity was shown
+	After   *Entitlements // what holds once everything is kept; nil when nothing changes
+	Issuer  string        // the issuer's name, when it is known
+	Root    string        // envelope.KeyText of the root behind it, when it is known
+	Title   string        // for a small display
+	Message string        // for people: what changed, or what is wrong and what to do
 }
 
 func (v Verdict) because(result Result, detail string) Verdict {
-	v.Result, v.Title, v.Raw, v.Held = result, result.Title(), nil, Held{}
+	v.Result, v.Title, v.Sign, v.Keep, v.After = result, result.Title(), nil, nil, nil
 	v.Message = strings.TrimSpace(sentence(detail) + " " + result.Remedy())
 	return v
 }
@@ -146,12 +154,12 @@ func sentence(text string) string {
 	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
 }
 
-// Examine decides about a code that was scanned, typed or uploaded at a panel. Nothing is stored: on Activated the caller makes
-// Held (or Raw) durable before it says yes. held is everything the store keeps, in any order.
+// Examine decides about a code that was scanned, typed or uploaded at a panel. docs is everything the store keeps, in any order;
+// account is for whom, when somebody was chosen.
 //
 // The checks go from what is certain to what depends on time, so that the words name the real cause: readable, genuine, known
 // issuer, not revoked, for this panel, not here already, not expired, clock, begun.
-func Examine(text string, ring Keyring, panel Panel, clock Clock, held []Held) Verdict {
+func Examine(text string, ring Keyring, panel Panel, clock Clock, docs []Document, account string) Verdict {
 	kind, raw, err := envelope.Unarmor(text)
 	v := Verdict{Kind: kind}
 	switch {
@@ -160,7 +168,7 @@ func Examine(text string, ring Keyring, panel Panel, clock Clock, held []Held) V
 	case err != nil:
 		return v.because(Malformed, "the code is damaged or cut off")
 	case kind == envelope.License:
-		return examineLicense(v, raw, ring, panel, clock, held)
+		return examineLicense(v, raw, ring, panel, clock, docs, account)
 	case kind == envelope.Delegation:
 		return examineDelegation(v, raw, ring)
 	case kind == envelope.Revocation:
@@ -190,7 +198,7 @@ func (v Verdict) notOurs(text string) Verdict {
 	return v
 }
 
-func examineLicense(v Verdict, raw []byte, ring Keyring, panel Panel, clock Clock, held []Held) Verdict {
+func examineLicense(v Verdict, raw []byte, ring Keyring, panel Panel, clock Clock, docs []Document, account string) Verdict {
 	token, refused := ring.open(raw)
 	if token.root != nil {
 		v.Token, v.Issuer, v.Root = &token.Token, token.issuer, envelope.KeyText(token.root)
@@ -204,7 +212,7 @@ func examineLicense(v Verdict, raw []byte, ring Keyring, panel Panel, clock Cloc
 	if detail := token.notFor(panel); detail != "" {
 		return v.because(OtherPanel, detail)
 	}
-	for _, entry := range Derive(ring, panel, Clock{Now: clock.certain()}, held).List() {
+	for _, entry := range Derive(ring, panel, Clock{Now: clock.certain()}, docs).List() {
 		if entry.TokenID != token.ID || entry.Root != v.Root {
 			continue
 		}
@@ -212,7 +220,7 @@ func examineLicense(v Verdict, raw []byte, ring Keyring, panel Panel, clock Cloc
 		case Ended, Grace:
 			return v.because(Expired, "this license ended on "+entry.Until.Format(time.DateOnly))
 		case Active, Ending, Waiting, Pending:
-			v.Result, v.Title, v.Raw = AlreadyActive, AlreadyActive.Title(), raw
+			v.Result, v.Title = AlreadyActive, AlreadyActive.Title()
 			v.Message = "This license is already active on this panel."
 			return v
 		}
@@ -227,9 +235,16 @@ func examineLicense(v Verdict, raw []byte, ring Keyring, panel Panel, clock Cloc
 	if !begun {
 		return v.because(NotYetValid, "this license begins on "+token.NotBefore.Format(time.DateOnly))
 	}
-	v.Result, v.Title, v.Raw = Activated, Activated.Title(), raw
-	v.Held = Held{Raw: bytes.Clone(raw), ActivatedAt: clock.certain().UTC().Truncate(time.Second)}
-	v.Message = gained(token, Derive(ring, panel, Clock{Now: clock.certain()}, append(slices.Clone(held), v.Held)))
+	activation := Activation{Panel: panel.Key, License: bytes.Clone(raw), At: clock.certain().UTC().Truncate(time.Second)}
+	if token.Term.IsZero() && activation.At.Before(token.IssuedAt) {
+		activation.At = token.IssuedAt // a panel without a clock knows that this much has passed
+	}
+	if token.Scope == ScopeAccount && account != "" {
+		activation.Account, activation.AssignedAt = account, activation.At
+	}
+	after := derive(ring, panel, Clock{Now: clock.certain()}, append(activations(panel, docs), claimed{Activation: activation}))
+	v.Result, v.Title, v.Sign, v.After = Activated, Activated.Title(), activation, &after
+	v.Message = gained(token, after)
 	return v
 }
 
@@ -261,8 +276,8 @@ func (t Token) notFor(panel Panel) string {
 		return "this license is for a group of users and is entered at the hub"
 	case len(t.Subject) == 0 || t.Scope == ScopeAccount:
 		return ""
-	case t.Scope == ScopePanel && envelope.Thumbprint(t.Subject) != panel.ID:
-		return fmt.Sprintf("this license is for panel %s, this is panel %s", t.For(), panel.ID)
+	case t.Scope == ScopePanel && envelope.Thumbprint(t.Subject) != panel.ID():
+		return fmt.Sprintf("this license is for panel %s, this is panel %s", t.For(), panel.ID())
 	case t.Scope == ScopeSite && string(t.Subject) != panel.Site:
 		return fmt.Sprintf("this license is for site %q, this panel belongs to %q", t.For(), panel.Site)
 	}
@@ -275,14 +290,16 @@ func examineDelegation(v Verdict, raw []byte, ring Keyring) Verdict {
 		refused := refuse(err, signedBy(envelope.Delegation, raw))
 		return v.because(refused.result, refused.detail)
 	}
-	v.Issuer, v.Root, v.Raw = delegation.Name, envelope.KeyText(root), raw
+	v.Issuer, v.Root = delegation.Name, envelope.KeyText(root)
 	held, known := ring.issuers[envelope.IDOf(delegation.Issuer)]
 	if known && !ring.outranks(delegation, root, raw, held) {
 		v.Result, v.Title = AlreadyActive, AlreadyActive.Title()
 		v.Message = fmt.Sprintf("Issuer %s is already accepted.", delegation.Name)
 		return v
 	}
-	v.Result, v.Title = Activated, "Issuer accepted"
+	v.Result, v.Title, v.Keep = Activated, "Issuer accepted", []Document{{
+		envelope.Delegation, place(placeDelegation, envelope.IDOf(root).String(), envelope.IDOf(delegation.Issuer).String()), bytes.Clone(raw),
+	}}
 	v.Message = fmt.Sprintf("issuer %s accepted", delegation.Name)
 	return v
 }
@@ -293,13 +310,14 @@ func examineRevocation(v Verdict, raw []byte, ring Keyring) Verdict {
 		refused := refuse(err, signedBy(envelope.Revocation, raw))
 		return v.because(refused.result, refused.detail)
 	}
-	v.Root, v.Raw = envelope.KeyText(root), raw
+	v.Root = envelope.KeyText(root)
 	if held, known := ring.lists[envelope.IDOf(root)]; known && held.Number >= list.Number {
 		v.Result, v.Title = AlreadyActive, AlreadyActive.Title()
 		v.Message = fmt.Sprintf("Revocation list %d or a newer one is already here.", list.Number)
 		return v
 	}
 	v.Result, v.Title = Activated, "Revocation list accepted"
+	v.Keep = []Document{{envelope.Revocation, place(placeRevocation, envelope.IDOf(root).String()), bytes.Clone(raw)}}
 	v.Message = fmt.Sprintf("revocation list %d accepted: %d licenses and %d issuers no longer hold", list.Number, len(list.Tokens), len(list.Issuers))
 	return v
 }

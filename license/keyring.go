@@ -197,6 +197,20 @@ func NewKeyring(roots []ed25519.PublicKey, delegations, revocations [][]byte) (K
 	return ring, problems
 }
 
+// KeyringOf builds a ring from the configured roots and the delegations and revocation lists among docs.
+func KeyringOf(roots []ed25519.PublicKey, docs []Document) (Keyring, []error) {
+	var delegations, revocations [][]byte
+	for _, doc := range docs {
+		switch doc.Kind {
+		case envelope.Delegation:
+			delegations = append(delegations, doc.Raw)
+		case envelope.Revocation:
+			revocations = append(revocations, doc.Raw)
+		}
+	}
+	return NewKeyring(roots, delegations, revocations)
+}
+
 // outranks makes the outcome independent of the order: first the root that is configured first, then the number, then the bytes.
 func (k Keyring) outranks(delegation Delegation, root ed25519.PublicKey, raw []byte, held standing) bool {
 	if !bytes.Equal(root, held.root) {

@@ -32,10 +32,16 @@ var (
 	rootKey    = keyOf(1)
 	issuerKey  = keyOf(2)
 	strangeKey = keyOf(3)
-	here       = Panel{ID: envelope.ThumbprintOf(keyOf(9).pub), Site: "villa"}
-	elsewhere  = Panel{ID: envelope.ThumbprintOf(keyOf(8).pub), Site: "hotel"}
+	hereKey    = keyOf(9)
+	here       = Panel{Key: keyOf(9).pub, Site: "villa"}
+	elsewhere  = Panel{Key: keyOf(8).pub, Site: "hotel"}
 	issued     = day("2026-11-21")
 )
+
+func idOf(panel Panel) []byte {
+	id := panel.ID()
+	return id[:]
+}
 
 func day(text string) time.Time {
 	at, err := time.Parse(time.DateOnly, text)
@@ -68,8 +74,38 @@ func text(t testing.TB, token Token, key testKey) string {
 	return envelope.Armor(envelope.License, signed(t, token, key))
 }
 
-func held(t testing.TB, token Token, date string) Held {
-	return Held{Raw: signed(t, token, rootKey), ActivatedAt: day(date)}
+func held(t testing.TB, token Token, date string) Document {
+	t.Helper()
+	return activated(t, signed(t, token, rootKey), day(date))
+}
+
+// activated is the license as it stands in the store of the panel here.
+func activated(t testing.TB, raw []byte, at time.Time) Document {
+	t.Helper()
+	return stated(t, Activation{Panel: hereKey.pub, License: raw, At: at}, hereKey)
+}
+
+// stated signs what a panel says.
+func stated(t testing.TB, s Statement, key testKey) Document {
+	t.Helper()
+	doc, err := s.Sign(key.sign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// kept is the store of the panel here after it did what the verdict asks.
+func kept(t testing.TB, docs []Document, v Verdict) []Document {
+	t.Helper()
+	more := slices.Clone(v.Keep)
+	if v.Sign != nil {
+		more = append(more, stated(t, v.Sign, hereKey))
+	}
+	for _, doc := range more {
+		docs = slices.DeleteFunc(slices.Clone(docs), func(old Document) bool { return old.Key == doc.Key })
+	}
+	return append(docs, more...)
 }
 
 func delegated(t testing.TB, change func(*Delegation)) []byte {
@@ -121,7 +157,7 @@ func TestExamine(t *testing.T) {
 		name    string
 		text    string
 		clock   Clock
-		held    []Held
+		held    []Document
 		want    Result
 		message string
 	}{
@@ -132,11 +168,11 @@ func TestExamine(t *testing.T) {
 		{"an annual license says until when", text(t, access(1), rootKey), trusted("2026-12-01"), nil, Activated, "access control on until 2027-12-01"},
 		{"a license for accounts waits", text(t, with(ten(1), func(k *Token) { k.Scope = ScopeAccount; k.Grants = []Grant{{AppRemote, 1}} }), rootKey), trusted("2026-12-01"), nil, Activated, "Remote App on, waiting to be given to an account"},
 		{"a feature of the future", text(t, with(ten(1), func(k *Token) { k.Grants = []Grant{{"teleport", 1}} }), rootKey), trusted("2026-12-01"), nil, Activated, "teleport on"},
-		{"for this panel", text(t, with(ten(1), func(k *Token) { k.Subject = here.ID[:] }), rootKey), trusted("2026-12-01"), nil, Activated, "10 buttons added"},
+		{"for this panel", text(t, with(ten(1), func(k *Token) { k.Subject = idOf(here) }), rootKey), trusted("2026-12-01"), nil, Activated, "10 buttons added"},
 		{"for this site", text(t, with(ten(1), func(k *Token) { k.Scope = ScopeSite; k.Subject = []byte("villa") }), rootKey), trusted("2026-12-01"), nil, Activated, "10 buttons added"},
 		{"from a delegated issuer", text(t, ten(1), issuerKey), trusted("2026-12-01"), nil, Activated, "10 buttons added"},
-		{"scanned again", tenText, trusted("2026-12-01"), []Held{held(t, ten(1), "2026-11-30")}, AlreadyActive, "already active"},
-		{"scanned again without a clock", text(t, access(1), rootKey), Clock{}, []Held{held(t, access(1), "2026-11-30")}, AlreadyActive, "already active"},
+		{"scanned again", tenText, trusted("2026-12-01"), []Document{held(t, ten(1), "2026-11-30")}, AlreadyActive, "already active"},
+		{"scanned again without a clock", text(t, access(1), rootKey), Clock{}, []Document{held(t, access(1), "2026-11-30")}, AlreadyActive, "already active"},
 		{"a perpetual license needs no clock", tenText, Clock{}, nil, Activated, "10 buttons added"},
 
 		{"nothing", "", trusted("2026-12-01"), nil, Malformed, "not one of our codes"},
@@ -153,14 +189,14 @@ func TestExamine(t *testing.T) {
 		{"issued before the delegation", text(t, with(ten(1), func(k *Token) { k.IssuedAt = day("2025-12-31") }), issuerKey), trusted("2026-12-01"), nil, UnknownIssuer, "could not issue licenses on 2025-12-31"},
 		{"issued when the delegation was over", text(t, with(ten(1), func(k *Token) { k.IssuedAt = day("2028-01-01") }), issuerKey), trusted("2028-12-01"), nil, UnknownIssuer, "could not issue"},
 		{"revoked", text(t, ten(66), rootKey), trusted("2026-12-01"), nil, Revoked, "revoked on 2026-11-21"},
-		{"revoked although it is here", text(t, ten(66), rootKey), trusted("2026-12-01"), []Held{held(t, ten(66), "2026-11-01")}, Revoked, "revoked"},
+		{"revoked although it is here", text(t, ten(66), rootKey), trusted("2026-12-01"), []Document{held(t, ten(66), "2026-11-01")}, Revoked, "revoked"},
 		{"before it begins", text(t, with(ten(1), func(k *Token) { k.NotBefore = day("2027-01-01") }), rootKey), trusted("2026-12-31"), nil, NotYetValid, "begins on 2027-01-01"},
 		{"at its first instant", text(t, with(ten(1), func(k *Token) { k.NotBefore = day("2027-01-01") }), rootKey), trusted("2027-01-01"), nil, Activated, "10 buttons added"},
 		{"expired", text(t, with(ten(1), func(k *Token) { k.Expires = day("2027-01-01") }), rootKey), trusted("2027-01-01"), nil, Expired, "ended on 2027-01-01"},
 		{"expired by the mark although the clock went back", text(t, with(ten(1), func(k *Token) { k.Expires = day("2027-01-01") }), rootKey), Clock{Now: day("2026-12-01"), Mark: day("2027-06-01"), Trusted: true}, nil, Expired, "ended"},
 		{"expired by the mark without a trusted clock", text(t, with(ten(1), func(k *Token) { k.Expires = day("2027-01-01") }), rootKey), Clock{Mark: day("2027-06-01")}, nil, Expired, "ended"},
-		{"an annual license that has run out is not begun again", text(t, access(1), rootKey), trusted("2028-02-01"), []Held{held(t, access(1), "2026-12-01")}, Expired, "ended on 2027-12-01"},
-		{"for another panel", text(t, with(ten(1), func(k *Token) { k.Subject = elsewhere.ID[:] }), rootKey), trusted("2026-12-01"), nil, OtherPanel, elsewhere.ID.String()},
+		{"an annual license that has run out is not begun again", text(t, access(1), rootKey), trusted("2028-02-01"), []Document{held(t, access(1), "2026-12-01")}, Expired, "ended on 2027-12-01"},
+		{"for another panel", text(t, with(ten(1), func(k *Token) { k.Subject = idOf(elsewhere) }), rootKey), trusted("2026-12-01"), nil, OtherPanel, elsewhere.ID().String()},
 		{"for another site", text(t, with(ten(1), func(k *Token) { k.Scope = ScopeSite; k.Subject = []byte("hotel") }), rootKey), trusted("2026-12-01"), nil, OtherPanel, "hotel"},
 		{"for a group", text(t, with(ten(1), func(k *Token) { k.Scope = ScopeGroup }), rootKey), trusted("2026-12-01"), nil, OtherPanel, "hub"},
 		{"annual without a clock", text(t, access(1), rootKey), Clock{Now: day("2026-12-01"), Mark: issued}, nil, ClockUntrusted, "does not know it for sure"},
@@ -171,11 +207,11 @@ func TestExamine(t *testing.T) {
 	titles := map[string]Result{}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			v := Examine(c.text, ring, here, c.clock, c.held)
+			v := Examine(c.text, ring, here, c.clock, c.held, "")
 			if v.Result != c.want || !strings.Contains(v.Message, c.message) {
 				t.Fatalf("%s %q instead of %s %q", v.Result, v.Message, c.want, c.message)
 			}
-			if v.Title == "" || v.Result.Refused() && (v.Raw != nil || v.Held.Raw != nil || v.Result.Remedy() == "") {
+			if v.Title == "" || v.Result.Refused() && (v.Sign != nil || v.Keep != nil || v.Result.Remedy() == "") {
 				t.Errorf("a refusal hands out something to store, or has no words: %+v", v)
 			}
 			if other, ok := titles[v.Title]; ok && other != v.Result {
@@ -183,7 +219,7 @@ func TestExamine(t *testing.T) {
 			}
 			titles[v.Title] = v.Result
 			if v.Result == Activated {
-				before, after := Derive(ring, here, c.clock, c.held), Derive(ring, here, c.clock, append(slices.Clone(c.held), v.Held))
+				before, after := Derive(ring, here, c.clock, c.held), Derive(ring, here, c.clock, kept(t, c.held, v))
 				if after.Equal(before) {
 					t.Error("activated, but storing it changes nothing")
 				}
@@ -211,11 +247,11 @@ func TestAnyFlippedByteOfACodeIsRefused(t *testing.T) {
 		for _, mask := range []byte{0x01, 0x10, 0x80, 0xff} {
 			flipped := bytes.Clone(raw)
 			flipped[i] ^= mask
-			v := Examine(envelope.Armor(envelope.License, flipped), ring, here, trusted("2026-12-01"), nil)
+			v := Examine(envelope.Armor(envelope.License, flipped), ring, here, trusted("2026-12-01"), nil, "")
 			if v.Result != Malformed && v.Result != Forged && v.Result != UnknownIssuer {
 				t.Errorf("byte %d ^ %x: %s", i, mask, v.Result)
 			}
-			if e := Derive(ring, here, trusted("2026-12-01"), []Held{{Raw: flipped}}); e.Buttons() != 1 {
+			if e := Derive(ring, here, trusted("2026-12-01"), []Document{{envelope.Activation, place(placeActivation, reference(raw)), flipped}}); e.Buttons() != 1 {
 				t.Errorf("byte %d ^ %x: %d buttons from a damaged store", i, mask, e.Buttons())
 			}
 		}
@@ -255,7 +291,7 @@ func TestDelegationsAndRevocationListsAreTakenTheSameWay(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			v := Examine(envelope.Armor(c.kind, c.raw), c.ring, here, trusted("2026-12-01"), nil)
+			v := Examine(envelope.Armor(c.kind, c.raw), c.ring, here, trusted("2026-12-01"), nil, "")
 			if v.Result != c.want || !strings.Contains(v.Message, c.message) || v.Kind != c.kind {
 				t.Errorf("%s %s %q", v.Kind, v.Result, v.Message)
 			}
@@ -270,10 +306,10 @@ func TestTheHighestNumberWinsInAnyOrder(t *testing.T) {
 	for _, order := range [][2]int{{0, 1}, {1, 0}} {
 		d, r := [][]byte{small, large}, [][]byte{old, young}
 		ring := ringOf(t, [][]byte{d[order[0]], d[order[1]]}, [][]byte{r[order[0]], r[order[1]]})
-		if v := Examine(text(t, ten(1), issuerKey), ring, here, trusted("2026-12-01"), nil); v.Result != UnknownIssuer {
+		if v := Examine(text(t, ten(1), issuerKey), ring, here, trusted("2026-12-01"), nil, ""); v.Result != UnknownIssuer {
 			t.Errorf("the lowered ceiling does not hold: %s", v.Result)
 		}
-		if v := Examine(text(t, ten(1), rootKey), ring, here, trusted("2026-12-01"), nil); v.Result != Activated {
+		if v := Examine(text(t, ten(1), rootKey), ring, here, trusted("2026-12-01"), nil, ""); v.Result != Activated {
 			t.Errorf("the older list counts: %s", v.Result)
 		}
 	}
@@ -281,16 +317,16 @@ func TestTheHighestNumberWinsInAnyOrder(t *testing.T) {
 
 func TestARevokedIssuerTakesItsLicensesAlong(t *testing.T) {
 	ring := ringOf(t, [][]byte{delegated(t, nil)}, [][]byte{revoking(t, 1, nil, map[envelope.KeyID]time.Time{envelope.IDOf(issuerKey.pub): issued})})
-	h := []Held{{Raw: signed(t, ten(1), issuerKey), ActivatedAt: issued}, held(t, ten(2), "2026-11-21")}
+	h := []Document{activated(t, signed(t, ten(1), issuerKey), issued), held(t, ten(2), "2026-11-21")}
 	if e := Derive(ring, here, trusted("2026-12-01"), h); e.Buttons() != 11 {
 		t.Errorf("%d buttons", e.Buttons())
 	}
 	reissued := text(t, ten(1), rootKey)
-	v := Examine(reissued, ring, here, trusted("2026-12-01"), h)
+	v := Examine(reissued, ring, here, trusted("2026-12-01"), h, "")
 	if v.Result != Activated {
 		t.Fatalf("the re-issued license is refused: %s", v.Message)
 	}
-	if e := Derive(ring, here, trusted("2026-12-01"), append(h, v.Held)); e.Buttons() != 21 {
+	if e := Derive(ring, here, trusted("2026-12-01"), kept(t, h, v)); e.Buttons() != 21 {
 		t.Errorf("%d buttons after the re-issue", e.Buttons())
 	}
 }
@@ -304,10 +340,10 @@ func TestOneRootCannotRevokeForAnother(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	if v := Examine(text(t, ten(1), rootKey), ring, here, trusted("2026-12-01"), nil); v.Result != Activated {
+	if v := Examine(text(t, ten(1), rootKey), ring, here, trusted("2026-12-01"), nil, ""); v.Result != Activated {
 		t.Error(v.Result)
 	}
-	if v := Examine(text(t, ten(1), strangeKey), ring, here, trusted("2026-12-01"), nil); v.Result != Revoked {
+	if v := Examine(text(t, ten(1), strangeKey), ring, here, trusted("2026-12-01"), nil, ""); v.Result != Revoked {
 		t.Error(v.Result)
 	}
 }
@@ -326,9 +362,9 @@ func TestLicensesAddAndCopiesDoNot(t *testing.T) {
 	ring := ringOf(t, nil, nil)
 	a, b := held(t, ten(1), "2026-12-01"), held(t, ten(2), "2026-12-02")
 	for _, c := range []struct {
-		held []Held
+		held []Document
 		want int
-	}{{nil, 1}, {[]Held{a}, 11}, {[]Held{a, b}, 21}, {[]Held{a, a, b, a}, 21}} {
+	}{{nil, 1}, {[]Document{a}, 11}, {[]Document{a, b}, 21}, {[]Document{a, a, b, a}, 21}} {
 		if e := Derive(ring, here, Clock{}, c.held); e.Buttons() != c.want {
 			t.Errorf("%d licenses: %d buttons instead of %d", len(c.held), e.Buttons(), c.want)
 		}
@@ -337,7 +373,7 @@ func TestLicensesAddAndCopiesDoNot(t *testing.T) {
 
 func TestACopyOfAnAnnualLicenseDoesNotProlongIt(t *testing.T) {
 	ring := ringOf(t, nil, nil)
-	h := []Held{held(t, access(1), "2026-12-01"), held(t, access(1), "2027-11-01")}
+	h := []Document{held(t, access(1), "2026-12-01"), held(t, access(1), "2027-11-01")}
 	if e := Derive(ring, here, trusted("2028-06-01"), h); e.Allows(AccessBasic) || e.AccessGrace(day("2028-06-01")) {
 		t.Error("a second copy in the store prolongs the license")
 	}
@@ -346,11 +382,11 @@ func TestACopyOfAnAnnualLicenseDoesNotProlongIt(t *testing.T) {
 func TestAdvancedAccessControlContainsBasic(t *testing.T) {
 	advanced := ten(1)
 	advanced.Grants = []Grant{{AccessAdvanced, 1}}
-	e := Derive(ringOf(t, nil, nil), here, Clock{}, []Held{held(t, advanced, "2026-12-01")})
+	e := Derive(ringOf(t, nil, nil), here, Clock{}, []Document{held(t, advanced, "2026-12-01")})
 	if !e.Allows(AccessBasic) || !e.Allows(AccessAdvanced) || e.Allows(SIP) {
 		t.Error("wrong features")
 	}
-	basic := Derive(ringOf(t, nil, nil), here, trusted("2026-12-02"), []Held{held(t, access(1), "2026-12-01")})
+	basic := Derive(ringOf(t, nil, nil), here, trusted("2026-12-02"), []Document{held(t, access(1), "2026-12-01")})
 	if !basic.Allows(AccessBasic) || basic.Allows(AccessAdvanced) {
 		t.Error("basic contains advanced")
 	}
@@ -360,12 +396,12 @@ func TestAccountLicensesCountForTheirAccountAlone(t *testing.T) {
 	seat := ten(1)
 	seat.Scope, seat.Grants = ScopeAccount, []Grant{{AppRemote, 1}}
 	ring, h := ringOf(t, nil, nil), held(t, seat, "2026-12-01")
-	e := Derive(ring, here, Clock{}, []Held{h})
+	e := Derive(ring, here, Clock{}, []Document{h})
 	if e.Allows(AppRemote) || e.AllowsAccount("rossi", AppRemote) || e.AllowsAccount("", AppRemote) || e.List()[0].Status != Waiting {
 		t.Errorf("a waiting license counts: %+v", e.List())
 	}
-	h.Account = "rossi"
-	e = Derive(ring, here, Clock{}, []Held{h})
+	h = stated(t, Activation{Panel: hereKey.pub, License: signed(t, seat, rootKey), At: issued, Account: "rossi", AssignedAt: issued}, hereKey)
+	e = Derive(ring, here, Clock{}, []Document{h})
 	if e.Allows(AppRemote) || !e.AllowsAccount("rossi", AppRemote) || e.AllowsAccount("bianchi", AppRemote) || e.List()[0].Status != Active {
 		t.Errorf("%+v", e.List())
 	}
@@ -373,8 +409,8 @@ func TestAccountLicensesCountForTheirAccountAlone(t *testing.T) {
 
 func TestRightsForAnotherPanelInTheStoreCountNothing(t *testing.T) {
 	bound := ten(1)
-	bound.Subject = elsewhere.ID[:]
-	e := Derive(ringOf(t, nil, nil), here, Clock{}, []Held{held(t, bound, "2026-12-01")})
+	bound.Subject = idOf(elsewhere)
+	e := Derive(ringOf(t, nil, nil), here, Clock{}, []Document{held(t, bound, "2026-12-01")})
 	if e.Buttons() != 1 || e.List()[0].Status != Unusable {
 		t.Errorf("%+v", e.List())
 	}
@@ -395,12 +431,12 @@ func TestAYearIsACalendarYearInThePanelsZone(t *testing.T) {
 	} {
 		from, _ := time.Parse(time.RFC3339, c.from)
 		until, _ := time.Parse(time.RFC3339, c.until)
-		e := Derive(ringOf(t, nil, nil), panel, Clock{Now: from}, []Held{{Raw: signed(t, access(1), rootKey), ActivatedAt: from}})
+		e := Derive(ringOf(t, nil, nil), panel, Clock{Now: from}, []Document{activated(t, signed(t, access(1), rootKey), from)})
 		if got := e.List()[0].Until; !got.Equal(until) {
 			t.Errorf("%s: until %s instead of %s", c.from, got, c.until)
 		}
-		before := Derive(ringOf(t, nil, nil), panel, Clock{Now: until.Add(-1)}, []Held{{Raw: signed(t, access(1), rootKey), ActivatedAt: from}})
-		after := Derive(ringOf(t, nil, nil), panel, Clock{Now: until}, []Held{{Raw: signed(t, access(1), rootKey), ActivatedAt: from}})
+		before := Derive(ringOf(t, nil, nil), panel, Clock{Now: until.Add(-1)}, []Document{activated(t, signed(t, access(1), rootKey), from)})
+		after := Derive(ringOf(t, nil, nil), panel, Clock{Now: until}, []Document{activated(t, signed(t, access(1), rootKey), from)})
 		if !before.Allows(AccessBasic) || after.Allows(AccessBasic) {
 			t.Errorf("%s: the window is not half-open", c.from)
 		}
@@ -414,7 +450,7 @@ func TestARenewalBeginsWhereTheLicenseEnds(t *testing.T) {
 		{"after the lapse", "2026-12-01", "2027-12-15", "2028-12-15"},
 	} {
 		for _, ids := range [][2]byte{{1, 2}, {2, 1}} {
-			h := []Held{held(t, access(ids[1]), c.second), held(t, access(ids[0]), c.first)}
+			h := []Document{held(t, access(ids[1]), c.second), held(t, access(ids[0]), c.first)}
 			e := Derive(ringOf(t, nil, nil), here, trusted(c.second), h)
 			if got := e.List()[1].Until.Format(time.DateOnly); got != c.until || !e.Allows(AccessBasic) {
 				t.Errorf("%s: until %s instead of %s", c.name, got, c.until)
@@ -426,14 +462,14 @@ func TestARenewalBeginsWhereTheLicenseEnds(t *testing.T) {
 func TestAnnualButtonsAddInsteadOfRenewing(t *testing.T) {
 	a, b := ten(1), ten(2)
 	a.Term, b.Term = Term{Years: 1}, Term{Years: 1}
-	h := []Held{held(t, a, "2026-12-01"), held(t, b, "2027-01-01")}
+	h := []Document{held(t, a, "2026-12-01"), held(t, b, "2027-01-01")}
 	if e := Derive(ringOf(t, nil, nil), here, trusted("2027-02-01"), h); e.Buttons() != 21 {
 		t.Errorf("%d buttons", e.Buttons())
 	}
 }
 
 func TestLapsedAccessControlHasItsGrace(t *testing.T) {
-	ring, h := ringOf(t, nil, nil), []Held{held(t, access(1), "2026-12-01")}
+	ring, h := ringOf(t, nil, nil), []Document{held(t, access(1), "2026-12-01")}
 	for _, c := range []struct {
 		now    string
 		allows bool
@@ -460,7 +496,7 @@ func TestLapsedAccessControlHasItsGrace(t *testing.T) {
 	if e := Derive(revoked, here, trusted("2027-03-05"), h); e.Allows(AccessBasic) || !e.AccessGrace(day("2027-03-14")) || e.AccessGrace(day("2027-03-15")) {
 		t.Error("no grace of 14 days after a revocation")
 	}
-	if e := Derive(revoked, here, trusted("2027-03-05"), []Held{held(t, access(1), "2027-03-02")}); e.AccessGrace(day("2027-03-05")) {
+	if e := Derive(revoked, here, trusted("2027-03-05"), []Document{held(t, access(1), "2027-03-02")}); e.AccessGrace(day("2027-03-05")) {
 		t.Error("a license that was revoked before its activation has a grace")
 	}
 	both := append(slices.Clone(h), held(t, access(2), "2027-12-20"))
@@ -470,7 +506,7 @@ func TestLapsedAccessControlHasItsGrace(t *testing.T) {
 }
 
 func TestExpiryHoldsWhenTheClockGoesBack(t *testing.T) {
-	ring, h := ringOf(t, nil, nil), []Held{held(t, access(1), "2026-12-01")}
+	ring, h := ringOf(t, nil, nil), []Document{held(t, access(1), "2026-12-01")}
 	for _, now := range []string{"2000-01-01", "2027-01-01"} {
 		if e := Derive(ring, here, Clock{Now: day(now), Mark: day("2028-01-01"), Trusted: true}, h); e.Allows(AccessBasic) {
 			t.Errorf("set back to %s, an ended license is active", now)
@@ -480,7 +516,7 @@ func TestExpiryHoldsWhenTheClockGoesBack(t *testing.T) {
 
 func TestPerpetualRightsIgnoreTime(t *testing.T) {
 	for _, now := range []string{"1970-01-02", "2026-12-01", "2199-01-01"} {
-		e := Derive(ringOf(t, nil, nil), here, Clock{Now: day(now)}, []Held{held(t, ten(1), "2026-12-01")})
+		e := Derive(ringOf(t, nil, nil), here, Clock{Now: day(now)}, []Document{held(t, ten(1), "2026-12-01")})
 		if e.Buttons() != 11 || !e.NextChange().IsZero() {
 			t.Errorf("%s: %d buttons", now, e.Buttons())
 		}
@@ -495,7 +531,7 @@ func TestUpdatesAreIncludedForTenYears(t *testing.T) {
 
 func TestEntitlementsOwnTheirMemory(t *testing.T) {
 	h := held(t, ten(1), "2026-12-01")
-	e := Derive(ringOf(t, nil, nil), here, Clock{}, []Held{h})
+	e := Derive(ringOf(t, nil, nil), here, Clock{}, []Document{h})
 	clear(h.Raw)
 	list := e.List()
 	list[0].Count, list[0].Status = 99, Ended
@@ -505,7 +541,7 @@ func TestEntitlementsOwnTheirMemory(t *testing.T) {
 }
 
 func TestEntitlementsAsJSON(t *testing.T) {
-	h := []Held{held(t, ten(1), "2026-12-01"), held(t, access(2), "2026-12-01")}
+	h := []Document{held(t, ten(1), "2026-12-01"), held(t, access(2), "2026-12-01")}
 	raw, err := json.Marshal(Derive(ringOf(t, nil, nil), here, trusted("2026-12-01"), h))
 	if err != nil {
 		t.Fatal(err)
@@ -528,7 +564,7 @@ func TestWhatCannotBeReadIsNotSigned(t *testing.T) {
 		"half a second":       func(k *Token) { k.IssuedAt = issued.Add(time.Second / 2) },
 		"no scope":            func(k *Token) { k.Scope = "" },
 		"an unknown scope":    func(k *Token) { k.Scope = "world" },
-		"half a thumbprint":   func(k *Token) { k.Subject = here.ID[:8] },
+		"half a thumbprint":   func(k *Token) { k.Subject = idOf(here)[:8] },
 		"a name with a break": func(k *Token) { k.Scope = ScopeSite; k.Subject = []byte("a\nb") },
 		"ends as it begins":   func(k *Token) { k.NotBefore, k.Expires = issued, issued },
 		"a negative term":     func(k *Token) { k.Term.Days = -1 },
@@ -610,7 +646,7 @@ func TestSignedPayloadsOfAnotherShapeAreMalformed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return Examine(envelope.Armor(envelope.License, raw), ring, here, trusted("2026-12-01"), nil)
+		return Examine(envelope.Armor(envelope.License, raw), ring, here, trusted("2026-12-01"), nil, "")
 	}
 	for name, payload := range cases {
 		if v := open(payload); v.Result != Malformed {
@@ -627,7 +663,7 @@ func TestSignedPayloadsOfAnotherShapeAreMalformed(t *testing.T) {
 
 func TestAnOrdinaryLicenseStaysSmall(t *testing.T) {
 	bound := access(1)
-	bound.Subject = here.ID[:]
+	bound.Subject = idOf(here)
 	named := ten(1)
 	named.Label, named.Grants = "Villa Rosa, stair A", []Grant{{Buttons, 10}, {AccessBasic, 1}}
 	for name, token := range map[string]Token{"ten buttons": ten(1), "annual access control of one panel": bound, "with a label": named} {
@@ -665,7 +701,7 @@ func TestNoHealthCertificateIsALicense(t *testing.T) {
 			t.Fatal(file, err)
 		}
 		for _, text := range []string{record.Prefix, record.Base45, "DP1:" + record.Base45, "DD1:" + record.Base45} {
-			if v := Examine(text, ring, here, trusted("2026-12-01"), nil); v.Result != Malformed {
+			if v := Examine(text, ring, here, trusted("2026-12-01"), nil, ""); v.Result != Malformed {
 				t.Errorf("%s: %s", file, v.Result)
 			}
 		}
@@ -681,13 +717,13 @@ func FuzzExamine(f *testing.F) {
 		f.Add("", raw)
 	}
 	f.Fuzz(func(t *testing.T, text string, payload []byte) {
-		Examine(text, ring, here, trusted("2026-12-01"), nil)
+		Examine(text, ring, here, trusted("2026-12-01"), nil, "")
 		for _, kind := range []envelope.Kind{envelope.License, envelope.Delegation, envelope.Revocation} {
 			raw, err := envelope.Sign(kind, rootKey.pub, rootKey.sign, payload)
 			if err != nil {
 				continue
 			}
-			v := Examine(envelope.Armor(kind, raw), ring, here, trusted("2026-12-01"), nil)
+			v := Examine(envelope.Armor(kind, raw), ring, here, trusted("2026-12-01"), nil, "")
 			if v.Result != Activated || kind != envelope.License {
 				continue
 			}
@@ -695,7 +731,7 @@ func FuzzExamine(f *testing.F) {
 			if err == nil && len(again) > len(raw) {
 				t.Errorf("%x was read as more than it says", payload)
 			}
-			if e := Derive(ring, here, trusted("2026-12-01"), []Held{v.Held}); e.Buttons() < 1 || e.Buttons() > 1+maxCount {
+			if e := Derive(ring, here, trusted("2026-12-01"), kept(t, nil, v)); e.Buttons() < 1 || e.Buttons() > 1+maxCount {
 				t.Errorf("%d buttons", e.Buttons())
 			}
 		}

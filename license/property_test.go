@@ -12,8 +12,8 @@ import (
 )
 
 // anyHeld draws licenses of all shapes: for everybody, for here, for elsewhere, perpetual, dated, annual, from a root and from a stranger.
-func anyHeld(t *testing.T, seed byte) *rapid.Generator[Held] {
-	return rapid.Custom(func(r *rapid.T) Held {
+func anyHeld(t *testing.T, seed byte) *rapid.Generator[Document] {
+	return rapid.Custom(func(r *rapid.T) Document {
 		token := Token{
 			ID: TokenID{0: seed, 14: rapid.Byte().Draw(r, "id"), 15: 1}, IssuedAt: issued,
 			Scope: rapid.SampledFrom([]Scope{ScopePanel, ScopePanel, ScopeSite, ScopeAccount, ScopeGroup}).Draw(r, "scope"),
@@ -27,9 +27,9 @@ func anyHeld(t *testing.T, seed byte) *rapid.Generator[Held] {
 			token.Grants = append(token.Grants, Grant{feature, count})
 		}
 		if token.Scope == ScopePanel && rapid.Bool().Draw(r, "bound") {
-			token.Subject = here.ID[:]
+			token.Subject = idOf(here)
 			if rapid.Bool().Draw(r, "elsewhere") {
-				token.Subject = elsewhere.ID[:]
+				token.Subject = idOf(elsewhere)
 			}
 		}
 		switch rapid.IntRange(0, 3).Draw(r, "time") {
@@ -42,7 +42,11 @@ func anyHeld(t *testing.T, seed byte) *rapid.Generator[Held] {
 		}
 		signer := rapid.SampledFrom([]testKey{rootKey, rootKey, rootKey, strangeKey}).Draw(r, "signer")
 		account := rapid.SampledFrom([]string{"", "rossi"}).Draw(r, "account")
-		return Held{Raw: signed(t, token, signer), ActivatedAt: issued.AddDate(0, 0, rapid.IntRange(0, 800).Draw(r, "activated")), Account: account}
+		a := Activation{Panel: hereKey.pub, License: signed(t, token, signer), At: issued.AddDate(0, 0, rapid.IntRange(0, 800).Draw(r, "activated")), Account: account}
+		if account != "" {
+			a.AssignedAt = a.At
+		}
+		return stated(t, a, hereKey)
 	})
 }
 
@@ -53,7 +57,18 @@ func anyClock() *rapid.Generator[Clock] {
 	})
 }
 
-func armored(h Held) string { return envelope.Armor(envelope.License, h.Raw) }
+// within is the activation that a document holds.
+func within(t *testing.T, doc Document) Activation {
+	a, err := OpenActivation(doc.Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func armored(t *testing.T, doc Document) string {
+	return envelope.Armor(envelope.License, within(t, doc).License)
+}
 
 func features() []string {
 	return []string{Buttons, AccessBasic, AccessAdvanced, SIP, "apps", "teleport", "lift"}
@@ -66,7 +81,7 @@ func TestEntitlementsNeverExceedWhatWasSigned(t *testing.T) {
 		e := Derive(ring, here, anyClock().Draw(r, "clock"), held)
 		granted := map[string]int{}
 		for _, h := range held {
-			token, refused := ring.open(h.Raw)
+			token, refused := ring.open(within(t, h).License)
 			if refused != nil || token.notFor(here) != "" || token.Scope == ScopeAccount {
 				continue
 			}
@@ -104,8 +119,10 @@ func TestAFurtherLicenseNeverTakesAnythingAway(t *testing.T) {
 		held := rapid.SliceOfN(anyHeld(t, 1), 0, 8).Draw(r, "held")
 		more := anyHeld(t, 2).Draw(r, "more")
 		for _, h := range held {
-			if more.ActivatedAt.Before(h.ActivatedAt) {
-				more.ActivatedAt = h.ActivatedAt
+			if last := within(t, h).At; within(t, more).At.Before(last) {
+				later := within(t, more)
+				later.At = last
+				more = stated(t, later, hereKey)
 			}
 		}
 		clock := anyClock().Draw(r, "clock")
@@ -159,17 +176,17 @@ func TestExamineAndDeriveAgree(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		held := rapid.SliceOfN(anyHeld(t, 1), 0, 6).Draw(r, "held")
 		clock := anyClock().Draw(r, "clock")
-		v := Examine(armored(anyHeld(t, 2).Draw(r, "presented")), ring, here, clock, held)
+		v := Examine(armored(t, anyHeld(t, 2).Draw(r, "presented")), ring, here, clock, held, "")
 		if v.Result != Activated {
 			return
 		}
-		with := append(slices.Clone(held), v.Held)
+		with := kept(t, held, v)
 		for _, entry := range Derive(ring, here, Clock{Now: clock.certain()}, with).List() {
 			if entry.TokenID == v.Token.ID && (entry.Status == Unusable || entry.Status == Ended || entry.Status == Withdrawn) {
 				r.Fatalf("activated, but %s: %s", entry.Status, entry.Message)
 			}
 		}
-		if again := Examine(armored(v.Held), ring, here, clock, with); again.Result != AlreadyActive {
+		if again := Examine(envelope.Armor(envelope.License, v.Sign.(Activation).License), ring, here, clock, with, ""); again.Result != AlreadyActive {
 			r.Fatalf("scanned again: %s %s", again.Result, again.Message)
 		}
 	})

@@ -123,8 +123,8 @@ func TestAShortCodeThatIsShownGetsAClearAnswer(t *testing.T) {
 		{"digits of another script", strings.Repeat("\u0661", 20), "not one of our codes"},
 		{"digits apart by other space", strings.ReplaceAll(code.String(), " ", "\u00a0"), "not one of our codes"},
 	} {
-		v := Examine(c.text, Keyring{}, here, trusted("2026-12-01"), nil)
-		if v.Result != Malformed || v.Kind != "" || v.Raw != nil || !strings.Contains(v.Message, c.want) || v.Title == "" {
+		v := Examine(c.text, Keyring{}, here, trusted("2026-12-01"), nil, "")
+		if v.Result != Malformed || v.Kind != "" || v.Sign != nil || !strings.Contains(v.Message, c.want) || v.Title == "" {
 			t.Errorf("%s: %s %q %q", c.name, v.Result, v.Title, v.Message)
 		}
 		if misleading := "printed license code again"; c.want != "not one of our codes" && strings.Contains(v.Message, misleading) {

@@ -17,7 +17,7 @@ import (
 func TestEveryDocumentHasItsSize(t *testing.T) {
 	const tooLong = 0 // no QR code at level Q holds it
 	everything := ten(1)
-	everything.Grants, everything.Subject, everything.Label = nil, here.ID[:], strings.Repeat("x", maxLabel)
+	everything.Grants, everything.Subject, everything.Label = nil, idOf(here), strings.Repeat("x", maxLabel)
 	everything.NotBefore, everything.Expires, everything.Updates = issued, issued.AddDate(1, 0, 0), issued.AddDate(10, 0, 0)
 	everything.Term = Term{Years: maxYears, Days: maxDays}
 	for i := range maxGrants {
@@ -68,7 +68,7 @@ func TestEveryDocumentHasItsSize(t *testing.T) {
 		if len(c.raw) > c.bytes || len(c.raw) > c.kind.Limit() || version > c.version || (version == tooLong) != (c.version == tooLong) {
 			t.Errorf("%s: %d bytes, version %d", c.name, len(c.raw), version)
 		}
-		if v := Examine(text, ringOf(t, nil, nil), here, trusted("2026-12-01"), nil); v.Result != Activated {
+		if v := Examine(text, ringOf(t, nil, nil), here, trusted("2026-12-01"), nil, ""); v.Result != Activated {
 			t.Errorf("%s: %s %s", c.name, v.Result, v.Message)
 		}
 	}

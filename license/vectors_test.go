@@ -70,12 +70,12 @@ func TestVectorsInTheDocumentationHold(t *testing.T) {
 	clock := Clock{Now: time.Date(2026, 12, 25, 8, 0, 0, 0, time.UTC), Trusted: true}
 	for i, vector := range vectors {
 		text := envelope.Armor(vector.kind, vector.raw)
-		v := Examine(text, ring, Panel{ID: panel}, clock, nil)
+		v := Examine(text, ring, Panel{Key: panelKey.pub}, clock, nil, "")
 		if v.Result != Activated || v.Message != vector.want {
 			t.Errorf("%s: %s %q", vector.title, v.Result, v.Message)
 		}
 		if vector.kind == envelope.Delegation {
-			ring, _ = NewKeyring([]ed25519.PublicKey{root.pub}, [][]byte{v.Raw}, nil)
+			ring, _ = NewKeyring([]ed25519.PublicKey{root.pub}, [][]byte{v.Keep[0].Raw}, nil)
 		}
 		payload, _, err := envelope.Open(vector.kind, vector.raw, func(kid envelope.KeyID) (ed25519.PublicKey, bool) { return ring.key(kid) })
 		if err != nil {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/license"
-	"github.com/doorpanel/doorpanel/license/envelope"
 )
 
 // rights derives entitlements from a token that is really signed: the core is never tested with rights made by hand.
@@ -20,7 +19,8 @@ func rights(t testing.TB, at, expires time.Time, grants ...license.Grant) licens
 	public := private.Public().(ed25519.PublicKey)
 	issued := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	token := license.Token{ID: license.TokenID{1}, IssuedAt: issued, Expires: expires, Scope: license.ScopePanel, Grants: grants}
-	raw, err := token.Sign(public, func(m []byte) ([]byte, error) { return ed25519.Sign(private, m), nil })
+	sign := func(m []byte) ([]byte, error) { return ed25519.Sign(private, m), nil }
+	raw, err := token.Sign(public, sign)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,6 +28,9 @@ func rights(t testing.TB, at, expires time.Time, grants ...license.Grant) licens
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}
-	held := []license.Held{{Raw: raw, ActivatedAt: issued}}
-	return license.Derive(ring, license.Panel{ID: envelope.ThumbprintOf(public)}, license.Clock{Now: at, Trusted: true}, held)
+	activation, err := license.Activation{Panel: public, License: raw, At: issued}.Sign(sign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return license.Derive(ring, license.Panel{Key: public}, license.Clock{Now: at, Trusted: true}, []license.Document{activation})
 }

@@ -277,7 +277,7 @@ func (d desk) drawID(token *license.Token) error {
 
 // open verifies a line against the batch's key: what it says beside the signed text must be what was signed.
 func (l batchLine) open(ring license.Keyring) (license.Token, error) {
-	v := license.Examine(l.Text, ring, license.Panel{}, license.Clock{}, nil)
+	v := license.Examine(l.Text, ring, license.Panel{}, license.Clock{}, nil, "")
 	if v.Token == nil || v.Token.ID.String() != l.ID || v.Token.ID.ShortCode().String() != l.ShortCode {
 		return license.Token{}, fmt.Errorf("license %d does not hold what was signed: the file was damaged or changed; take it from its copy", l.Number)
 	}

@@ -138,9 +138,12 @@ func (f inspectFlags) find(d desk, text string) (finding, error) {
 	}
 	panel := license.Panel{Site: f.site}
 	if f.panel != "" {
-		if panel.ID, err = envelope.ParseThumbprint(f.panel); err != nil {
+		id, err := envelope.ParseThumbprint(f.panel)
+		if err != nil {
 			return finding{}, usageError{err}
 		}
+		panel = license.PanelNamed(id)
+		panel.Site = f.site
 	}
 	verdict := examineAsItsOwn(text, ring, panel, now)
 	found := finding{
@@ -167,17 +170,17 @@ func (f inspectFlags) find(d desk, text string) (finding, error) {
 // examineAsItsOwn asks the panel or site for which a bound license is, when none is named.
 func examineAsItsOwn(text string, ring license.Keyring, panel license.Panel, now time.Time) license.Verdict {
 	clock := license.Clock{Now: now, Trusted: true}
-	verdict := license.Examine(text, ring, panel, clock, nil)
+	verdict := license.Examine(text, ring, panel, clock, nil, "")
 	if verdict.Result != license.OtherPanel || verdict.Token == nil {
 		return verdict
 	}
 	switch token := verdict.Token; {
-	case token.Scope == license.ScopePanel && panel.ID == (envelope.Thumbprint{}):
-		panel.ID = envelope.Thumbprint(token.Subject)
+	case token.Scope == license.ScopePanel && panel.ID() == (envelope.Thumbprint{}):
+		panel = license.PanelNamed(envelope.Thumbprint(token.Subject))
 	case token.Scope == license.ScopeSite && panel.Site == "":
 		panel.Site = string(token.Subject)
 	}
-	return license.Examine(text, ring, panel, clock, nil)
+	return license.Examine(text, ring, panel, clock, nil, "")
 }
 
 // look adds what a delegation or a list says, when its signature holds.

@@ -20,7 +20,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/doorpanel/doorpanel/license"
-	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/access"
 	"github.com/doorpanel/doorpanel/panel/agent"
@@ -279,12 +278,17 @@ func accessOn(b *testing.B) license.Entitlements {
 	ring, faults := license.NewKeyring([]ed25519.PublicKey{public}, nil, nil)
 	now := time.Now().UTC().Truncate(time.Second)
 	token := license.Token{ID: license.TokenID{1}, IssuedAt: now.Add(-time.Hour), Scope: license.ScopePanel, Grants: []license.Grant{{Feature: license.AccessBasic, Count: 1}}}
-	raw, err := token.Sign(public, func(m []byte) ([]byte, error) { return ed25519.Sign(root, m), nil })
+	sign := func(m []byte) ([]byte, error) { return ed25519.Sign(root, m), nil }
+	raw, err := token.Sign(public, sign)
 	if err != nil || len(faults) > 0 {
 		b.Fatal(err, faults)
 	}
-	here := license.Panel{ID: envelope.ThumbprintOf(public)}
-	e := license.Derive(ring, here, license.Clock{Now: now, Mark: now, Trusted: true}, []license.Held{{Raw: raw, ActivatedAt: now}})
+	activation, err := license.Activation{Panel: public, License: raw, At: now}.Sign(sign)
+	if err != nil {
+		b.Fatal(err)
+	}
+	here := license.Panel{Key: public}
+	e := license.Derive(ring, here, license.Clock{Now: now, Mark: now, Trusted: true}, []license.Document{activation})
 	if !e.Allows(license.AccessBasic) {
 		b.Fatal("the license gives no access control")
 	}

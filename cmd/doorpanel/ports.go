@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/license"
-	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/agent"
 	"github.com/doorpanel/doorpanel/panel/web"
@@ -126,35 +125,31 @@ func (p licensePort) Held() []web.LicenseView {
 
 // licenseStore keeps what was accepted: the signed bytes, never the rights that were read from them.
 type licenseStore struct {
-	held      storage.Table[license.Held]
 	documents storage.Raw
 }
 
 func newLicenseStore(s *storage.Store) licenseStore {
-	return licenseStore{held: storage.NewTable[license.Held](s, "licenses"), documents: storage.NewRaw(s, "documents")}
+	return licenseStore{storage.NewRaw(s, "documents")}
 }
 
-func (s licenseStore) KeepLicense(h license.Held) error { return s.held.Put(fingerprint(h.Raw), h) }
-
-func (s licenseStore) KeepDocument(kind envelope.Kind, raw []byte) error {
-	return s.documents.Put(string(kind)+"/"+fingerprint(raw), raw)
+// Keep puts each document into its place.
+func (s licenseStore) Keep(docs ...license.Document) error {
+	for _, doc := range docs {
+		if err := s.documents.Put(doc.Key, doc.Raw); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // all returns everything that was kept.
-func (s licenseStore) all() (held []license.Held, delegations, revocations [][]byte) {
-	for _, h := range s.held.All() {
-		held = append(held, h)
-	}
-	slices.SortStableFunc(held, func(a, b license.Held) int { return a.ActivatedAt.Compare(b.ActivatedAt) })
+func (s licenseStore) all() (docs []license.Document) {
 	for key, raw := range s.documents.All() {
-		switch kind, _, _ := strings.Cut(key, "/"); envelope.Kind(kind) {
-		case envelope.Delegation:
-			delegations = append(delegations, raw)
-		case envelope.Revocation:
-			revocations = append(revocations, raw)
+		if doc, ok := license.DocumentAt(key, raw); ok {
+			docs = append(docs, doc)
 		}
 	}
-	return held, delegations, revocations
+	return docs
 }
 
 // learnPort waits for a card.

@@ -121,12 +121,10 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 
 	// What it may do.
 	store := newLicenseStore(h.store)
-	held, delegations, revocations := store.all()
-	thumbprint := envelope.ThumbprintOf(h.keys.public())
 	var faults []error
 	h.licenses, faults = agent.NewLicenses(agent.LicenseOptions{
-		Roots: config.License.Roots, Panel: license.Panel{ID: thumbprint, Site: config.Site.Name, Zone: config.Site.TimeZone},
-		Store: store, Held: held, Delegations: delegations, Revocations: revocations, Clock: h.clock.license, Logger: log,
+		Roots: config.License.Roots, Panel: license.Panel{Key: h.keys.public(), Site: config.Site.Name, Zone: config.Site.TimeZone},
+		Sign: func(m []byte) ([]byte, error) { return ed25519.Sign(h.keys.sign, m), nil }, Store: store, Docs: store.all(), Clock: h.clock.license, Logger: log,
 	})
 	for _, fault := range faults {
 		h.note("a stored license document", fault.Error())

@@ -10,25 +10,22 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/license"
-	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/panel"
 )
 
-// LicenseStore keeps signed bytes. Each of its methods is durable before it returns nil.
+// LicenseStore keeps signed bytes.
 type LicenseStore interface {
-	KeepLicense(license.Held) error
-	// KeepDocument keeps a delegation or a revocation list.
-	KeepDocument(kind envelope.Kind, raw []byte) error
+	// Keep puts each document into its place, all of them or none; durable before it returns nil.
+	Keep(docs ...license.Document) error
 }
 
 // LicenseOptions is everything the licenses work with.
 type LicenseOptions struct {
-	Roots       []ed25519.PublicKey
-	Panel       license.Panel
-	Store       LicenseStore
-	Held        []license.Held
-	Delegations [][]byte
-	Revocations [][]byte
+	Roots []ed25519.PublicKey
+	Panel license.Panel
+	Sign  func(message []byte) ([]byte, error) // with the panel's key
+	Store LicenseStore
+	Docs  []license.Document // what is stored
 	// Clock is the wall clock and the latest time that is known to have passed.
 	Clock  func() license.Clock
 	Logger *slog.Logger
@@ -39,19 +36,17 @@ type Licenses struct {
 	o            LicenseOptions
 	mu           sync.Mutex // one code at a time; guards what follows
 	ring         license.Keyring
-	held         []license.Held
-	delegations  [][]byte
-	revocations  [][]byte
+	docs         []license.Document
 	entitlements license.Entitlements
 	changed      chan struct{} // Watch computes anew for how long nothing will change
 }
 
 // NewLicenses derives the entitlements of what is stored. What cannot be used is reported and left alone.
 func NewLicenses(o LicenseOptions) (*Licenses, []error) {
-	l := &Licenses{o: o, changed: make(chan struct{}, 1), held: slices.Clone(o.Held), delegations: slices.Clone(o.Delegations), revocations: slices.Clone(o.Revocations)}
+	l := &Licenses{o: o, changed: make(chan struct{}, 1), docs: slices.Clone(o.Docs)}
 	var faults []error
-	l.ring, faults = license.NewKeyring(o.Roots, o.Delegations, o.Revocations)
-	l.entitlements = license.Derive(l.ring, o.Panel, o.Clock(), l.held)
+	l.ring, faults = license.KeyringOf(o.Roots, l.docs)
+	l.entitlements = license.Derive(l.ring, o.Panel, o.Clock(), l.docs)
 	return l, faults
 }
 
@@ -60,13 +55,13 @@ func NewLicenses(o LicenseOptions) (*Licenses, []error) {
 func (l *Licenses) Present(ctx context.Context, text, via, by string, inform func(context.Context, panel.Event) error) (license.Verdict, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := license.Examine(text, l.ring, l.o.Panel, l.o.Clock(), l.held)
-	if v.Result == license.Activated {
+	v := license.Examine(text, l.ring, l.o.Panel, l.o.Clock(), l.docs, "")
+	if v.Sign != nil || len(v.Keep) > 0 {
 		if err := l.keep(v); err != nil {
 			return v, fmt.Errorf("cannot store license: %w; nothing was changed, try again", err)
 		}
 	}
-	if !v.Result.Refused() {
+	if !v.Result.Refused() || v.Sign != nil || len(v.Keep) > 0 {
 		// Kept is kept: whoever presented it may be gone, the panel learns of it all the same.
 		ctx = context.WithoutCancel(ctx)
 		if err := l.derive(ctx, inform); err != nil {
@@ -83,23 +78,22 @@ func (l *Licenses) Present(ctx context.Context, text, via, by string, inform fun
 }
 
 func (l *Licenses) keep(v license.Verdict) error {
-	if v.Kind == envelope.License {
-		if err := l.o.Store.KeepLicense(v.Held); err != nil {
+	docs := slices.Clone(v.Keep)
+	if v.Sign != nil {
+		doc, err := v.Sign.Sign(l.o.Sign)
+		if err != nil {
 			return err
 		}
-		l.held = append(l.held, v.Held)
-		return nil
+		docs = append(docs, doc)
 	}
-	if err := l.o.Store.KeepDocument(v.Kind, v.Raw); err != nil {
+	if err := l.o.Store.Keep(docs...); err != nil {
 		return err
 	}
-	switch v.Kind {
-	case envelope.Delegation:
-		l.delegations = append(l.delegations, v.Raw)
-	case envelope.Revocation:
-		l.revocations = append(l.revocations, v.Raw)
+	for _, doc := range docs {
+		l.docs = slices.DeleteFunc(l.docs, func(old license.Document) bool { return old.Key == doc.Key })
 	}
-	ring, faults := license.NewKeyring(l.o.Roots, l.delegations, l.revocations)
+	l.docs = append(l.docs, docs...)
+	ring, faults := license.KeyringOf(l.o.Roots, l.docs)
 	for _, fault := range faults {
 		l.o.Logger.Warn("cannot use stored document", "cause", fault)
 	}
@@ -109,7 +103,7 @@ func (l *Licenses) keep(v license.Verdict) error {
 
 // derive computes the entitlements anew and tells the panel when they changed.
 func (l *Licenses) derive(ctx context.Context, inform func(context.Context, panel.Event) error) error {
-	now := license.Derive(l.ring, l.o.Panel, l.o.Clock(), l.held)
+	now := license.Derive(l.ring, l.o.Panel, l.o.Clock(), l.docs)
 	if now.Equal(l.entitlements) {
 		l.entitlements = now
 		return nil
@@ -132,11 +126,11 @@ func (l *Licenses) Entitlements() license.Entitlements {
 	return l.entitlements
 }
 
-// Held are the stored licenses and the ring they are verified with.
-func (l *Licenses) Held() ([]license.Held, license.Keyring) {
+// Held are the stored documents and the ring they are verified with.
+func (l *Licenses) Held() ([]license.Document, license.Keyring) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.held), l.ring
+	return slices.Clone(l.docs), l.ring
 }
 
 // longestWatch bounds how long a change of rights may go unnoticed when a wall clock runs away from the monotonic one.

@@ -19,26 +19,16 @@ import (
 
 // shelf is a store in memory that can fail.
 type shelf struct {
-	mu        sync.Mutex
-	licenses  []license.Held
-	documents map[envelope.Kind][][]byte
-	broken    error
+	mu     sync.Mutex
+	docs   []license.Document
+	broken error
 }
 
-func (s *shelf) KeepLicense(h license.Held) error {
+func (s *shelf) Keep(docs ...license.Document) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken == nil {
-		s.licenses = append(s.licenses, h)
-	}
-	return s.broken
-}
-
-func (s *shelf) KeepDocument(kind envelope.Kind, raw []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.broken == nil {
-		s.documents[kind] = append(s.documents[kind], raw)
+		s.docs = append(s.docs, docs...)
 	}
 	return s.broken
 }
@@ -53,7 +43,7 @@ type desk struct {
 }
 
 func newDesk(t *testing.T, w *world) *desk {
-	d := &desk{shelf: &shelf{documents: map[envelope.Kind][][]byte{}}, root: newVendor(t, "r"), world: w}
+	d := &desk{shelf: &shelf{}, root: newVendor(t, "r"), world: w}
 	d.open(t)
 	return d
 }
@@ -62,8 +52,7 @@ func newDesk(t *testing.T, w *world) *desk {
 func (d *desk) open(t *testing.T) {
 	var faults []error
 	d.Licenses, faults = agent.NewLicenses(agent.LicenseOptions{
-		Roots: []ed25519.PublicKey{d.root.public()}, Panel: license.Panel{ID: envelope.ThumbprintOf(d.root.public())}, Store: d.shelf,
-		Held: d.shelf.licenses, Delegations: d.shelf.documents[envelope.Delegation], Revocations: d.shelf.documents[envelope.Revocation],
+		Roots: []ed25519.PublicKey{d.root.public()}, Panel: license.Panel{Key: d.root.public()}, Sign: d.root.sign, Store: d.shelf, Docs: d.shelf.docs,
 		Clock: func() license.Clock {
 			if d.world == nil {
 				return license.Clock{Now: time.Now(), Trusted: true}
@@ -121,8 +110,8 @@ func TestALicenseIsKeptBeforeThePanelSaysYes(t *testing.T) {
 		t.Errorf("then told %+v", d.told[1])
 	}
 
-	if v := d.present(t, code); v.Result != license.AlreadyActive || len(d.told) != 1 || len(d.shelf.licenses) != 1 {
-		t.Errorf("again: %+v, told %+v, %d stored", v, d.told, len(d.shelf.licenses))
+	if v := d.present(t, code); v.Result != license.AlreadyActive || len(d.told) != 1 || len(d.shelf.docs) != 1 {
+		t.Errorf("again: %+v, told %+v, %d stored", v, d.told, len(d.shelf.docs))
 	}
 	d.open(t) // a restart
 	if d.Entitlements().Buttons() != 3 {
@@ -167,7 +156,7 @@ func TestARefusedCodeChangesNothing(t *testing.T) {
 			if len(d.told) != 1 || !ok || said.Accepted || said.Title == "" || said.Result != test.want {
 				t.Errorf("told %+v", d.told)
 			}
-			if len(d.shelf.licenses) > 0 || d.Entitlements().Buttons() != 1 {
+			if len(d.shelf.docs) > 0 || d.Entitlements().Buttons() != 1 {
 				t.Error("something was changed")
 			}
 		})
@@ -246,7 +235,7 @@ func TestAPanelThatCouldNotBeToldIsToldLater(t *testing.T) {
 	if _, err := d.Present(t.Context(), code, "web", "", refuse); !errors.Is(err, stopping) {
 		t.Errorf("Present: %v", err)
 	}
-	if len(d.shelf.licenses) != 1 {
+	if len(d.shelf.docs) != 1 {
 		t.Error("the license is not stored")
 	}
 	if v := d.present(t, code); v.Result != license.AlreadyActive || len(d.told) != 2 || d.Entitlements().Buttons() != 2 {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/license"
-	"github.com/doorpanel/doorpanel/license/envelope"
 )
 
 // vendor signs licenses that the tests' panel trusts.
@@ -47,6 +46,9 @@ func accessControl(t testing.TB) license.Entitlements {
 		t.Fatal(faults)
 	}
 	raw := v.token(9, nil, license.Grant{Feature: license.AccessBasic, Count: 1})
-	held := []license.Held{{Raw: raw, ActivatedAt: issuedAt}}
-	return license.Derive(ring, license.Panel{ID: envelope.ThumbprintOf(v.public())}, license.Clock{Now: time.Now(), Trusted: true}, held)
+	activation, err := license.Activation{Panel: v.public(), License: raw, At: issuedAt}.Sign(v.sign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return license.Derive(ring, license.Panel{Key: v.public()}, license.Clock{Now: time.Now(), Trusted: true}, []license.Document{activation})
 }

@@ -1117,7 +1117,8 @@ func TestEntitlementsAreSummedUpByFeature(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
-	var held []license.Held
+	sign := func(m []byte) ([]byte, error) { return ed25519.Sign(private, m), nil }
+	var held []license.Document
 	for i, token := range []license.Token{
 		{Grants: []license.Grant{{Feature: license.Buttons, Count: 10}}},
 		{Grants: []license.Grant{{Feature: license.Buttons, Count: 4}}, Expires: at.AddDate(1, 0, 0)},
@@ -1125,17 +1126,21 @@ func TestEntitlementsAreSummedUpByFeature(t *testing.T) {
 		{Grants: []license.Grant{{Feature: license.AccessAdvanced, Count: 1}}},
 	} {
 		token.ID, token.IssuedAt, token.Scope = license.TokenID{byte(i + 1)}, at, license.ScopePanel
-		raw, err := token.Sign(public, func(m []byte) ([]byte, error) { return ed25519.Sign(private, m), nil })
+		raw, err := token.Sign(public, sign)
 		if err != nil {
 			t.Fatal(err)
 		}
-		held = append(held, license.Held{Raw: raw, ActivatedAt: at})
+		activation, err := license.Activation{Panel: public, License: raw, At: at}.Sign(sign)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, activation)
 	}
 	ring, problems := license.NewKeyring([]ed25519.PublicKey{public}, nil, nil)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	v := viewOf(license.Derive(ring, license.Panel{}, license.Clock{Now: at.AddDate(0, 0, 3), Trusted: true}, held))
+	v := viewOf(license.Derive(ring, license.Panel{Key: public}, license.Clock{Now: at.AddDate(0, 0, 3), Trusted: true}, held))
 	if v.Buttons != 15 {
 		t.Errorf("%d buttons, want 15: the ended license does not count", v.Buttons)
 	}
