@@ -13,7 +13,7 @@ func TestDoorsThatCannotWorkTogetherAreMistakes(t *testing.T) {
 	second := "[[door]]\nname = \"b\"\nstrike = \"gpio:c/2\"\nsafe = \"fail-safe\"\n"
 	for _, c := range []struct{ name, text, want string }{
 		{"a fire input and no word about the door", boardDoor + "[inputs]\nfire = \"gpio:c/3\"\n", `door.fire: missing; write fire = "release" or fire = "ignore"`},
-		{"a fire input and a door that is silent", boardDoor + "fire = \"ignore\"\n" + second + "[inputs]\nfire = \"gpio:c/3\"\n", "8:1: door.fire: missing"},
+		{"a fire input and a door that is silent", boardDoor + "fire = \"ignore\"\n" + second + "[inputs]\nfire = \"gpio:c/3\"\n", "9:1: door.fire: missing"},
 		{"a reaction nobody knows", boardDoor + "fire = \"maybe\"\n", `door.fire = "maybe": not one of the values`},
 		{"an escape nobody knows", boardDoor + "escape = \"software\"\n", `door.escape = "software": not one of the values`},
 		{"a warning after the alarm", boardDoor + "held_warning = \"30s\"\n", "the warning does not come before the alarm"},
