@@ -23,8 +23,10 @@ func doorHas(w *world, door *panel.DoorRules, part string) bool {
 		door.Interlock = group
 	case part == "ignores fire":
 		door.Fire = panel.FireIgnores
+	case part == "stands open":
+		door.StandsOpen = "hours of " + door.Name
 	case part == "stands open after the first card":
-		door.HoldAfterGrant = true
+		door.StandsOpen, door.OpenAfterGrant = "hours of "+door.Name, true
 	default:
 		return false
 	}
@@ -39,11 +41,13 @@ func doorPhrases() []phrase {
 			if m[1] != "weekdays" {
 				days = strings.Split(m[1], "+")
 			}
-			w.step(panel.ScheduleChanged{Door: m[0], Known: true, Profile: access.Profile{
-				Name: "hours", Slots: []access.Slot{{Days: days, From: m[2], To: m[3]}},
-			}})
+			w.policies.Timetable.Profiles = []access.Profile{{Name: "hours of " + m[0], Slots: []access.Slot{{Days: days, From: m[2], To: m[3]}}}}
+			w.step(w.policies)
 		}},
-		{`the schedule of (\S+) is gone`, func(w *world, m []string) { w.step(panel.ScheduleChanged{Door: m[0]}) }},
+		{`the schedule of (\S+) is gone`, func(w *world, _ []string) {
+			w.policies.Timetable.Profiles = nil
+			w.step(w.policies)
+		}},
 		{`(\S+) locks the panel down from the (web|cli)`, func(w *world, m []string) {
 			w.asked++
 			w.step(panel.LockdownRequested{Request: fmt.Sprintf("%s-%d", m[1], w.asked), On: true, Who: m[0], Via: m[1]})

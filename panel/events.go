@@ -144,12 +144,6 @@ type (
 		Via     string // web, cli, command
 		Order   *Order // set exactly when it came from upstream
 	}
-	// ScheduleChanged brings the schedule by which a door stands open. A door that never had one is not held open.
-	ScheduleChanged struct {
-		Door    string
-		Profile access.Profile
-		Known   bool // false: the schedule is gone, and the door is locked
-	}
 	// StrikeReadBack is what a strike does by its feedback, whatever it was told.
 	StrikeReadBack struct {
 		Door string
@@ -219,7 +213,6 @@ func (CallEnded) event()           {}
 func (DigitPressed) event()        {}
 func (OpenRequested) event()       {}
 func (LockdownRequested) event()   {}
-func (ScheduleChanged) event()     {}
 func (StrikeReadBack) event()      {}
 func (Recorded) event()            {}
 func (EntitlementsChanged) event() {}

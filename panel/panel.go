@@ -167,8 +167,6 @@ func (s *step) take(event Event) {
 		s.openRequested(e)
 	case LockdownRequested:
 		s.lockdownRequested(e)
-	case ScheduleChanged:
-		s.scheduleChanged(e)
 	case StrikeReadBack:
 		s.strikeReadBack(e)
 	case DigitPressed:

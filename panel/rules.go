@@ -34,8 +34,10 @@ type DoorRules struct {
 	// Toggle makes a grant open the door until the next grant, for ToggleFor at most (12 h unless positive).
 	Toggle    bool
 	ToggleFor time.Duration
-	// HoldAfterGrant lets the door stand open by its schedule (ScheduleChanged) only after the first card or code of the day.
-	HoldAfterGrant bool
+	// StandsOpen names the schedule by which the door stands open; empty: none does. OpenAfterGrant lets it do so only after
+	// the first card or code of the day.
+	StandsOpen     string
+	OpenAfterGrant bool
 	// Interlock names a group of doors of which one at a time is released, as in a mantrap; empty: it stands alone. A door of
 	// a group is never toggled and never stands open by a schedule. Exit and fire do not ask the group.
 	Interlock string

@@ -198,12 +198,15 @@ func (w *world) start(at time.Time, up time.Duration) {
 	slices.SortFunc(memory, func(a, b panel.Memory) int { return strings.Compare(a.Key, b.Key) })
 	w.panel = panel.New(w.rules, w.rights, memory, w.instant())
 	w.wait = nil
-	w.panel.Step(w.instant(), w.policies)
+	begin := func() {
+		w.perform(w.panel.Start(w.instant()))
+		w.step(w.policies)
+	}
 	if w.boots == 1 {
-		w.quiet(func() { w.perform(w.panel.Start(w.instant())) })
+		w.quiet(begin)
 		return
 	}
-	w.perform(w.panel.Start(w.instant()))
+	begin()
 }
 
 // pass lets time go by until end: records become durable and deadlines take effect, each at its moment.

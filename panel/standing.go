@@ -18,10 +18,8 @@ const (
 
 // hold is a door that stands open by a schedule.
 type hold struct {
-	profile access.Profile
-	known   bool
-	on      bool
-	day     string // of the last card or code that opened, in the site's zone
+	on  bool
+	day string // of the last card or code that opened, in the site's zone
 }
 
 // bySchedule is why a door stands open without anybody's grant.
@@ -95,19 +93,12 @@ func (s *step) toggleOver(i int) {
 	s.tellStanding(i)
 }
 
-func (s *step) scheduleChanged(e ScheduleChanged) {
-	if i := s.doorNamed(e.Door); i >= 0 {
-		h := &s.p.doors[i].hold
-		h.profile, h.known = e.Profile, e.Known
-	}
-}
-
 // followSchedules begins and ends the holds, and says when to look again: a schedule changes at whole minutes only.
 func (s *step) followSchedules() {
 	s.p.holdLook = 0
 	for i := range s.p.doors {
 		d := &s.p.doors[i]
-		if !d.hold.known && !d.hold.on {
+		if d.rules.StandsOpen == "" {
 			continue
 		}
 		if wanted := s.holds(d); wanted != d.hold.on {
@@ -120,14 +111,19 @@ func (s *step) followSchedules() {
 // holds reports whether the door is to stand open now by its schedule. Whoever does not know the time keeps it locked.
 func (s *step) holds(d *door) bool {
 	switch {
-	case !d.hold.known || !s.now.Trusted || d.rules.Interlock != "":
+	case !s.now.Trusted || d.rules.Interlock != "":
 		return false
 	case s.p.lockdown || s.blocked() || !s.accessActive():
 		return false
-	case d.rules.HoldAfterGrant && d.hold.day != s.today():
+	case d.rules.OpenAfterGrant && d.hold.day != s.today():
 		return false
 	}
-	return d.hold.profile.Contains(s.now.Wall, s.p.rules.zone(), s.p.timetable.Calendar)
+	return s.inHours(d)
+}
+
+// inHours reports whether the schedule by which the door stands open has this moment in it. One that is gone has none.
+func (s *step) inHours(d *door) bool {
+	return s.p.timetable.Contains(d.rules.StandsOpen, s.now.Wall, s.p.rules.zone())
 }
 
 func (s *step) setHold(i int, on bool) {
@@ -150,8 +146,7 @@ func (s *step) setHold(i int, on bool) {
 func (s *step) firstOfDay(w pending) []Memory {
 	d := &s.p.doors[w.door]
 	today := s.today()
-	inside := d.hold.known && s.now.Trusted && d.hold.profile.Contains(s.now.Wall, s.p.rules.zone(), s.p.timetable.Calendar)
-	if !d.rules.HoldAfterGrant || w.entry.Reader == "" || !inside || d.hold.day == today {
+	if !d.rules.OpenAfterGrant || w.entry.Reader == "" || d.hold.day == today || !s.now.Trusted || !s.inHours(d) {
 		return nil
 	}
 	d.hold.day = today

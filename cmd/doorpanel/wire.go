@@ -289,7 +289,7 @@ func (h *house) rules() panel.Rules {
 	for _, d := range h.config.Doors {
 		r.Doors = append(r.Doors, panel.DoorRules{
 			Name: d.Name, Pulse: d.Pulse, OpenDigit: d.OpenDigit, HeldAfter: d.HeldOpenAfter, HeldWarning: d.HeldWarning,
-			Toggle: d.Toggle, ToggleFor: d.ToggleFor, HoldAfterGrant: d.OpenAfterGrant, Interlock: d.Interlock, Fire: panel.FireReaction(d.Fire),
+			Toggle: d.Toggle, ToggleFor: d.ToggleFor, StandsOpen: d.StandsOpen, OpenAfterGrant: d.OpenAfterGrant, Interlock: d.Interlock, Fire: panel.FireReaction(d.Fire),
 		})
 	}
 	for _, reader := range h.config.Readers {
