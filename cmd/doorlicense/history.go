@@ -114,6 +114,7 @@ type step struct {
 	Number   uint64    `json:"number"`
 	IssuedAt time.Time `json:"issued_at"`
 	Entries  int       `json:"entries"`
+	Kept     int       `json:"kept"`
 	Added    []string  `json:"added"`
 	Lifted   []string  `json:"lifted"`
 }
@@ -132,7 +133,7 @@ func (f revokeFlags) print(d desk) error {
 	var before []string
 	if _, err := readHistory(file, ring, func(list license.Revocation) {
 		now := entriesOf(list)
-		steps = append(steps, step{list.Number, list.IssuedAt, len(now), without(now, before), without(before, now)})
+		steps = append(steps, step{list.Number, list.IssuedAt, len(now), len(list.Kept), without(now, before), without(before, now)})
 		before = now
 	}); err != nil {
 		if len(f.roots.roots) == 0 {

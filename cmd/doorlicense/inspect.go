@@ -62,6 +62,7 @@ type listSeen struct {
 	IssuedAt time.Time   `json:"issued_at"`
 	Licenses []entrySeen `json:"licenses"`
 	Issuers  []entrySeen `json:"issuers"`
+	Kept     int         `json:"kept"` // licenses of those issuers that hold all the same
 }
 
 type entrySeen struct {
@@ -70,7 +71,7 @@ type entrySeen struct {
 }
 
 func seenList(list license.Revocation) *listSeen {
-	seen := &listSeen{list.Number, list.IssuedAt, []entrySeen{}, []entrySeen{}}
+	seen := &listSeen{list.Number, list.IssuedAt, []entrySeen{}, []entrySeen{}, len(list.Kept)}
 	for id, since := range list.Tokens {
 		seen.Licenses = append(seen.Licenses, entrySeen{id.String(), since})
 	}
@@ -276,6 +277,9 @@ func (f finding) print(out io.Writer) error {
 		lines = append(lines, [2]string{"number", strconv.FormatUint(list.Number, 10)}, [2]string{"issued", list.IssuedAt.Format(time.RFC3339)})
 		lines = append(lines, entryLines("license", list.Licenses)...)
 		lines = append(lines, entryLines("issuer key", list.Issuers)...)
+		if list.Kept > 0 {
+			lines = append(lines, [2]string{"kept", fmt.Sprintf("%d licenses of these issuers hold all the same", list.Kept)})
+		}
 	}
 	for _, line := range lines {
 		if line[1] == "" {

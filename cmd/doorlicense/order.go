@@ -62,13 +62,7 @@ func tableOrder(table io.Reader, base issueFlags) ([]license.Token, error) {
 	if len(raw) > maxFile {
 		return nil, fmt.Errorf("larger than %d MiB; split it", maxFile>>20)
 	}
-	raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
-	reader := csv.NewReader(bytes.NewReader(raw))
-	reader.TrimLeadingSpace = true
-	// Spreadsheets of half the world separate by semicolons.
-	if first, _, _ := bytes.Cut(raw, []byte("\n")); !bytes.ContainsRune(first, ',') && bytes.ContainsRune(first, ';') {
-		reader.Comma = ';'
-	}
+	reader := tableReader(raw)
 	names, err := reader.Read()
 	if err != nil {
 		return nil, fmt.Errorf("the line of column names is missing: %w", err)
@@ -110,6 +104,17 @@ func tableOrder(table io.Reader, base issueFlags) ([]license.Token, error) {
 		return nil, errors.New("it has no lines below the column names")
 	}
 	return tokens, errors.Join(mistakes...)
+}
+
+// tableReader reads what a spreadsheet wrote; those of half the world separate by semicolons.
+func tableReader(raw []byte) *csv.Reader {
+	raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
+	reader := csv.NewReader(bytes.NewReader(raw))
+	reader.TrimLeadingSpace = true
+	if first, _, _ := bytes.Cut(raw, []byte("\n")); !bytes.ContainsRune(first, ',') && bytes.ContainsRune(first, ';') {
+		reader.Comma = ';'
+	}
+	return reader
 }
 
 func settersOf(names []string) ([]func(*issueFlags, string) error, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ type revokeFlags struct {
 	list, history, show, since, out string
 	adopt                           string
 	roots                           trustFlags
-	licenses, issuers, lifted       []string
+	licenses, issuers, lifted, kept []string
 	asJSON                          bool
 }
 
@@ -31,16 +32,19 @@ func revokeCommand(d desk) *cobra.Command {
 it keeps every list ever signed, one a line, continues the last one and adds the new one; the file is made with the first. Without it name the last list
 with --list. Every list has a higher number than the one before, and panels keep the highest. --lift takes an entry back, in case the
 wrong license was named, or makes room for others when a license has expired anyway. When one root follows another, --adopt takes over
-the entries of the old root's last list, because a list speaks of licenses behind its own root only. Revoking an issuer's key revokes everything it has signed.
+the entries of the old root's last list, because a list speaks of licenses behind its own root only.
+Revoking an issuer's key revokes everything it has signed, except what --keep names: files of licenses that were sold honestly (batches of
+issue, or one code a line). Whoever stole the key can write any date and any id, but not the bytes that were sold. 3,500 licenses can be kept; issue the others
+anew with reissue.
 Enter the text at a panel like a license. --show FILE prints a history.`,
 		Example: `  doorlicense revoke --key root.key --history revoked.txt --license 000102030405060708090a0b0c0d0e0f
-  doorlicense revoke --key root.key --history revoked.txt --issuer ed25519:Kay6...
+  doorlicense revoke --key root.key --history revoked.txt --issuer ed25519:Kay6... --keep sold.jsonl
   doorlicense revoke --key root.key --list list.txt --lift 000102030405060708090a0b0c0d0e0f > list2.txt
   doorlicense revoke --key new.key --history new.txt --adopt old-list.txt --root ed25519:A6EH...
   doorlicense revoke --show revoked.txt --root ed25519:A6EH...`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			named := len(f.licenses)+len(f.issuers)+len(f.lifted) > 0 || f.adopt != ""
+			named := len(f.licenses)+len(f.issuers)+len(f.lifted)+len(f.kept) > 0 || f.adopt != ""
 			switch {
 			case f.show != "" && (named || f.list != "" || f.history != ""):
 				return usage("--show reads a history and signs nothing; leave the rest away")
@@ -61,10 +65,11 @@ Enter the text at a panel like a license. --show FILE prints a history.`,
 	flags.StringVar(&f.list, "list", "", "the last list, as text or file; its entries are kept")
 	flags.StringVar(&f.history, "history", "", "file with all lists, one a line; the new one is added")
 	flags.StringVar(&f.show, "show", "", "file with lists, one a line, that is printed")
-	flags.StringArrayVar(&f.roots.roots, "root", nil, "with --show and --adopt: public key of the root")
+	flags.StringArrayVar(&f.roots.roots, "root", nil, "with --show and --adopt: public key of the other root")
 	flags.StringVar(&f.adopt, "adopt", "", "the last list of another root, as text or file; its entries are added")
 	flags.StringArrayVar(&f.licenses, "license", nil, "id of a license; may be repeated")
 	flags.StringArrayVar(&f.issuers, "issuer", nil, "public key or key id of an issuer; may be repeated")
+	flags.StringArrayVar(&f.kept, "keep", nil, "file with licenses of a revoked issuer that hold all the same; may be repeated")
 	flags.StringArrayVar(&f.lifted, "lift", nil, "id of a license, or key of an issuer, that holds again; may be repeated")
 	flags.StringVar(&f.since, "since", "", "day since when it does not hold (default: now)")
 	flags.StringVar(&f.out, "out", "", "picture to draw, .png or .svg; a long list does not fit")
@@ -79,7 +84,7 @@ func (f revokeFlags) sign(d desk) (err error) {
 		return err
 	}
 	if f.adopt != "" {
-		if err := f.adoptInto(d, change); err != nil {
+		if err := f.adoptInto(d, &change); err != nil {
 			return err
 		}
 	}
@@ -106,6 +111,9 @@ func (f revokeFlags) sign(d desk) (err error) {
 	if err := change.apply(&list); err != nil {
 		return err
 	}
+	if err := f.keep(d, &list, now); err != nil {
+		return err
+	}
 	list.Number, list.IssuedAt = max(list.Number+1, uint64(now.Unix())), now
 	raw, err := list.Sign(key.pub, key.sign)
 	if err != nil {
@@ -117,7 +125,53 @@ func (f revokeFlags) sign(d desk) (err error) {
 		}
 	}
 	summary := fmt.Sprintf("revocation list %d: %d licenses, %d issuers", list.Number, len(list.Tokens), len(list.Issuers))
+	if len(list.Kept) > 0 {
+		summary += fmt.Sprintf(", %d licenses of revoked issuers kept", len(list.Kept))
+	}
 	return d.deliver(document{kind: envelope.Revocation, raw: raw, summary: summary}, f.out, f.asJSON)
+}
+
+// keep adds the honest licenses of revoked issuers. Those that have ended are left out.
+func (f revokeFlags) keep(d desk, list *license.Revocation, now time.Time) error {
+	var keys []ed25519.PublicKey
+	for _, text := range f.issuers {
+		if pub, err := envelope.ParseKey(text); err == nil {
+			keys = append(keys, pub)
+		}
+	}
+	ring, problems := license.NewKeyring(keys, nil, nil)
+	if len(problems) > 0 {
+		return problems[0]
+	}
+	kept := map[license.Digest]bool{}
+	for _, digest := range list.Kept {
+		kept[digest] = true
+	}
+	for _, name := range f.kept {
+		if err := d.eachLicense(name, ring, func(text string, ring license.Keyring) error {
+			sold, err := openSold(text, ring)
+			if err != nil {
+				return err
+			}
+			if _, revoked := list.Issuers[sold.Issuer]; !revoked {
+				return fmt.Errorf("its issuer's key %s is not on the list; name that with --issuer, or leave the file out", sold.Issuer)
+			}
+			if sold.Expires.IsZero() || now.Before(sold.Expires) {
+				kept[license.DigestOf(sold.raw)] = true
+			}
+			return nil
+		}); err != nil {
+			return fmt.Errorf("cannot keep %s: %w", name, err)
+		}
+	}
+	list.Kept = slices.Collect(maps.Keys(kept))
+	if len(list.Issuers) == 0 {
+		list.Kept = nil // nobody's licenses
+	}
+	if len(f.issuers) > 0 && len(list.Kept) == 0 {
+		fmt.Fprintln(d.notes, "warning: everything that key has signed stops, also what was sold honestly; name that with --keep FILE")
+	}
+	return nil
 }
 
 // change is what a new list says beyond the last one.
@@ -165,7 +219,7 @@ func (f revokeFlags) change(now time.Time) (change, error) {
 }
 
 // adoptInto adds the entries of another root's list.
-func (f revokeFlags) adoptInto(d desk, c change) error {
+func (f revokeFlags) adoptInto(d desk, c *change) error {
 	raw, err := d.document(f.adopt, envelope.Revocation)
 	if err != nil {
 		return err
@@ -180,6 +234,7 @@ func (f revokeFlags) adoptInto(d desk, c change) error {
 	}
 	maps.Copy(c.Tokens, list.Tokens)
 	maps.Copy(c.Issuers, list.Issuers)
+	c.Kept = list.Kept
 	return nil
 }
 
@@ -203,6 +258,7 @@ func (c change) apply(list *license.Revocation) error {
 	issuers := maps.Clone(list.Issuers)
 	maps.Copy(list.Issuers, c.Issuers)
 	maps.Copy(list.Issuers, issuers)
+	list.Kept = append(list.Kept, c.Kept...)
 	return nil
 }
 

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorpanel/doorpanel/license"
-	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/qr"
 )
 
@@ -114,59 +110,14 @@ func (f *sheetFlags) read(d desk, files []string) ([]ticket, error) {
 	return tickets, nil
 }
 
-// readTickets reads a batch, or a text with one code a line, and believes nothing that is not signed.
+// readTickets reads the licenses of a file and believes nothing that is not signed.
 func (d desk) readTickets(name string, ring license.Keyring) ([]ticket, error) {
-	from := d.in
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close()
-		from = file
-	}
-	reader := bufio.NewReaderSize(from, maxBatchLine)
-	if start, _ := reader.Peek(1); bytes.Equal(start, []byte("{")) {
-		return d.readBatchTickets(reader)
-	}
 	var tickets []ticket
-	lines := bufio.NewScanner(reader)
-	for n := 1; lines.Scan(); n++ {
-		if strings.TrimSpace(lines.Text()) == "" {
-			continue
-		}
-		made, err := d.ticket(lines.Text(), ring)
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
-		}
+	err := d.eachLicense(name, ring, func(text string, ring license.Keyring) error {
+		made, err := d.ticket(text, ring)
 		tickets = append(tickets, made)
-	}
-	return tickets, lines.Err()
-}
-
-func (d desk) readBatchTickets(from io.Reader) ([]ticket, error) {
-	var ring license.Keyring
-	var tickets []ticket
-	b, err := readBatch(from, func(header batchHeader) error {
-		pub, err := envelope.ParseKey(header.Key)
-		if err == nil {
-			ring, err = ringUnder(pub)
-		}
 		return err
-	}, func(line batchLine) error {
-		if _, err := line.open(ring); err != nil {
-			return err
-		}
-		made, err := d.ticket(line.Text, ring)
-		if err != nil {
-			return fmt.Errorf("license %d: %w", line.Number, err)
-		}
-		tickets = append(tickets, made)
-		return nil
 	})
-	if err == nil && b.lines < b.Count {
-		err = fmt.Errorf("it holds %d of %d licenses; run the command that made it again, then print", b.lines, b.Count)
-	}
 	return tickets, err
 }
 
