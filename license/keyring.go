@@ -83,6 +83,9 @@ type Revocation struct {
 	IssuedAt time.Time
 	Tokens   map[TokenID]time.Time
 	Issuers  map[envelope.KeyID]time.Time
+	// Kept are licenses of a revoked issuer that hold all the same, because the vendor knows them to be honest. Their times of
+	// issue would prove nothing: whoever has the issuer's key writes any.
+	Kept []Digest
 }
 
 func (r Revocation) check() error {
@@ -91,6 +94,9 @@ func (r Revocation) check() error {
 	}
 	if len(r.Tokens)+len(r.Issuers) > maxRevoked {
 		return fmt.Errorf("%d entries are more than %d; drop licenses that have expired", len(r.Tokens)+len(r.Issuers), maxRevoked)
+	}
+	if len(r.Kept) > maxKept {
+		return fmt.Errorf("%d licenses to be kept are more than %d; issue the others anew", len(r.Kept), maxKept)
 	}
 	for _, at := range slices.Concat(slices.Collect(maps.Values(r.Tokens)), slices.Collect(maps.Values(r.Issuers)), []time.Time{r.IssuedAt}) {
 		if at.IsZero() {
@@ -295,7 +301,7 @@ func (k Keyring) open(raw []byte) (opened, *refusal) {
 	}
 	list := k.lists[envelope.IDOf(root)]
 	o.revoked = list.Tokens[token.ID]
-	if at, ok := list.Issuers[kid]; ok && (o.revoked.IsZero() || at.Before(o.revoked)) {
+	if at, ok := list.Issuers[kid]; ok && !list.keeps(raw) && (o.revoked.IsZero() || at.Before(o.revoked)) {
 		o.revoked = at
 	}
 	return o, nil

@@ -110,6 +110,7 @@ const (
 	maxDays     = 36_500
 	maxUnixTime = 253_402_300_800 // the year 10000
 	maxRevoked  = 2500
+	maxKept     = 3500
 )
 
 func (t Token) check() error {

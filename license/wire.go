@@ -45,6 +45,7 @@ type revocationOwn struct {
 	Number  uint64                    `cbor:"1,keyasint,omitempty"`
 	Tokens  map[cbor.ByteString]int64 `cbor:"2,keyasint,omitempty"`
 	Issuers map[cbor.ByteString]int64 `cbor:"3,keyasint,omitempty"`
+	Kept    []byte                    `cbor:"4,keyasint,omitempty"`
 }
 
 var (
@@ -174,6 +175,7 @@ func encodeRevocation(r Revocation) ([]byte, error) {
 			own.Issuers[cbor.ByteString(id[:])] = at.Unix()
 		}
 	}
+	own.Kept = joinDigests(r.Kept)
 	return encodeClaims(tokenClaims{IssuedAt: seconds(r.IssuedAt)}, own)
 }
 
@@ -198,6 +200,9 @@ func decodeRevocation(payload []byte) (Revocation, error) {
 			return Revocation{}, fmt.Errorf("a key id has %d bytes instead of 8", len(id))
 		}
 		r.Issuers[envelope.KeyID([]byte(id))] = instant(&at)
+	}
+	if r.Kept, err = splitDigests(own.Kept); err != nil {
+		return Revocation{}, err
 	}
 	return r, r.check()
 }
