@@ -139,11 +139,11 @@ func TestAPaperOfYearOneHoldsInYearNine(t *testing.T) {
 	for _, roots := range [][]ed25519.PublicKey{{root.pub}, {root.pub, successor.pub}, {successor.pub, root.pub}, {successor.pub}} {
 		ring, _ := NewKeyring(roots, delegations, lists)
 		clock := Clock{Now: year(9), Mark: year(9), Trusted: true}
-		if v := Examine(paper, ring, Panel{}, clock, nil); v.Result != Activated || v.Message != "4 buttons added" {
+		if v := Examine(paper, ring, Panel{}, clock, nil, ""); v.Result != Activated || v.Message != "4 buttons added" {
 			t.Errorf("%s: %s", v.Result, v.Message)
 		}
 		clock.Now, clock.Trusted = year(-56), false // a panel without a clock
-		if v := Examine(paper, ring, Panel{}, clock, nil); v.Result != Activated {
+		if v := Examine(paper, ring, Panel{}, clock, nil, ""); v.Result != Activated {
 			t.Errorf("without a clock: %s: %s", v.Result, v.Message)
 		}
 	}

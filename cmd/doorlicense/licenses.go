@@ -80,7 +80,7 @@ func openSold(text string, ring license.Keyring) (soldLicense, error) {
 	if kind != envelope.License {
 		return soldLicense{}, fmt.Errorf("it is a %s, not a license", kind)
 	}
-	v := license.Examine(text, ring, license.Panel{}, license.Clock{}, nil)
+	v := license.Examine(text, ring, license.Panel{}, license.Clock{}, nil, "")
 	if v.Token == nil || v.Result == license.UnknownIssuer || v.Result == license.Forged {
 		return soldLicense{}, fmt.Errorf("%s: %s", v.Title, v.Message)
 	}
