@@ -34,6 +34,7 @@ type house struct {
 	buttons     map[int]ButtonView
 	licenses    []LicenseView
 	codes       []PoolCode
+	accounts    []string // for whom licenses were shown
 	journal     []JournalEntry
 	news        chan struct{} // closed at each change
 	opened      []string      // "door by who via"
@@ -133,9 +134,12 @@ func (h *house) Doors() []DoorView {
 	return []DoorView{{Name: "front", Safe: "fail-secure", Strike: "secured", Contact: "closed"}}
 }
 
-func (h *house) Present(_ context.Context, text, _, via, by string) (license.Verdict, error) {
+func (h *house) Present(_ context.Context, text, account, via, by string) (license.Verdict, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if account != "" {
+		h.accounts = append(h.accounts, account)
+	}
 	if h.fail != nil {
 		return license.Verdict{}, h.fail
 	}
