@@ -62,6 +62,9 @@ export function h(tag, properties = {}, ...children) {
   return e;
 }
 
+// picture shows a drawing that the panel made as an image, in which nothing of it can run.
+export const picture = (svg, alt, cls = "qr") => h("img", { class: cls, alt, src: "data:image/svg+xml," + encodeURIComponent(svg) });
+
 export const by = (id) => document.getElementById(id);
 
 // notice says in place what came of something.

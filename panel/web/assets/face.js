@@ -1,5 +1,5 @@
 // The panel as a visitor sees it. With simulated hardware, its hardware stands beside it.
-import { by, call, clock, follow, get, h, post } from "./api.js";
+import { by, call, clock, follow, get, h, picture, post } from "./api.js";
 
 const bell = '<path d="M12 3a6 6 0 0 0-6 6v4l-2 3h16l-2-3V9a6 6 0 0 0-6-6zm-2 16a2 2 0 0 0 4 0" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"/>';
 const lock = '<path d="M6 11h12v9H6zm3 0V8a3 3 0 0 1 6 0v3" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"/>';
@@ -10,6 +10,8 @@ let typed = 0;
 let typedTimer = 0;
 let skew = 0;
 let trusted = false;
+let codeTimer = 0;
+let closed = ""; // the code that somebody at the display has seen enough of
 
 export function icon(path) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -60,8 +62,36 @@ function show(view) {
   text.textContent = view.text || (view.buttons.length ? "Please ring" : "Welcome");
   text.classList.toggle("idle", !view.text);
   by("calls").replaceChildren(...view.buttons.map(button));
+  showCode(view.code);
+  showSetup(view.setup);
+  by("notice").hidden = !view.notice || Boolean(view.text);
+  by("notice").textContent = view.notice || "";
   tick();
   allow();
+}
+
+// showCode shows a code for another panel's camera, below what a visitor reads and above what is pressed.
+function showCode(code) {
+  clearTimeout(codeTimer);
+  const place = by("code");
+  if (!code) closed = "";
+  place.hidden = !code || code.svg === closed;
+  if (!code) return;
+  codeTimer = setTimeout(() => { place.hidden = true; }, code.seconds * 1000);
+  place.replaceChildren(picture(code.svg, `QR code: ${code.title}`),
+    h("p", {}, h("strong", {}, code.title), " Hold the other panel's reader to it, or take a picture."),
+    h("button", { type: "button", onclick: () => { closed = code.svg; place.hidden = true; } }, "Close"));
+}
+
+// showSetup says who the panel is and where its pages are, while nobody administers it.
+function showSetup(setup) {
+  const place = by("setup");
+  place.hidden = !setup;
+  if (!setup) return;
+  place.replaceChildren(picture(setup.svg, "QR code: this panel's identity"), h("dl", {},
+    h("dt", {}, "This panel"), h("dd", {}, setup.name || setup.panel),
+    setup.address && [h("dt", {}, "Set it up at"), h("dd", {}, setup.address.replace(/\/$/, "") + "/admin")],
+    h("dt", {}, "Its id"), h("dd", {}, h("code", {}, setup.panel))));
 }
 
 function button(b) {
