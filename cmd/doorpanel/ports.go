@@ -86,6 +86,8 @@ func (p licensePort) Present(ctx context.Context, text, _, via, by string) (lice
 
 func (p licensePort) Entitlements() license.Entitlements { return p.licenses.Entitlements() }
 
+func (p licensePort) Overview() []license.Line { return p.licenses.Entitlements().Overview(nil) }
+
 // presentQuietly takes a document from upstream, which comes again at every connect: what is here already is no news.
 func (p licensePort) presentQuietly(ctx context.Context, text string) (license.Verdict, error) {
 	return p.licenses.Present(ctx, text, "upstream", "", func(ctx context.Context, e panel.Event) error {

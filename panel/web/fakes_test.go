@@ -34,6 +34,7 @@ type house struct {
 	buttons     map[int]ButtonView
 	licenses    []LicenseView
 	codes       []PoolCode
+	overview    []license.Line
 	accounts    []string // for whom licenses were shown
 	journal     []JournalEntry
 	news        chan struct{} // closed at each change
@@ -160,6 +161,12 @@ func (h *house) Present(_ context.Context, text, account, via, by string) (licen
 }
 
 func (h *house) Entitlements() license.Entitlements { return license.Entitlements{} }
+
+func (h *house) Overview() []license.Line {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.overview)
+}
 
 func (h *house) Held() []LicenseView {
 	h.mu.Lock()

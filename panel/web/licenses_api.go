@@ -36,6 +36,8 @@ type (
 		NextChange time.Time              `json:"next_change,omitzero"`
 		// AccessLapsedUntil is how long enrolled cards and codes go on after access control has lapsed.
 		AccessLapsedUntil time.Time `json:"access_lapsed_until,omitzero"`
+		// Overview is one line for each feature: maximum, used, available, from which licenses, and why not.
+		Overview []license.Line `json:"overview"`
 	}
 	featureView struct {
 		Title   string         `json:"title"`
@@ -56,11 +58,24 @@ type (
 func (s *Server) licenseRoutes() []route {
 	return []route{
 		{Method: "GET", Pattern: api + "/licenses", Access: AsInstaller, Handler: s.getLicenses, Status: 200, Summary: "The licenses stored in this panel",
-			Response: object{"licenses": []LicenseView{{ID: "8d0c…", Grants: map[string]int{"buttons": 10}, Scope: "panel", Status: "active"}}}},
+			Response: object{"accounts": []string{defaultAdministrator}, "licenses": []LicenseView{{
+				ID: "8d0c…", Grants: map[string]int{license.Buttons: 6}, Sold: map[string]int{license.Buttons: 10}, Pools: []string{license.Buttons},
+				Given: []GivenAway{{Panel: "k3x2…", Name: "Stairs B", Feature: license.Buttons, Count: 4}}, Scope: "panel", Status: "active",
+			}}}},
 		{Method: "POST", Pattern: api + "/licenses", Access: AsInstaller, Handler: s.postLicense, Status: 201, Summary: "Activate a license from its text, or from a picture (image/png, image/jpeg, multipart)",
-			Request: licenseRequest{Token: "DP1:…"}, Response: licenseAnswer{Result: "activated", Message: "10 buttons added", Entitlements: entitlementsView{Buttons: 11, Features: map[string]featureView{"buttons": {Status: "active", Count: 10}}}}},
+			Request: licenseRequest{Token: "DP1:…"}, Response: licenseAnswer{Result: "activated", Message: "10 buttons added", Entitlements: exampleEntitlements()}},
 		{Method: "GET", Pattern: api + "/entitlements", Access: AsInstaller, Handler: s.getEntitlements, Status: 200, Summary: "What the licenses give",
-			Response: entitlementsView{Buttons: 11, Features: map[string]featureView{"buttons": {Status: "active", Count: 10}}}},
+			Response: exampleEntitlements()},
+	}
+}
+
+func exampleEntitlements() entitlementsView {
+	return entitlementsView{
+		Buttons: 11, Features: map[string]featureView{license.Buttons: {Title: "Call buttons", Status: license.Active, Count: 10}}, Missing: []missingView{},
+		Overview: []license.Line{{
+			Feature: license.Buttons, Title: "Call buttons", Counted: true, Status: license.Active, Maximum: 10, Used: 1, Available: 9,
+			From: []license.Source{{Label: "12 Mill Lane", Count: 10, Status: license.Active}}, Given: []license.Share{},
+		}},
 	}
 }
 
@@ -102,7 +117,7 @@ func (s *Server) checkAccount(name string) error {
 }
 
 func (s *Server) getEntitlements(w http.ResponseWriter, _ *http.Request, _ caller) error {
-	return writeJSON(w, http.StatusOK, viewOf(s.o.Licenses.Entitlements()))
+	return writeJSON(w, http.StatusOK, s.entitlements())
 }
 
 func (s *Server) postLicense(w http.ResponseWriter, r *http.Request, c caller) error {
@@ -115,7 +130,7 @@ func (s *Server) postLicense(w http.ResponseWriter, r *http.Request, c caller) e
 	}
 	if known, found := s.byShortCode(in.Token); found {
 		return writeJSON(w, http.StatusOK, licenseAnswer{
-			Result: license.AlreadyActive, License: known.ID, Entitlements: viewOf(s.o.Licenses.Entitlements()),
+			Result: license.AlreadyActive, License: known.ID, Entitlements: s.entitlements(),
 			Message: fmt.Sprintf("This is the short code of a license that is stored here already: %s. Nothing was changed.", cmp.Or(known.Label, known.ID)),
 		})
 	}
@@ -132,7 +147,7 @@ func (s *Server) postLicense(w http.ResponseWriter, r *http.Request, c caller) e
 	if verdict.Result == license.AlreadyActive {
 		status = http.StatusOK
 	}
-	answer := licenseAnswer{Result: verdict.Result, Message: verdict.Message, Entitlements: viewOf(s.o.Licenses.Entitlements())}
+	answer := licenseAnswer{Result: verdict.Result, Message: verdict.Message, Entitlements: s.entitlements()}
 	if verdict.Token != nil {
 		answer.License = verdict.Token.ID.String()
 		answer.Waiting = s.waits(answer.License)
@@ -225,6 +240,12 @@ func pictureOfForm(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 }
 
+func (s *Server) entitlements() entitlementsView {
+	v := viewOf(s.o.Licenses.Entitlements())
+	v.Overview = list(s.o.Licenses.Overview())
+	return v
+}
+
 // viewOf sums the stored licenses up, feature by feature. Of several for one feature, the one that stands best speaks.
 func viewOf(e license.Entitlements) entitlementsView {
 	v := entitlementsView{
@@ -261,5 +282,5 @@ func (v entitlementsView) add(feature string, f featureView) {
 
 func rank(s license.Status) int {
 	return slices.Index([]license.Status{license.Active, license.Ending, license.Waiting, license.Grace, license.Pending,
-		license.Ended, license.Withdrawn, license.Unusable}, s)
+		license.Ended, license.Elsewhere, license.Released, license.Withdrawn, license.Missing, license.Unusable}, s)
 }

@@ -49,6 +49,8 @@ type Licenses interface {
 	Present(ctx context.Context, text, account, via, by string) (license.Verdict, error)
 	// Entitlements is what the stored licenses give at this moment.
 	Entitlements() license.Entitlements
+	// Overview is one line for each feature: what there is of it, what is used, from which licenses, and why not.
+	Overview() []license.Line
 	// Held lists the stored licenses, newest activation first.
 	Held() []LicenseView
 }
