@@ -57,6 +57,7 @@ const (
 	CodeUnread  Kind = "scan.refused"
 	AccountIs   Kind = "account.changed"
 	ClockIs     Kind = "clock.changed"
+	ClockSet    Kind = "clock.set" // by hand
 	DeviceDead  Kind = "device.failed"
 	DeviceBack  Kind = "device.recovered"
 

@@ -13,6 +13,7 @@ type Now struct {
 	Mono    time.Duration // since the panel's boot
 	Wall    time.Time
 	Trusted bool
+	ByHand  bool // Wall is what an administrator typed: nobody better says what it is
 }
 
 // Event is something that happened. Facts that a decision needs were looked up before and travel in the event.

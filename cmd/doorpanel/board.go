@@ -30,10 +30,7 @@ import (
 func newBoard(c configs.Config, log *slog.Logger, parts *parts, s *senses) (h *hardware, err error) {
 	h = &hardware{
 		contacts: map[string]bool{}, setupCode: func(string) {},
-		wall: func() (time.Time, bool) {
-			now := time.Now()
-			return now, c.Clock.Kernel && kernelSynchronized() || c.Clock.RTC && now.After(buildTime())
-		},
+		wall: hostClock(c.Clock),
 	}
 	chips := chipSet{}
 	var undo []func() error

@@ -10,6 +10,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/configs"
 	"github.com/doorpanel/doorpanel/drivers/sim"
+	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/agent"
 	"github.com/doorpanel/doorpanel/qr"
@@ -18,7 +19,7 @@ import (
 // hardware is the drivers of one panel, real or simulated, behind one face.
 type hardware struct {
 	out      agent.Hardware
-	wall     func() (now time.Time, trusted bool)
+	wall     func() (now time.Time, source license.Source)
 	contacts map[string]bool // doors with a contact
 	// setupCode shows the code of the first run where the display is simulated; the core shows it on a real one.
 	setupCode func(code string)
@@ -41,7 +42,7 @@ func newHardware(c configs.Config, log *slog.Logger, parts *parts, s *senses, si
 	case configs.Board:
 		return newBoard(c, log, parts, s)
 	case "":
-		return noHardware(c.Clock.Kernel), nil
+		return noHardware(c.Clock), nil
 	}
 	return nil, fmt.Errorf("cannot use hardware %q: it is neither sim nor board", c.Hardware)
 }
@@ -90,7 +91,7 @@ func newSimulated(c configs.Config, s *senses, state func() map[string]any) (*ha
 		contacts[d.Name] = true
 	}
 	return &hardware{
-		out: simulated{h}, wall: h.Clock, contacts: contacts, setupCode: h.SetupCode, sim: h.Handler(),
+		out: simulated{h}, wall: vouched(h.Clock), contacts: contacts, setupCode: h.SetupCode, sim: h.Handler(),
 		devices: []device{{kind: "hardware", name: "simulated", run: h.Run}},
 		close:   func() error { return nil },
 	}, nil

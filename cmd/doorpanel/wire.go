@@ -73,6 +73,8 @@ type memorySnapshot struct {
 	Epoch  string         `json:"epoch"`
 	Seq    uint64         `json:"seq"`
 	Mark   time.Time      `json:"mark"`
+	Ran    time.Duration  `json:"ran_ns,omitempty"`
+	Leapt  time.Duration  `json:"leapt_ns,omitempty"`
 	Memory []panel.Memory `json:"memory"`
 }
 
@@ -117,7 +119,8 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 
 	// What it remembers.
 	replay := h.replay()
-	h.clock.restore(replay.Mark, buildTime())
+	h.clock.restore(replay.Time, buildTime())
+	h.recallTime()
 
 	// What it may do.
 	store := newLicenseStore(h.store)
@@ -238,9 +241,10 @@ func (h *house) replay() *agent.Replay {
 	replay := &agent.Replay{}
 	snapshot, found, err := h.memory.Get(snapshotKey)
 	if err != nil || !found || snapshot.Epoch != h.journal.Epoch() {
-		snapshot = memorySnapshot{}
+		// What was remembered belongs to another journal, but time that has passed has passed.
+		snapshot = memorySnapshot{Mark: snapshot.Mark, Ran: snapshot.Ran, Leapt: snapshot.Leapt}
 	}
-	replay.Restore(snapshot.Memory, snapshot.Mark)
+	replay.Restore(snapshot.Memory, license.Timekeeping{Mark: snapshot.Mark, Ran: snapshot.Ran, Leapt: snapshot.Leapt})
 	for after := snapshot.Seq; ; {
 		frames, err := h.journal.Read(after, 1024)
 		for _, f := range frames {
@@ -275,7 +279,9 @@ func (h *house) saveMemory(ctx context.Context) error {
 	if h.store.ReadOnly() {
 		return nil
 	}
-	return h.memory.Put(snapshotKey, memorySnapshot{Epoch: h.journal.Epoch(), Seq: s.Seq, Mark: s.Mark, Memory: s.Memory})
+	return h.memory.Put(snapshotKey, memorySnapshot{
+		Epoch: h.journal.Epoch(), Seq: s.Seq, Mark: s.Time.Mark, Ran: s.Time.Ran, Leapt: s.Time.Leapt, Memory: s.Memory,
+	})
 }
 
 func (h *house) rules() panel.Rules {
@@ -605,7 +611,7 @@ func (h *house) buildPages(senses *senses, more extras) error {
 			}
 		},
 		Address: func() string { return pageAddress(h.address) },
-		Clock: h.clock.now, Sim: simulated, Metrics: http.HandlerFunc(h.metrics),
+		Clock: h.clock.now, Timekeeper: timePort{h.clock, storage.NewTable[clockWord](h.store, "clock"), h.tell}, Sim: simulated, Metrics: http.HandlerFunc(h.metrics),
 		SiteName: h.config.Site.Name, Language: h.config.Site.Language, Hosts: h.config.Web.Hosts, Logger: h.log.With("part", "web"),
 	})
 	h.pages = pages

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/access"
 )
@@ -490,7 +491,7 @@ func (a *Agent) Press(button int) { a.Post(a.o.Button(button)) }
 type Snapshot struct {
 	Seq    uint64
 	Memory []panel.Memory
-	Mark   time.Time
+	Time   license.Timekeeping
 }
 
 // Snapshot returns what must be known again after a restart. It may be stored once entry Seq is durable.
@@ -507,5 +508,6 @@ func (a *Agent) Snapshot(ctx context.Context) (Snapshot, error) {
 }
 
 func (a *Agent) snapshot() Snapshot {
-	return Snapshot{Seq: a.lastSeq, Memory: a.replay.Memory(), Mark: a.replay.Mark}
+	a.replay.look(a.o.Boot, a.o.Clock()) // a quiet panel has run, too
+	return Snapshot{Seq: a.lastSeq, Memory: a.replay.Memory(), Time: a.replay.Time}
 }

@@ -533,7 +533,7 @@ func TestWrongCodesAreRememberedByTheNextPanel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if snapshot.Seq == 0 || len(snapshot.Memory) != 1 || snapshot.Mark.IsZero() {
+		if snapshot.Seq == 0 || len(snapshot.Memory) != 1 || snapshot.Time.Mark.IsZero() {
 			t.Errorf("snapshot %+v", snapshot)
 		}
 		if err := w.end(); err != nil {
@@ -546,14 +546,14 @@ func TestWrongCodesAreRememberedByTheNextPanel(t *testing.T) {
 
 		// Once from the snapshot and the journal after it, once from the whole journal.
 		restored, replayed := &agent.Replay{}, &agent.Replay{}
-		restored.Restore(snapshot.Memory, snapshot.Mark)
+		restored.Restore(snapshot.Memory, snapshot.Time)
 		for i, record := range w.entries {
 			replayed.Add(record)
 			if uint64(i+1) > snapshot.Seq {
 				restored.Add(record)
 			}
 		}
-		if !slices.Equal(restored.Memory(), replayed.Memory()) || !restored.Mark.Equal(replayed.Mark) {
+		if !slices.Equal(restored.Memory(), replayed.Memory()) || !restored.Time.Mark.Equal(replayed.Time.Mark) {
 			t.Errorf("restored %+v, replayed %+v", restored, replayed)
 		}
 		next := newWorld(t)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/panel"
 )
 
@@ -35,6 +36,7 @@ type openPart struct {
 	Button   int        `cbor:"10,keyasint,omitempty"`
 	Detail   string     `cbor:"11,keyasint,omitempty"`
 	Remember [][]string `cbor:"12,keyasint,omitempty"` // pairs of key and value
+	ByHand   bool       `cbor:"15,keyasint,omitempty"`
 }
 
 // personalPart names somebody. It can be erased.
@@ -56,6 +58,7 @@ func (r Record) Encode() (open, personal []byte) {
 	part := openPart{
 		Boot: boot, Wall: r.Now.Wall.UnixMilli(), Mono: r.Now.Mono.Milliseconds(), Trusted: r.Now.Trusted, Kind: string(e.Kind),
 		Door: plain(e.Door), Why: plain(e.Why), Reader: plain(e.Reader), Call: plain(e.Call), Button: e.Button, Detail: plain(e.Detail),
+		ByHand: r.Now.ByHand,
 	}
 	for _, m := range r.Remember {
 		part.Remember = append(part.Remember, []string{m.Key, m.Value})
@@ -83,6 +86,7 @@ func Decode(open, personal []byte) (Record, error) {
 		Boot: hex.EncodeToString(part.Boot),
 		Now: panel.Now{
 			Mono: time.Duration(part.Mono) * time.Millisecond, Wall: time.UnixMilli(part.Wall).UTC(), Trusted: part.Trusted,
+			ByHand: part.ByHand,
 		},
 		Entry: panel.Entry{
 			Kind: panel.Kind(part.Kind), Door: part.Door, Why: part.Why, Reader: part.Reader, Call: part.Call, Button: part.Button,
@@ -125,15 +129,15 @@ func plain(text string) string {
 
 // Replay gathers what the entries of a journal say must be remembered. The zero value has seen nothing.
 type Replay struct {
-	Mark   time.Time // the latest time that is known to have passed
+	Time   license.Timekeeping // what is known about the time
 	memory map[string]string
 	boot   string        // of the entry before
 	mono   time.Duration // of the entry before
 }
 
 // Restore starts from a snapshot.
-func (r *Replay) Restore(memory []panel.Memory, mark time.Time) {
-	r.Mark = mark
+func (r *Replay) Restore(memory []panel.Memory, keeping license.Timekeeping) {
+	r.Time = keeping
 	for _, m := range memory {
 		r.set(m)
 	}
@@ -144,33 +148,24 @@ func (r *Replay) Add(record Record) {
 	for _, m := range record.Remember {
 		r.set(m)
 	}
-	var elapsed time.Duration
-	if record.Boot == r.boot {
-		elapsed = record.Now.Mono - r.mono
-	}
-	r.boot, r.mono = record.Boot, record.Now.Mono
-	if record.Now.Trusted {
-		r.Mark = NextMark(r.Mark, record.Now.Wall, elapsed)
-	}
+	r.look(record.Boot, record.Now)
 }
 
-// maxMarkStep is how far the high-water mark of the clock moves at once on a clock that nobody signed.
-const maxMarkStep = 24 * time.Hour
-
-// NextMark moves the high-water mark of a clock that can be trusted. A clock that is further ahead than a day takes the mark
-// along no faster than time passes: a panel that was switched off for a week is not left behind for good, and a spoofed year
-// 2040 ends nothing for good.
-func NextMark(mark, wall time.Time, elapsed time.Duration) time.Time {
-	switch ahead := wall.Sub(mark); {
-	case mark.IsZero():
-		return wall
-	case ahead <= 0:
-		return mark
-	case ahead <= maxMarkStep:
-		return wall
-	default:
-		return mark.Add(max(elapsed, 0))
+// look takes note of the time that an entry was made at.
+func (r *Replay) look(boot string, now panel.Now) {
+	reading := license.Reading{Wall: now.Wall, Source: license.Unknown}
+	if boot == r.boot {
+		reading.Elapsed = now.Mono - r.mono
 	}
+	switch {
+	case now.ByHand:
+		reading.Source = license.Administrator
+	case now.Trusted:
+		// A battery clock was compared with the mark when it was read.
+		reading.Source = license.Synchronized
+	}
+	r.boot, r.mono = boot, now.Mono
+	r.Time = r.Time.Observe(reading)
 }
 
 func (r *Replay) set(m panel.Memory) {

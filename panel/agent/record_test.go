@@ -10,6 +10,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/agent"
 )
@@ -22,6 +23,7 @@ var badge = agent.Record{
 func TestARecordComesBackAsItWas(t *testing.T) {
 	full := badge
 	full.Entry.Call, full.Entry.Button = "call-12", 3
+	full.Now.ByHand = true
 	full.Remember = []panel.Memory{{Key: "guess", Value: "0"}, {Key: "tamper", Value: ""}}
 	for name, record := range map[string]agent.Record{
 		"a badge": badge, "everything": full, "nobody named": {Boot: boot, Now: badge.Now, Entry: panel.Entry{Kind: panel.FireOn}},
@@ -128,17 +130,44 @@ func TestTheMarkOfTheClockOnlyGrowsAndNotByLeaps(t *testing.T) {
 		{"later", at(day.Add(time.Hour), true), day.Add(time.Hour)},
 		{"back", at(day, true), day.Add(time.Hour)},
 		{"ahead, not trusted", at(day.Add(2*time.Hour), false), day.Add(time.Hour)},
-		{"a day ahead", at(day.Add(25*time.Hour), true), day.Add(25 * time.Hour)},
-		{"more than a day ahead", at(day.Add(50*time.Hour), true), day.Add(25 * time.Hour)},
-		{"the year 2040", at(time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC), true), day.Add(25 * time.Hour)},
+		{"a day ahead of the first", at(day.Add(24*time.Hour), true), day.Add(24 * time.Hour)},
+		{"more than a day ahead", at(day.Add(50*time.Hour), true), day.Add(24 * time.Hour)},
+		{"the year 2040", at(time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC), true), day.Add(24 * time.Hour)},
 	} {
 		r.Add(step.record)
-		if !r.Mark.Equal(step.want) {
-			t.Errorf("%s: the mark is %v, want %v", step.name, r.Mark, step.want)
+		if !r.Time.Mark.Equal(step.want) {
+			t.Errorf("%s: the mark is %v, want %v", step.name, r.Time.Mark, step.want)
 		}
 	}
-	r.Restore([]panel.Memory{{Key: "k", Value: "v"}}, day.AddDate(1, 0, 0)) // an administrator's word
-	if !r.Mark.Equal(day.AddDate(1, 0, 0)) || len(r.Memory()) != 1 {
+	r.Restore([]panel.Memory{{Key: "k", Value: "v"}}, license.Timekeeping{Mark: day.AddDate(1, 0, 0)})
+	if !r.Time.Mark.Equal(day.AddDate(1, 0, 0)) || len(r.Memory()) != 1 {
 		t.Errorf("restored %+v", r)
+	}
+}
+
+func TestTheMarkRunsWithThePanelAndWaitsForAWordToSettle(t *testing.T) {
+	start := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	year2040 := time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC)
+	var r agent.Replay
+	r.Restore(nil, license.Timekeeping{Mark: start})
+	for _, step := range []struct {
+		name string
+		boot string
+		now  panel.Now
+		want time.Time
+	}{
+		{"a start in 1970", "aa", panel.Now{Wall: time.Unix(5, 0)}, start},
+		{"an hour later", "aa", panel.Now{Mono: time.Hour, Wall: time.Unix(3605, 0)}, start.Add(time.Hour)},
+		{"2040 by hand", "aa", panel.Now{Mono: time.Hour, Wall: year2040, Trusted: true, ByHand: true}, start.Add(time.Hour)},
+		{"a day later", "aa", panel.Now{Mono: 25 * time.Hour, Wall: year2040.Add(24 * time.Hour), Trusted: true, ByHand: true}, year2040.Add(24 * time.Hour)},
+		{"another start, 1970 again", "bb", panel.Now{Mono: 50 * time.Hour, Wall: time.Unix(5, 0)}, year2040.Add(24 * time.Hour)},
+	} {
+		r.Add(agent.Record{Boot: step.boot, Now: step.now})
+		if !r.Time.Mark.Equal(step.want) {
+			t.Errorf("%s: the mark is %v, want %v", step.name, r.Time.Mark, step.want)
+		}
+	}
+	if r.Time.Ran != 25*time.Hour {
+		t.Errorf("it ran for %v", r.Time.Ran)
 	}
 }

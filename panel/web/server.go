@@ -51,6 +51,8 @@ type Options struct {
 	Address func() string
 	// Clock is the time by which sessions end (Wall) and blocks and the setup window run out (Mono).
 	Clock func() panel.Now
+	// Timekeeper shows and sets the panel's clock.
+	Timekeeper Timekeeper
 
 	Sim     http.Handler // serves /sim/ with simulated hardware, for callers on this host; nil otherwise
 	Metrics http.Handler // serves /metrics; nil: not found
@@ -94,7 +96,7 @@ func New(o Options) (*Server, error) {
 		{"Credentials", o.Credentials == nil}, {"Schedules", o.Schedules == nil}, {"Buttons", o.Buttons == nil},
 		{"Learner", o.Learner == nil}, {"Journal", o.Journal == nil}, {"Accounts", o.Accounts == nil},
 		{"Sessions", o.Sessions == nil}, {"Face", o.Face == nil}, {"Status", o.Status == nil},
-		{"Clock", o.Clock == nil}, {"Logger", o.Logger == nil},
+		{"Clock", o.Clock == nil}, {"Timekeeper", o.Timekeeper == nil}, {"Logger", o.Logger == nil},
 	} {
 		if port.missing {
 			return nil, errors.New("cannot make web server: option " + port.name + " is missing")

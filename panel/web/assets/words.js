@@ -66,6 +66,7 @@ const kinds = {
   "scan.refused": ["warn", (e) => `Code not read${because(e)}`],
   "account.changed": ["", () => "Telephone account"],
   "clock.changed": ["warn", () => "The clock was changed"],
+  "clock.set": ["warn", () => "The clock was set by hand"],
   "device.failed": ["bad", () => "A device failed"],
   "device.recovered": ["good", () => "A device is back"],
   "service.on": ["", () => "Service input: setting up is open for a while"],
