@@ -2,21 +2,21 @@ package license
 
 import "time"
 
-// Source says who vouches for what the clock on the wall shows.
-type Source string
+// TimeSource says who vouches for what the clock on the wall shows.
+type TimeSource string
 
 // The sources, best first.
 const (
-	Synchronized  Source = "synchronized"  // the kernel says that it follows a time server
-	Administrator Source = "administrator" // somebody with the right to typed it
-	Battery       Source = "battery"       // the board's own clock, which runs on a battery
-	Unknown       Source = ""              // nobody: a board without a battery begins somewhere
+	Synchronized  TimeSource = "synchronized"  // the kernel says that it follows a time server
+	Administrator TimeSource = "administrator" // somebody with the right to typed it
+	Battery       TimeSource = "battery"       // the board's own clock, which runs on a battery
+	Unknown       TimeSource = ""              // nobody: a board without a battery begins somewhere
 )
 
 // Reading is one look at a panel's clocks.
 type Reading struct {
 	Wall    time.Time
-	Source  Source
+	Source  TimeSource
 	Elapsed time.Duration // running time since the reading before; 0 for the first one after a start
 }
 

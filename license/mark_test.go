@@ -15,7 +15,7 @@ type moment struct {
 	after   time.Duration // running time since the line before
 	restart bool          // the panel was started since
 	wall    time.Time
-	source  Source
+	source  TimeSource
 	mark    time.Time
 	trusted bool
 }
@@ -198,7 +198,7 @@ type spell struct {
 	on     bool          // switched on, else off
 	length time.Duration // true time
 	wall   time.Time     // what the clock shows at its end
-	source Source
+	source TimeSource
 }
 
 // anySpell draws clocks that run well, stand still, are wound back and forth, are empty, or are typed in.
@@ -206,7 +206,7 @@ func anySpell(truth time.Time) *rapid.Generator[spell] {
 	return rapid.Custom(func(r *rapid.T) spell {
 		s := spell{
 			on: rapid.IntRange(0, 3).Draw(r, "on") > 0, length: time.Duration(rapid.IntRange(0, 72*60).Draw(r, "minutes")) * time.Minute,
-			source: rapid.SampledFrom([]Source{Synchronized, Administrator, Battery, Unknown}).Draw(r, "source"),
+			source: rapid.SampledFrom([]TimeSource{Synchronized, Administrator, Battery, Unknown}).Draw(r, "source"),
 		}
 		switch rapid.IntRange(0, 3).Draw(r, "clock") {
 		case 0:
@@ -303,7 +303,7 @@ func TestATypingErrorThatIsCorrectedInTimeCostsNothing(t *testing.T) {
 			keeping = keeping.Observe(Reading{Wall: truth.Add(wrong), Source: Administrator, Elapsed: elapsed})
 		}
 		r.Log(stood)
-		right := Reading{Wall: truth, Source: rapid.SampledFrom([]Source{Administrator, Synchronized}).Draw(r, "by")}
+		right := Reading{Wall: truth, Source: rapid.SampledFrom([]TimeSource{Administrator, Synchronized}).Draw(r, "by")}
 		keeping = keeping.Observe(right)
 		if clock := keeping.Clock(right); clock.Mark.After(truth) || !clock.Trusted || !clock.latest().Equal(truth) {
 			r.Fatalf("%+v at %v", clock, truth)
@@ -313,7 +313,7 @@ func TestATypingErrorThatIsCorrectedInTimeCostsNothing(t *testing.T) {
 
 func TestPerpetualRightsAndTheFreeButtonNeedNoClock(t *testing.T) {
 	ring := ringOf(t, nil, nil)
-	stored := []Held{{Raw: signed(t, ten(1), rootKey), ActivatedAt: issued}}
+	stored := []Document{activated(t, signed(t, ten(1), rootKey), issued)}
 	rapid.Check(t, func(r *rapid.T) {
 		live(r, Timekeeping{}, issued, func(_, after Timekeeping, s spell, _ time.Time) {
 			clock := after.Clock(Reading{Wall: s.wall, Source: s.source})
@@ -335,7 +335,7 @@ func TestAnEndCannotBePutOffByWindingTheClock(t *testing.T) {
 		days := rapid.IntRange(1, 20).Draw(r, "days")
 		token := ten(1)
 		token.Expires = issued.AddDate(0, 0, days)
-		stored := []Held{{Raw: signed(t, token, rootKey), ActivatedAt: issued}}
+		stored := []Document{activated(t, signed(t, token, rootKey), issued)}
 		counted := time.Duration(0)
 		live(r, Timekeeping{}.Prove(issued), issued, func(before, after Timekeeping, s spell, truth time.Time) {
 			e := Derive(ring, here, after.Clock(Reading{Wall: s.wall, Source: s.source}), stored)

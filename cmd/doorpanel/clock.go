@@ -15,7 +15,7 @@ import (
 // about the time besides. An administrator's word is an offset to the clock on the wall, which itself is left alone.
 type clock struct {
 	start time.Time
-	wall  func() (now time.Time, source license.Source)
+	wall  func() (now time.Time, source license.TimeSource)
 
 	mu      sync.Mutex
 	keeping license.Timekeeping
@@ -25,7 +25,7 @@ type clock struct {
 	expired chan struct{} // the stored word is to be forgotten: a better source has taken over
 }
 
-func newClock(wall func() (time.Time, license.Source)) *clock {
+func newClock(wall func() (time.Time, license.TimeSource)) *clock {
 	return &clock{start: time.Now(), wall: wall, expired: make(chan struct{}, 1)}
 }
 

@@ -93,8 +93,8 @@ func (h *house) keepTime(ctx context.Context) {
 }
 
 // vouched is who vouches for the simulated hardware's clock while it is to be trusted.
-func vouched(clock func() (time.Time, bool)) func() (time.Time, license.Source) {
-	return func() (time.Time, license.Source) {
+func vouched(clock func() (time.Time, bool)) func() (time.Time, license.TimeSource) {
+	return func() (time.Time, license.TimeSource) {
 		now, trusted := clock()
 		if trusted {
 			return now, license.Synchronized

@@ -12,10 +12,10 @@ import (
 // wallClock is a clock on the wall that a test moves.
 type wallClock struct {
 	now    time.Time
-	source license.Source
+	source license.TimeSource
 }
 
-func (w *wallClock) read() (time.Time, license.Source) { return w.now, w.source }
+func (w *wallClock) read() (time.Time, license.TimeSource) { return w.now, w.source }
 
 func kept(clockWord) error { return nil }
 
@@ -26,7 +26,7 @@ func TestMarkFollowsATrustedClockAndNoOther(t *testing.T) {
 		name    string
 		mark    time.Time
 		wall    time.Time
-		source  license.Source
+		source  license.TimeSource
 		trusted bool
 		want    time.Time
 	}{
@@ -56,7 +56,7 @@ func TestMarkThatIsFarBehindMovesOnAsTimePasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mark := time.Now()
 		time.Sleep(7 * 24 * time.Hour)
-		clock := newClock(func() (time.Time, license.Source) { return time.Now(), license.Synchronized })
+		clock := newClock(func() (time.Time, license.TimeSource) { return time.Now(), license.Synchronized })
 		clock.restore(license.Timekeeping{Mark: mark})
 		if got := clock.license().Mark.Sub(mark); got != 24*time.Hour {
 			t.Errorf("the mark leapt by %v", got)

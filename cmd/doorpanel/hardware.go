@@ -19,7 +19,7 @@ import (
 // hardware is the drivers of one panel, real or simulated, behind one face.
 type hardware struct {
 	out      agent.Hardware
-	wall     func() (now time.Time, source license.Source)
+	wall     func() (now time.Time, source license.TimeSource)
 	contacts map[string]bool // doors with a contact
 	// setupCode shows the code of the first run where the display is simulated; the core shows it on a real one.
 	setupCode func(code string)

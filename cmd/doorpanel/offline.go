@@ -28,8 +28,8 @@ func (unplugged) SetStrike(string, bool, time.Duration) error { return nil }
 func (unplugged) Signal(panel.Signal)                         {}
 
 // hostClock is this machine's clock, and who vouches for it.
-func hostClock(c configs.Clock) func() (time.Time, license.Source) {
-	return func() (time.Time, license.Source) {
+func hostClock(c configs.Clock) func() (time.Time, license.TimeSource) {
+	return func() (time.Time, license.TimeSource) {
 		now := time.Now()
 		switch {
 		case c.Kernel && kernelSynchronized():

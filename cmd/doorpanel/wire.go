@@ -611,7 +611,7 @@ func (h *house) buildPages(senses *senses, more extras) error {
 			}
 		},
 		Address: func() string { return pageAddress(h.address) },
-		Clock: h.clock.now, Timekeeper: timePort{h.clock, storage.NewTable[clockWord](h.store, "clock"), h.tell}, Sim: simulated, Metrics: http.HandlerFunc(h.metrics),
+		Clock:   h.clock.now, Timekeeper: timePort{h.clock, storage.NewTable[clockWord](h.store, "clock"), h.tell}, Sim: simulated, Metrics: http.HandlerFunc(h.metrics),
 		SiteName: h.config.Site.Name, Language: h.config.Site.Language, Hosts: h.config.Web.Hosts, Logger: h.log.With("part", "web"),
 	})
 	h.pages = pages
