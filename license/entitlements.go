@@ -104,7 +104,7 @@ func activations(panel Panel, docs []Document) []claimed {
 
 func derive(ring Keyring, panel Panel, clock Clock, held []claimed) Entitlements {
 	now := clock.latest()
-	d := derivation{now: now, panel: panel, seen: map[identity]bool{}, ends: map[string]time.Time{}}
+	d := derivation{now: now, ran: clock.Ran, trusted: clock.Trusted, panel: panel, seen: map[identity]bool{}, ends: map[string]time.Time{}}
 	for _, h := range slices.SortedFunc(slices.Values(held), earlier) {
 		d.add(ring, h)
 	}
@@ -128,12 +128,15 @@ type identity struct {
 
 type derivation struct {
 	now     time.Time
+	ran     time.Duration
+	trusted bool
 	panel   Panel
 	seen    map[identity]bool
 	ends    map[string]time.Time // of annual licenses, by what they grant
 	entries []Entry
 	edges   []time.Time
-	access  time.Time // when access control last ended
+	access  time.Time // when access control last ended, by the panel's clock
+	ended   time.Time // and as the license says it
 }
 
 func (d *derivation) add(ring Keyring, held claimed) {
@@ -149,6 +152,7 @@ func (d *derivation) add(ring Keyring, held claimed) {
 		entry.Account = string(token.Subject)
 	}
 	self := identity{token.ID, entry.Root}
+	behind := time.Duration(0) // how much the panel's clock is behind what has passed for this license
 	detail := token.notFor(d.panel)
 	switch {
 	case held.fault != "":
@@ -169,7 +173,9 @@ func (d *derivation) add(ring Keyring, held claimed) {
 	default:
 		d.seen[self] = true
 		entry.From, entry.Until = d.window(token, held.At.UTC().Round(0))
-		entry.Status, entry.Message = d.status(entry)
+		passed := d.passed(token, held)
+		behind = passed.Sub(d.now)
+		entry.Status, entry.Message = d.status(entry, passed)
 	}
 	for _, grant := range token.Grants {
 		feature := Describe(grant.Feature)
@@ -177,8 +183,8 @@ func (d *derivation) add(ring Keyring, held claimed) {
 		d.entries = append(d.entries, entry)
 	}
 	if ran := entry.Status == Ended || entry.Status == Withdrawn; ran && token.grantsAccess() && token.Scope != ScopeAccount &&
-		entry.Until.After(held.At) && entry.Until.After(d.access) {
-		d.access = entry.Until
+		entry.Until.After(held.At) && entry.Until.Add(-behind).After(d.access) {
+		d.access, d.ended = entry.Until.Add(-behind), entry.Until
 	}
 }
 
@@ -247,15 +253,30 @@ func renewal(token Token) (key string, ok bool) {
 	return strings.Join(names, " "), token.Scope != ScopeAccount
 }
 
-func (d *derivation) status(entry Entry) (Status, string) {
+// passed is the time that has passed for a license with a term: at least its activation, and what the panel has run since. Whoever
+// sets the clock ahead, activates, and then keeps the clock from running has it for no more running time than its term; and a panel
+// that lost the time still knows that it activated. Only a clock that is trusted and says more than a day less shows that it was
+// wrong then: the license begins when that time comes.
+func (d *derivation) passed(token opened, held claimed) time.Time {
+	at := held.At.Add(d.ran - held.Ran)
 	switch {
-	case !entry.Until.IsZero() && !d.now.Before(entry.Until):
+	case token.Term.IsZero() || !at.After(d.now):
+		return d.now
+	case d.trusted && d.now.Before(held.At.Add(-batterySlack)):
+		return d.now
+	}
+	return at
+}
+
+func (d *derivation) status(entry Entry, now time.Time) (Status, string) {
+	switch {
+	case !entry.Until.IsZero() && !now.Before(entry.Until):
 		return Ended, "Ended on " + entry.Until.Format(time.DateOnly) + "."
-	case d.now.Before(entry.From):
+	case now.Before(entry.From):
 		return Pending, "Begins on " + entry.From.Format(time.DateOnly) + "."
 	case entry.Scope == ScopeAccount && entry.Account == "":
 		return Waiting, "Waiting to be given to an account."
-	case !entry.Until.IsZero() && !d.now.Before(entry.Until.AddDate(0, 0, -endingDays)):
+	case !entry.Until.IsZero() && !now.Before(entry.Until.AddDate(0, 0, -endingDays)):
 		return Ending, "Ends on " + entry.Until.Format(time.DateOnly) + "."
 	}
 	return Active, ""
@@ -268,7 +289,7 @@ func (d *derivation) finish() Entitlements {
 		d.edges = append(d.edges, e.lapsed)
 		for i, entry := range e.entries {
 			access := entry.Feature == AccessBasic || Describe(entry.Feature).Implies == AccessBasic
-			if access && entry.Status == Ended && entry.Until.Equal(d.access) && e.AccessGrace(d.now) {
+			if access && entry.Status == Ended && entry.Until.Equal(d.ended) && e.AccessGrace(d.now) {
 				e.entries[i].Status = Grace
 				e.entries[i].Message += " Enrolled cards and codes go on until " + e.lapsed.Format(time.DateOnly) + "."
 			}

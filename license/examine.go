@@ -80,7 +80,8 @@ func (r Result) words() (title, remedy string) {
 // use the later of Now and Mark; perpetual rights use neither.
 type Clock struct {
 	Now, Mark time.Time
-	Trusted   bool // Now may be believed
+	Trusted   bool          // Now may be believed
+	Ran       time.Duration // running time of the panel in all
 }
 
 func (c Clock) latest() time.Time {
@@ -89,6 +90,9 @@ func (c Clock) latest() time.Time {
 	}
 	return c.Now
 }
+
+// sure is a clock that shows what is certain and nothing else.
+func (c Clock) sure() Clock { return Clock{Now: c.certain(), Trusted: c.Trusted, Ran: c.Ran} }
 
 // certain is a time that has passed for sure.
 func (c Clock) certain() time.Time {
@@ -212,7 +216,7 @@ func examineLicense(v Verdict, raw []byte, ring Keyring, panel Panel, clock Cloc
 	if detail := token.notFor(panel); detail != "" {
 		return v.because(OtherPanel, detail)
 	}
-	for _, entry := range Derive(ring, panel, Clock{Now: clock.certain()}, docs).List() {
+	for _, entry := range Derive(ring, panel, clock.sure(), docs).List() {
 		if entry.TokenID != token.ID || entry.Root != v.Root {
 			continue
 		}
@@ -239,10 +243,13 @@ func examineLicense(v Verdict, raw []byte, ring Keyring, panel Panel, clock Cloc
 	if token.Term.IsZero() && activation.At.Before(token.IssuedAt) {
 		activation.At = token.IssuedAt // a panel without a clock knows that this much has passed
 	}
+	if !token.Term.IsZero() {
+		activation.Ran = clock.Ran.Truncate(time.Second)
+	}
 	if token.Scope == ScopeAccount && account != "" {
 		activation.Account, activation.AssignedAt = account, activation.At
 	}
-	after := derive(ring, panel, Clock{Now: clock.certain()}, append(activations(panel, docs), claimed{Activation: activation}))
+	after := derive(ring, panel, clock.sure(), append(activations(panel, docs), claimed{Activation: activation}))
 	v.Result, v.Title, v.Sign, v.After = Activated, Activated.Title(), activation, &after
 	v.Message = gained(token, after)
 	return v

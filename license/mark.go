@@ -109,7 +109,7 @@ func (t Timekeeping) Trusts(r Reading) bool {
 
 // Clock is what rights are derived with.
 func (t Timekeeping) Clock(r Reading) Clock {
-	return Clock{Now: r.Wall, Mark: t.Mark, Trusted: t.Trusts(r)}
+	return Clock{Now: r.Wall, Mark: t.Mark, Trusted: t.Trusts(r), Ran: t.Ran}
 }
 
 // Settles is how long of running time an administrator's clock still has to stand before what it says is taken for certain; 0 when

@@ -337,14 +337,78 @@ func TestAnEndCannotBePutOffByWindingTheClock(t *testing.T) {
 		token.Expires = issued.AddDate(0, 0, days)
 		stored := []Document{activated(t, signed(t, token, rootKey), issued)}
 		counted := time.Duration(0)
-		live(r, Timekeeping{}.Prove(issued), issued, func(before, after Timekeeping, s spell, truth time.Time) {
-			e := Derive(ring, here, after.Clock(Reading{Wall: s.wall, Source: s.source}), stored)
-			if e.Buttons() > 1 {
+		live(r, Timekeeping{}.Prove(issued), issued, func(before, after Timekeeping, s spell, _ time.Time) {
+			if Derive(ring, here, after.Clock(Reading{Wall: s.wall, Source: s.source}), stored).Buttons() > 1 {
 				counted += after.Ran - before.Ran
 			}
 			if sold := token.Expires.Sub(issued); counted > sold {
 				r.Fatalf("%v of %v", counted, sold)
 			}
 		})
+	})
+}
+
+// A term begins at activation, so whoever activates with a clock that is far ahead and then keeps it from running would have the
+// license for ever. Running time ends it.
+func TestATermIsNoLongerThanWhatThePanelRan(t *testing.T) {
+	ring := ringOf(t, nil, nil)
+	rapid.Check(t, func(r *rapid.T) {
+		token := access(1)
+		token.Term = Term{Days: rapid.IntRange(1, 20).Draw(r, "days")}
+		code := text(t, token, rootKey)
+		var stored []Document
+		counted, graced := time.Duration(0), time.Duration(0)
+		live(r, Timekeeping{}.Prove(issued), issued, func(before, after Timekeeping, s spell, _ time.Time) {
+			clock := after.Clock(Reading{Wall: s.wall, Source: s.source})
+			e := Derive(ring, here, clock, stored)
+			if e.Allows(AccessBasic) {
+				counted += after.Ran - before.Ran
+			}
+			if e.Allows(AccessBasic) || e.AccessGrace(clock.Now) {
+				graced += after.Ran - before.Ran
+			}
+			sold := time.Duration(token.Term.Days) * 24 * hour
+			if counted > sold || graced > sold+(graceDays+1)*24*hour {
+				r.Fatalf("%v and %v with its grace, of %v", counted, graced, sold)
+			}
+			if v := Examine(code, ring, here, clock, stored, ""); v.Result == Activated {
+				stored = kept(t, stored, v)
+			}
+		})
+	})
+}
+
+// An owner who does not touch the clock has every day that was paid for, also on a board that forgets the time at each power cut.
+func TestAnHonestOwnerHasTheWholeTerm(t *testing.T) {
+	ring := ringOf(t, nil, nil)
+	rapid.Check(t, func(r *rapid.T) {
+		token := access(1)
+		token.Term = Term{Days: rapid.IntRange(1, 40).Draw(r, "days")}
+		keeping, truth := Timekeeping{}.Prove(issued.AddDate(0, 0, -rapid.IntRange(0, 300).Draw(r, "built"))), issued
+		var stored []Document
+		var end time.Time
+		for range rapid.IntRange(0, 60).Draw(r, "spells") {
+			s := anySpell(truth).Draw(r, "spell")
+			truth = truth.Add(s.length)
+			reading := Reading{Wall: truth, Source: s.source, Elapsed: s.length}
+			if s.source == Unknown {
+				reading.Wall = time.Unix(100, 0)
+			}
+			if !s.on {
+				keeping = Timekeeping{Mark: keeping.Mark, Ran: keeping.Ran, Leapt: keeping.Leapt}
+				reading.Elapsed = 0
+			}
+			keeping = keeping.Observe(reading)
+			clock := keeping.Clock(reading)
+			if v := Examine(text(t, token, rootKey), ring, here, clock, stored, ""); v.Result == Activated {
+				stored, end = kept(t, stored, v), truth.AddDate(0, 0, token.Term.Days)
+			}
+			if e := Derive(ring, here, clock, stored); truth.Before(end) && !e.Allows(AccessBasic) {
+				r.Fatalf("%v before its end, with %+v: %+v", end.Sub(truth), clock, e.List())
+			}
+			if e := Derive(ring, here, clock, stored); s.source != Unknown && !end.IsZero() && !truth.Before(end) && e.Allows(AccessBasic) {
+				r.Fatalf("%v after its end", truth.Sub(end))
+			}
+		}
 	})
 }

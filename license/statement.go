@@ -47,6 +47,10 @@ type Activation struct {
 	// Turn is how many panels released the license before this one; Origin the first of them. Zero for a license from paper.
 	Turn   int
 	Origin Origin
+	// Ran is what the panel had run in all (Clock.Ran) when a license with a term was activated; less what the license had been used
+	// for elsewhere, so that it may be negative. Whole seconds. A term ends after so much running time at the latest, whatever the
+	// clock on the wall shows.
+	Ran time.Duration
 }
 
 // Origin is the claim that a license which changed its panel goes back to.
@@ -80,6 +84,7 @@ type Release struct {
 	Panel      ed25519.PublicKey
 	Activation []byte // the envelope of the activation that ends
 	At         time.Time
+	Ran        time.Duration // what the panel had run in all by then, in whole seconds
 }
 
 const (
@@ -111,6 +116,8 @@ func (a Activation) check() error {
 		return errors.New("the origin does not fit the turn")
 	case a.Turn > 0 && a.Origin.At.IsZero():
 		return errors.New("the origin's time is missing")
+	case a.Ran%time.Second != 0:
+		return fmt.Errorf("the running time %v is not in whole seconds", a.Ran)
 	}
 	if err := errors.Join(checkTime(a.AssignedAt), checkTime(a.Origin.At)); err != nil {
 		return err
@@ -146,6 +153,9 @@ func (r Release) check() error {
 	if len(r.Activation) == 0 {
 		return errors.New("the activation is missing")
 	}
+	if r.Ran < 0 || r.Ran%time.Second != 0 {
+		return fmt.Errorf("the running time %v is not one in whole seconds", r.Ran)
+	}
 	return checkMoment(r.At)
 }
 
@@ -167,7 +177,7 @@ func (i Identity) Sign(sign func(message []byte) ([]byte, error)) (Document, err
 // Sign signs the activation.
 func (a Activation) Sign(sign func(message []byte) ([]byte, error)) (Document, error) {
 	own := activationOwn{
-		License: a.License, Account: a.Account, AssignedAt: seconds(a.AssignedAt), Changes: a.Changes, Turn: a.Turn, OriginAt: seconds(a.Origin.At),
+		License: a.License, Account: a.Account, AssignedAt: seconds(a.AssignedAt), Changes: a.Changes, Turn: a.Turn, OriginAt: seconds(a.Origin.At), Ran: int64(a.Ran / time.Second),
 	}
 	if a.Turn > 0 {
 		own.OriginPanel = a.Origin.Panel[:]
@@ -212,7 +222,7 @@ func (r Release) Sign(sign func(message []byte) ([]byte, error)) (Document, erro
 	}
 	return signStatement(statement{
 		envelope.Release, r.Panel, place(placeRelease, reference(activation.License)), err,
-		tokenClaims{IssuedAt: seconds(r.At)}, releaseOwn{Activation: r.Activation},
+		tokenClaims{IssuedAt: seconds(r.At)}, releaseOwn{Activation: r.Activation, Ran: int64(r.Ran / time.Second)},
 	}, sign)
 }
 

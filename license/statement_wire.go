@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/doorpanel/doorpanel/license/envelope"
 )
@@ -21,6 +22,7 @@ type activationOwn struct {
 	Turn        int    `cbor:"5,keyasint,omitempty"`
 	OriginPanel []byte `cbor:"6,keyasint,omitempty"`
 	OriginAt    *int64 `cbor:"7,keyasint,omitempty"`
+	Ran         int64  `cbor:"8,keyasint,omitempty"` // seconds
 }
 
 type sliceOwn struct {
@@ -37,6 +39,7 @@ type returnOwn struct {
 
 type releaseOwn struct {
 	Activation []byte `cbor:"1,keyasint,omitempty"`
+	Ran        int64  `cbor:"2,keyasint,omitempty"` // seconds
 }
 
 // statement is one to be signed: what all kinds have in common.
@@ -112,9 +115,13 @@ func OpenActivation(raw []byte) (Activation, error) {
 	if err != nil {
 		return Activation{}, err
 	}
+	ran, err := lasting(own.Ran)
+	if err != nil {
+		return Activation{}, unreadable(envelope.Activation, err)
+	}
 	a := Activation{
 		Panel: claims.Issuer, License: own.License, At: instant(claims.IssuedAt), Account: own.Account, AssignedAt: instant(own.AssignedAt),
-		Changes: own.Changes, Turn: own.Turn, Origin: Origin{At: instant(own.OriginAt)},
+		Changes: own.Changes, Turn: own.Turn, Origin: Origin{At: instant(own.OriginAt)}, Ran: ran,
 	}
 	if len(own.OriginPanel) == len(envelope.Thumbprint{}) {
 		a.Origin.Panel = envelope.Thumbprint(own.OriginPanel)
@@ -165,9 +172,22 @@ func OpenRelease(raw []byte) (Release, error) {
 	if err != nil {
 		return Release{}, err
 	}
-	r := Release{Panel: claims.Issuer, Activation: own.Activation, At: instant(claims.IssuedAt)}
+	ran, err := lasting(own.Ran)
+	if err != nil {
+		return Release{}, unreadable(envelope.Release, err)
+	}
+	r := Release{Panel: claims.Issuer, Activation: own.Activation, At: instant(claims.IssuedAt), Ran: ran}
 	if err := r.check(); err != nil {
 		return Release{}, unreadable(envelope.Release, err)
 	}
 	return r, nil
+}
+
+// lasting is a running time of at most 200 years, which no panel reaches, in either direction.
+func lasting(seconds int64) (time.Duration, error) {
+	const most = 200 * 366 * 24 * 3600
+	if seconds < -most || seconds > most {
+		return 0, fmt.Errorf("the running time of %d seconds is out of range", seconds)
+	}
+	return time.Duration(seconds) * time.Second, nil
 }
