@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,8 @@ import (
 const (
 	pageOfRecords = 256     // records read in one transaction while a table is walked
 	maxRecord     = 4 << 20 // bytes of one value
+	// filledByAppending is how full a page is left when the next key comes after all others: nothing will come between.
+	filledByAppending = 0.9
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -71,6 +74,10 @@ func (r Raw) PutTx(tx *Tx, key string, value []byte) error {
 	k := []byte(key)
 	stored := make([]byte, 4, 4+len(value))
 	binary.LittleEndian.PutUint32(stored, recordSum(k, value))
+	b.FillPercent = bolt.DefaultFillPercent
+	if last, _ := b.Cursor().Last(); bytes.Compare(last, k) < 0 {
+		b.FillPercent = filledByAppending
+	}
 	return b.Put(k, append(stored, value...))
 }
 
@@ -84,14 +91,18 @@ func (r Raw) DeleteTx(tx *Tx, key string) error {
 }
 
 // AllTx walks the table in the order of its keys inside one transaction. Damaged records are left out.
-func (r Raw) AllTx(tx *Tx) iter.Seq2[string, []byte] {
+func (r Raw) AllTx(tx *Tx) iter.Seq2[string, []byte] { return r.FromTx(tx, "") }
+
+// FromTx walks the table as AllTx does, from the first key that is not before the given one. A walk that is ended early
+// has read no more than it gave.
+func (r Raw) FromTx(tx *Tx, key string) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
 		b := tx.tx.Bucket(r.bucket)
 		if b == nil {
 			return
 		}
 		c := b.Cursor()
-		for k, stored := c.First(); k != nil; k, stored = c.Next() {
+		for k, stored := c.Seek([]byte(key)); k != nil; k, stored = c.Next() {
 			v, err := openRecord(r.bucket, k, stored)
 			if err == nil && !yield(string(k), append([]byte(nil), v...)) {
 				return
@@ -254,6 +265,12 @@ func (t Table[T]) DeleteTx(tx *Tx, key string) error { return t.raw.DeleteTx(tx,
 
 // AllTx walks the table inside one transaction. Records that cannot be read are left out.
 func (t Table[T]) AllTx(tx *Tx) iter.Seq2[string, T] { return t.decoded(t.raw.AllTx(tx)) }
+
+// FromTx walks the table inside one transaction from the first key that is not before the given one. Records that cannot be
+// read are left out.
+func (t Table[T]) FromTx(tx *Tx, key string) iter.Seq2[string, T] {
+	return t.decoded(t.raw.FromTx(tx, key))
+}
 
 // After walks at most limit records after key, as Raw.After does. Records that cannot be read are left out and logged.
 func (t Table[T]) After(key string, limit int) iter.Seq2[string, T] {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -303,7 +304,7 @@ type filled struct {
 	codes []string
 }
 
-const benchPersons = 1000
+const benchCards = 2 // of a person
 
 func newFilled(b *testing.B, n int) *filled {
 	b.Helper()
@@ -317,54 +318,53 @@ func newFilled(b *testing.B, n int) *filled {
 	if f.dir, err = newDirectory(store, key[:], []string{"front"}, nil); err != nil {
 		b.Fatal(err)
 	}
-	var records []credentialRecord
-	add := func(kind access.Kind, shown string) {
-		records = append(records, credentialRecord{
-			Credential: access.Credential{ID: newID(8), Kind: kind, Person: fmt.Sprintf("%016x", len(records)%benchPersons)},
-			Index:      f.dir.indexOf(kind, shown),
-		})
-	}
 	for i := range n {
-		uid := fmt.Sprintf("04%012X", uint64(i)*7919)
-		f.cards = append(f.cards, uid)
-		add(access.Card, uid)
+		f.cards = append(f.cards, fmt.Sprintf("04%012X", uint64(i)*7919))
 		if i%2 == 0 {
-			code := fmt.Sprintf("%08d", (i*7919)%100_000_000)
-			f.codes = append(f.codes, code)
-			add(access.Code, code)
+			f.codes = append(f.codes, fmt.Sprintf("%08d", (i*7919)%100_000_000))
 		}
 	}
 	// In the order of the keys a tree fills quickly; what is measured does not depend on it.
-	fill := func(put func(tx *storage.Tx, r credentialRecord) error) {
-		for chunk := range slices.Chunk(records, 20_000) {
-			err := store.Update(func(tx *storage.Tx) error {
-				for _, r := range chunk {
-					if err := put(tx, r); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-			if err != nil {
-				b.Fatal(err)
+	entries := map[string]string{}
+	persons := n / benchCards
+	fill := func(c *change, i int) error {
+		person, p := fmt.Sprintf("p%06d", i), personRecord{Name: fmt.Sprintf("Person %d", i)}
+		hold := func(kind access.Kind, shown []string) {
+			for at := i; at < len(shown); at += persons {
+				p.Drawn++
+				h := heldCredential{Number: p.Drawn, Index: f.dir.indexOf(kind, shown[at]), Credential: access.Credential{Kind: kind}}
+				p.Held, entries[string(h.Index)] = append(p.Held, h), credentialID(person, h.Number)
 			}
+		}
+		hold(access.Card, f.cards)
+		hold(access.Code, f.codes)
+		return c.put(person, nil, p)
+	}
+	for first := 0; first < persons; first += 5000 {
+		err := f.dir.changePeople(func(c *change) error {
+			for i := first; i < min(first+5000, persons); i++ {
+				if err := fill(c, i); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
 		}
 	}
-	slices.SortFunc(records, func(x, y credentialRecord) int { return strings.Compare(x.ID, y.ID) })
-	fill(func(tx *storage.Tx, r credentialRecord) error { return f.dir.credentials.PutTx(tx, r.ID, r) })
-	slices.SortFunc(records, func(x, y credentialRecord) int { return strings.Compare(x.Index, y.Index) })
-	fill(func(tx *storage.Tx, r credentialRecord) error { return f.dir.index.PutTx(tx, r.Index, r.ID) })
-	err = store.Update(func(tx *storage.Tx) error {
-		for i := range benchPersons {
-			id := fmt.Sprintf("%016x", i)
-			if err := f.dir.people.PutTx(tx, id, personRecord{ID: id, Name: fmt.Sprintf("Person %d", i)}); err != nil {
-				return err
+	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(entries)), 20_000) {
+		err := store.Update(func(tx *storage.Tx) error {
+			for _, key := range chunk {
+				if err := f.dir.index.PutTx(tx, key, []byte(entries[key])); err != nil {
+					return err
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
 		}
-		return nil
-	})
-	if err != nil {
-		b.Fatal(err)
 	}
 	return f
 }

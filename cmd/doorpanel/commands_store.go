@@ -468,7 +468,7 @@ func replaceStore(cmd *cobra.Command, config configs.Config, file string, image 
 	}
 	defer func() { err = errors.Join(err, release()) }()
 	// Holding the lock until the end proves that no daemon runs, or begins meanwhile.
-	held, _, err := storage.Open(storage.Options{Dir: config.Data, Schema: schema, CopyEvery: -1})
+	held, _, err := storage.Open(storage.Options{Dir: config.Data, MaxSize: maxStore, Schema: schema, CopyEvery: -1})
 	if errors.Is(err, storage.ErrInUse) {
 		return errors.New("cannot restore: the daemon is running; stop it first (systemctl stop doorpanel)")
 	}
@@ -507,7 +507,7 @@ func tryImage(data, file string, image []byte) (err error) {
 	if err := writeDurably(filepath.Join(trial, storeFile), image, 0o600); err != nil {
 		return err
 	}
-	store, notes, err := storage.Open(storage.Options{Dir: trial, Schema: schema, CopyEvery: -1})
+	store, notes, err := storage.Open(storage.Options{Dir: trial, MaxSize: maxStore, Schema: schema, CopyEvery: -1})
 	if err != nil {
 		return fmt.Errorf("cannot use backup %s: %w; nothing was changed", file, err)
 	}
@@ -524,8 +524,8 @@ func tryImage(data, file string, image []byte) (err error) {
 	return nil
 }
 
-// maxImage bounds the store inside a backup, in bytes; the store itself keeps below 64 MiB.
-const maxImage = 128 << 20
+// maxImage bounds the store inside a backup, in bytes.
+const maxImage = maxStore
 
 func unpack(r io.Reader) ([]byte, error) {
 	zipped, err := gzip.NewReader(r)

@@ -79,10 +79,12 @@ type memorySnapshot struct {
 }
 
 const (
-	schema      = 1
+	schema      = 2 // 2: a person's cards and codes lie in that person's record (directory.takeOver)
 	snapshotKey = "machine"
-	ringFor     = 60 * time.Second
-	talkFor     = 2 * time.Minute
+	// maxStore bounds the store in bytes. A hundred thousand people with a card and a code each take half of it.
+	maxStore = 128 << 20
+	ringFor  = 60 * time.Second
+	talkFor  = 2 * time.Minute
 )
 
 // build makes every part and connects them; nothing moves before run. On an error everything opened is closed again.
@@ -187,7 +189,7 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 }
 
 func (h *house) openStorage() error {
-	store, notes, err := storage.Open(storage.Options{Dir: h.config.Data, Schema: schema, Logger: h.log})
+	store, notes, err := storage.Open(storage.Options{Dir: h.config.Data, MaxSize: maxStore, Schema: schema, Logger: h.log})
 	if err != nil {
 		return err
 	}
@@ -598,7 +600,7 @@ func (h *house) buildPages(senses *senses, more extras) error {
 	}
 	pages, err := web.New(web.Options{
 		Doors: doorPort{agent: h.agent, safe: safe, contacts: h.hardware.contacts, parts: h.parts}, Licenses: licenses,
-		People: h.dir, Credentials: h.dir, Schedules: h.dir, Buttons: h.dir, Learner: learnPort{h.agent},
+		People: h.dir, Directory: h.dir, Credentials: h.dir, Schedules: h.dir, Buttons: h.dir, Learner: learnPort{h.agent},
 		Journal: journalPort{h.journal}, Accounts: accountPort{storage.NewTable[web.User](h.store, "users")}, Sessions: sessions,
 		Face: facePort{agent: h.agent, dir: h.dir}, Touch: touchPort{agent: h.agent, reader: keypad},
 		Status: h.webStatus, Alive: h.agent.Alive, Ready: h.ready,

@@ -15,6 +15,7 @@ const (
 	maxList   = 1000
 	maxName   = 100 // of persons, labels, notes, in bytes
 	maxID     = 128
+	maxCursor = 512
 	maxDoors  = 64
 	learnTime = 30 * time.Second
 	openTime  = 10 * time.Second // for the panel's decision on a door
@@ -75,7 +76,7 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request, _ caller) error 
 // page reads after and limit of a list.
 func page(r *http.Request) (after string, limit int, err error) {
 	q := r.URL.Query()
-	if after = q.Get("after"); len(after) > maxID {
+	if after = q.Get("after"); len(after) > maxCursor {
 		return "", 0, problem(http.StatusBadRequest, "bad-query", "after is too long to be an id")
 	}
 	limit, err = limitOf(q.Get("limit"))

@@ -65,6 +65,7 @@ func (h *house) options() Options {
 	return Options{
 		Doors: h, Licenses: h, Pools: h, Bindings: h, People: h, Credentials: h, Schedules: h, Buttons: h, Learner: h, Journal: h, Accounts: h,
 		Sessions: h, Face: h, Touch: h, Clock: h.clock, Timekeeper: h, Note: h.note,
+		Directory: h,
 		Status: func() Status {
 			return Status{
 				Version: "0.1.0", Panel: "k3x2wq7m5n4p6r2t3v5y7a2c4e", Site: "12 Mill Lane", Trusted: true, Now: h.clock().Wall, StartedAt: h.clock().Wall.Add(-26 * time.Hour),
@@ -190,10 +191,43 @@ func sorted[K cmp.Ordered, V any](m map[K]V, after K, limit int) []V {
 	return page
 }
 
-func (h *house) People(after string, limit int) ([]Person, error) {
+func (h *house) People(q PeopleQuery) (PeoplePage, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return sorted(h.people, after, limit), h.fail
+	found := map[string]Person{}
+	for id, p := range h.people {
+		if strings.Contains(strings.ToLower(p.Name), strings.ToLower(q.Search)) && (q.Group == "" || slices.Contains(p.Groups, q.Group)) {
+			key := id
+			if q.ByName {
+				key = p.Name + id
+			}
+			found[key] = p
+		}
+	}
+	page := PeoplePage{People: sorted(found, q.After, q.Limit), Total: len(h.people)}
+	if n := len(page.People); n == q.Limit && n > 0 {
+		page.Next = page.People[n-1].ID
+		if q.ByName {
+			page.Next = page.People[n-1].Name + page.Next
+		}
+	}
+	return page, h.fail
+}
+
+func (h *house) Person(id string) (PersonDetail, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p, has := h.people[id]
+	if !has {
+		return PersonDetail{}, fmt.Errorf("cannot show person %q: %w", id, ErrNotFound)
+	}
+	detail := PersonDetail{Person: p}
+	for _, c := range sorted(h.credentials, "", len(h.credentials)) {
+		if c.Person == id {
+			detail.Credentials = append(detail.Credentials, Credential{Credential: c, Digits: 6})
+		}
+	}
+	return detail, h.fail
 }
 
 func (h *house) PutPerson(_ context.Context, p Person, by string) (Person, error) {
@@ -211,13 +245,17 @@ func (h *house) putPerson(p Person, by string) Person {
 	return p
 }
 
-func (h *house) DeletePerson(_ context.Context, id, _ string) error {
+func (h *house) DeletePeople(_ context.Context, ids []string, _ string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if _, has := h.people[id]; !has {
-		return fmt.Errorf("cannot erase person %q: %w", id, ErrNotFound)
+	for _, id := range ids {
+		if _, has := h.people[id]; !has {
+			return fmt.Errorf("cannot erase person %q: %w", id, ErrNotFound)
+		}
 	}
-	delete(h.people, id)
+	for _, id := range ids {
+		delete(h.people, id)
+	}
 	return nil
 }
 

@@ -13,8 +13,10 @@ import (
 
 type (
 	personRequest struct {
-		Name string `json:"name"`
-		Note string `json:"note,omitempty"`
+		Name   string   `json:"name"`
+		Note   string   `json:"note,omitempty"`
+		Flat   string   `json:"flat,omitempty"`
+		Groups []string `json:"groups,omitempty"`
 	}
 	credentialAnswer struct {
 		access.Credential
@@ -33,10 +35,12 @@ type (
 func (s *Server) peopleRoutes() []route {
 	paged := []string{"after", "limit"}
 	return []route{
-		{Method: "GET", Pattern: api + "/people", Access: AsInstaller, Handler: s.getPeople, Status: 200, Query: paged, Summary: "Persons, by id",
-			Response: object{"people": []Person{{ID: "p7", Name: "Ada Lovelace", Note: "Flat 4"}}, "next": ""}},
+		{Method: "GET", Pattern: api + "/people", Access: AsInstaller, Handler: s.getPeople, Status: 200, Query: []string{"q", "group", "sort", "after", "limit"}, Summary: "Persons by id; sorted by name with sort=name, with words that are searched (q), or with a group",
+			Response: PeoplePage{People: []Person{{ID: "p7", Name: "Ada Lovelace", Flat: "4", Cards: 1}}, Total: 1}},
+		{Method: "GET", Pattern: api + "/people/{id}", Access: AsInstaller, Handler: s.getPerson, Status: 200, Summary: "A person with every card and code",
+			Response: object{"id": "p7", "name": "Ada Lovelace", "flat": "4", "cards": 1, "codes": 0, "credentials": []object{{"id": "p7-1", "person": "p7", "kind": "card"}}}},
 		{Method: "POST", Pattern: api + "/people", Access: AsInstaller, Handler: s.postPerson, Status: 201, Summary: "Add a person",
-			Request: personRequest{Name: "Ada Lovelace", Note: "Flat 4"}, Response: Person{ID: "p7", Name: "Ada Lovelace", Note: "Flat 4"}},
+			Request: personRequest{Name: "Ada Lovelace", Flat: "4"}, Response: Person{ID: "p7", Name: "Ada Lovelace", Flat: "4"}},
 		{Method: "PUT", Pattern: api + "/people/{id}", Access: AsInstaller, Handler: s.putPerson, Status: 200, Summary: "Change a person",
 			Request: personRequest{Name: "Ada King"}, Response: Person{ID: "p7", Name: "Ada King"}},
 		{Method: "DELETE", Pattern: api + "/people/{id}", Access: AsInstaller, Handler: s.deletePerson, Status: 204, Summary: "Erase a person with every card and code"},
@@ -55,15 +59,26 @@ func (s *Server) getPeople(w http.ResponseWriter, r *http.Request, _ caller) err
 	if err != nil {
 		return err
 	}
-	people, err := s.o.People.People(after, limit)
+	q := r.URL.Query()
+	query := PeopleQuery{Search: q.Get("q"), Group: q.Get("group"), ByName: q.Get("sort") == "name", After: after, Limit: limit}
+	if err := errors.Join(checkName("q", query.Search, false), checkName("group", query.Group, false)); err != nil {
+		return err
+	}
+	found, err := s.o.Directory.People(query)
 	if err != nil {
 		return err
 	}
-	next := ""
-	if len(people) == limit {
-		next = people[len(people)-1].ID
+	found.People = list(found.People)
+	return writeJSON(w, http.StatusOK, found)
+}
+
+func (s *Server) getPerson(w http.ResponseWriter, r *http.Request, _ caller) error {
+	p, err := s.o.Directory.Person(r.PathValue("id"))
+	if err != nil {
+		return err
 	}
-	return writeJSON(w, http.StatusOK, object{"people": list(people), "next": next})
+	p.Credentials = list(p.Credentials)
+	return writeJSON(w, http.StatusOK, p)
 }
 
 func (s *Server) postPerson(w http.ResponseWriter, r *http.Request, c caller) error {
@@ -82,7 +97,7 @@ func (s *Server) savePerson(w http.ResponseWriter, r *http.Request, c caller, id
 	if err := errors.Join(checkName("name", in.Name, true), checkName("note", in.Note, false), checkID(id)); err != nil {
 		return err
 	}
-	p, err := s.o.People.PutPerson(r.Context(), Person{ID: id, Name: in.Name, Note: in.Note}, c.User)
+	p, err := s.o.People.PutPerson(r.Context(), Person{ID: id, Name: in.Name, Note: in.Note, Flat: in.Flat, Groups: in.Groups}, c.User)
 	if err != nil {
 		return err
 	}
@@ -90,7 +105,7 @@ func (s *Server) savePerson(w http.ResponseWriter, r *http.Request, c caller, id
 }
 
 func (s *Server) deletePerson(w http.ResponseWriter, r *http.Request, c caller) error {
-	return gone(w, s.o.People.DeletePerson(r.Context(), r.PathValue("id"), c.User))
+	return gone(w, s.o.People.DeletePeople(r.Context(), []string{r.PathValue("id")}, c.User))
 }
 
 func (s *Server) getCredentials(w http.ResponseWriter, r *http.Request, _ caller) error {

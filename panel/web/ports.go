@@ -173,25 +173,6 @@ type PanelIdentity struct {
 	Text  string `json:"text"` // DI1:…
 }
 
-// People keeps the persons whom credentials belong to.
-type People interface {
-	// People returns at most limit persons whose id is greater than after, by id.
-	People(after string, limit int) ([]Person, error)
-	// PutPerson makes a person (empty ID: one is drawn) or replaces the one with this ID.
-	PutPerson(ctx context.Context, p Person, by string) (Person, error)
-	// DeletePerson erases a person and every credential of that person.
-	DeletePerson(ctx context.Context, id, by string) error
-}
-
-// Person is somebody who lives or works here.
-type Person struct {
-	ID    string `json:"id"`
-	Name  string `json:"name"`
-	Note  string `json:"note,omitempty"` // apartment, company
-	Cards int    `json:"cards"`          // how many credentials; not read on the way in
-	Codes int    `json:"codes"`
-}
-
 // Credentials makes and withdraws what people open doors with.
 type Credentials interface {
 	// Credentials returns at most limit credentials whose id is greater than after, by id.

@@ -27,6 +27,7 @@ type Options struct {
 	Pools       Pools    // nil: nothing is shared out
 	Bindings    Bindings // nil: activations are final
 	People      People
+	Directory   Directory
 	Credentials Credentials
 	Schedules   Schedules
 	Buttons     Buttons
@@ -92,7 +93,7 @@ func New(o Options) (*Server, error) {
 		name    string
 		missing bool
 	}{
-		{"Doors", o.Doors == nil}, {"Licenses", o.Licenses == nil}, {"People", o.People == nil},
+		{"Doors", o.Doors == nil}, {"Licenses", o.Licenses == nil}, {"People", o.People == nil}, {"Directory", o.Directory == nil},
 		{"Credentials", o.Credentials == nil}, {"Schedules", o.Schedules == nil}, {"Buttons", o.Buttons == nil},
 		{"Learner", o.Learner == nil}, {"Journal", o.Journal == nil}, {"Accounts", o.Accounts == nil},
 		{"Sessions", o.Sessions == nil}, {"Face", o.Face == nil}, {"Status", o.Status == nil},

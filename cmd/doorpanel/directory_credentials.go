@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/panel"
+	"github.com/doorpanel/doorpanel/panel/access"
+	"github.com/doorpanel/doorpanel/panel/web"
+	"github.com/doorpanel/doorpanel/storage"
+)
+
+// indexBytes of the keyed hash are kept: no two of a panel's cards and codes meet in them by chance, and a hundred
+// thousand of them fit into the store.
+const indexBytes = 16
+
+// indexOf is where a card or code is found. Without the panel's key the stored value says nothing.
+func (d *directory) indexOf(kind access.Kind, shown string) []byte {
+	mac := hmac.New(sha256.New, d.indexKey)
+	mac.Write([]byte(string(kind) + "\x00" + shown))
+	return mac.Sum(nil)[:indexBytes]
+}
+
+// Facts is what the readers ask, in one look at the store. An unknown card is no error.
+func (d *directory) Facts(kind access.Kind, shown string) (facts panel.Facts, err error) {
+	index := string(d.indexOf(kind, shown))
+	err = d.store.View(func(tx *storage.Tx) error {
+		id, found, err := d.index.GetTx(tx, index)
+		if err != nil || !found {
+			return err
+		}
+		person, number := splitCredentialID(string(id))
+		p, found, err := d.people.GetTx(tx, person)
+		if err != nil || !found {
+			return err
+		}
+		at := slices.IndexFunc(p.Held, func(h heldCredential) bool { return h.Number == number })
+		if at < 0 {
+			return nil
+		}
+		facts.Credential, facts.Person, facts.Rights = p.Held[at].credential(person), p.Name, []access.Right{{}}
+		return nil
+	})
+	if err != nil {
+		return panel.Facts{}, err
+	}
+	return facts, nil
+}
+
+// AddCredential makes a card or a code for a person.
+func (d *directory) AddCredential(_ context.Context, n web.NewCredential, by string) (made access.Credential, code string, err error) {
+	if err := d.enrolls(); err != nil {
+		return access.Credential{}, "", err
+	}
+	err = d.changePeople(func(c *change) error {
+		id, before, err := c.person(n.Person)
+		if err != nil {
+			return err
+		}
+		after := before
+		made, code, err = c.enroll(id, &after, n)
+		if err != nil {
+			return err
+		}
+		return c.put(id, &before, after)
+	})
+	if err != nil {
+		return access.Credential{}, "", storeError(err)
+	}
+	d.note(panel.Entry{Kind: panel.ConfigIs, Who: by, Credential: made.ID, Detail: string(made.Kind) + " added"})
+	return made, code, nil
+}
+
+// enrolls says why nobody can be enrolled now, or nothing (R-18).
+func (d *directory) enrolls() error {
+	if e := d.entitlements(); !e.Allows(license.AccessBasic) && !e.AccessLapsedUntil().IsZero() {
+		return fmt.Errorf("cannot add credential: access control has lapsed; renew the license, enrolled people go on until %s: %w",
+			e.AccessLapsedUntil().Format("2006-01-02"), web.ErrNotLicensed)
+	}
+	return nil
+}
+
+// enroll gives a person a card or a code, drawing the code where none is named. The record is the caller's to store.
+func (c *change) enroll(id string, p *personRecord, n web.NewCredential) (made access.Credential, drawn string, err error) {
+	for _, door := range n.Doors {
+		if !slices.Contains(c.d.doors, door) {
+			return made, "", invalid("cannot add credential: there is no door %q; the doors are %s", door, strings.Join(c.d.doors, ", "))
+		}
+	}
+	if n.Schedule != "" {
+		if _, found, err := c.d.schedules.GetTx(c.tx, n.Schedule); err != nil {
+			return made, "", err
+		} else if !found {
+			return made, "", invalid("cannot add credential: there is no schedule %q; make it first", n.Schedule)
+		}
+	}
+	if len(p.Held) >= maxHeld {
+		return made, "", invalid("cannot add credential: this person has %d already; remove some first", maxHeld)
+	}
+	p.Drawn++
+	h := heldCredential{Number: p.Drawn, Credential: access.Credential{Kind: n.Kind, Doors: n.Doors, From: n.From, Until: n.Until, Profile: n.Schedule}}
+	shown := n.UID
+	if n.Kind == access.Code {
+		if shown, drawn, err = c.code(p, &h, n.Code); err != nil {
+			return made, "", err
+		}
+	}
+	h.Index = c.d.indexOf(n.Kind, shown)
+	if taken, err := c.taken(h.Index); err != nil {
+		return made, "", err
+	} else if taken {
+		// That a code is taken must not tell whose it is, nor be a way to try codes: makers of credentials are logged in.
+		return made, "", fmt.Errorf("cannot add credential: this %s is in use already: %w", n.Kind, web.ErrConflict)
+	}
+	if n.Kind == access.Card {
+		c.Cards++
+	} else {
+		c.Codes++
+	}
+	p.Held = append(slices.Clone(p.Held), h)
+	return h.credential(id), drawn, c.d.index.PutTx(c.tx, string(h.Index), []byte(credentialID(id, h.Number)))
+}
+
+func (c *change) taken(index []byte) (bool, error) {
+	_, taken, err := c.d.index.GetTx(c.tx, string(index))
+	return taken, err
+}
+
+// oldCredential is a credential as the store kept it when each had a record of its own.
+type oldCredential struct {
+	access.Credential
+	Index string `json:"index"` // in hexadecimal
+}
+
+// takeOver brings people and credentials of a store that an earlier version wrote into their present place, whole or not at
+// all.
+func (d *directory) takeOver() error {
+	people := storage.NewTable[personRecord](d.store, "people")
+	credentials := storage.NewTable[oldCredential](d.store, "credentials")
+	index := storage.NewRaw(d.store, "credential_index")
+	if n, err := people.Len(); err != nil || n == 0 || d.store.ReadOnly() {
+		return err
+	}
+	return d.changePeople(func(c *change) error {
+		held := map[string][]oldCredential{}
+		for id, old := range credentials.AllTx(c.tx) {
+			held[old.Person] = append(held[old.Person], old)
+			if err := errors.Join(credentials.DeleteTx(c.tx, id), index.DeleteTx(c.tx, old.Index)); err != nil {
+				return err
+			}
+		}
+		for id, p := range people.AllTx(c.tx) {
+			for _, old := range held[id] {
+				if err := c.takeOver(id, &p, old); err != nil {
+					return err
+				}
+			}
+			if err := errors.Join(c.put(id, nil, p), people.DeleteTx(c.tx, id)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (c *change) takeOver(id string, p *personRecord, old oldCredential) error {
+	sum, err := hex.DecodeString(old.Index)
+	if err != nil || len(sum) < indexBytes {
+		return fmt.Errorf("cannot take over credential %s: its index %.80q is not a keyed hash", old.ID, old.Index)
+	}
+	p.Drawn++
+	h := heldCredential{Number: p.Drawn, Index: sum[:indexBytes], Credential: old.Credential}
+	if h.Kind == access.Card {
+		c.Cards++
+	} else {
+		c.Codes++
+	}
+	p.Held = append(p.Held, h)
+	return c.d.index.PutTx(c.tx, string(h.Index), []byte(credentialID(id, h.Number)))
+}
