@@ -11,8 +11,11 @@ import (
 	"github.com/doorpanel/doorpanel/license/envelope"
 )
 
-// VerbOpen asks to open the door that Object names.
-const VerbOpen = "open"
+// What a command may ask for.
+const (
+	VerbOpen     = "open"     // the door that Object names
+	VerbLockdown = "lockdown" // Object is "on" or "off"
+)
 
 // Command is what somebody with a command key asks of one panel. That its signature is good says nothing about who may ask
 // what: the panel compares Panel, Boot, DeadlineMS and Number with its own, and refuses a verb that it does not know.
@@ -21,8 +24,8 @@ type Command struct {
 	Boot       string // of the panel, from its last status
 	DeadlineMS uint64 // on the panel's monotonic clock of that boot, in milliseconds
 	Number     uint64 // greater than 0, used once per key and boot
-	Verb       string // VerbOpen
-	Object     string // the door
+	Verb       string // VerbOpen or VerbLockdown
+	Object     string
 }
 
 // commandWire is the payload of the envelope. Its labels are for ever.

@@ -89,6 +89,7 @@ func newBoard(c configs.Config, log *slog.Logger, parts *parts, s *senses) (h *h
 		err = errors.Join(
 			input("contact "+d.Name, d.Contact, func(active, atStart bool) { s.contact(d.Name, active, atStart) }),
 			input("exit "+d.Name, d.Exit, exit),
+			input("feedback "+d.Name, d.Feedback, func(active, _ bool) { s.post(panel.StrikeReadBack{Door: d.Name, On: active}) }),
 		)
 		if err != nil {
 			return h, err

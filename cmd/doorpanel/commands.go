@@ -17,7 +17,7 @@ import (
 func commands() []*cobra.Command {
 	return append([]*cobra.Command{
 		runCommand(), checkCommand(), licenseCommand(), clockCommand(), peopleCommand(), journalCommand(), backupCommand(), restoreCommand(),
-		doctorCommand(), versionCommand(), guardCommand(),
+		lockdownCommand(), doctorCommand(), versionCommand(), guardCommand(),
 	}, demoCommands()...)
 }
 

@@ -77,6 +77,7 @@ func newSimulated(c configs.Config, s *senses, state func() map[string]any) (*ha
 		ScanFailed: func(reader string, _ error) { s.post(panel.CodeRejected{Reader: reader, Why: "no_code"}) },
 		Contact:    func(door string, open bool) { s.contact(door, open, false) },
 		Input:      s.input,
+		ReadBack:   func(door string, on bool) { s.post(panel.StrikeReadBack{Door: door, On: on}) },
 		Clock:      func(time.Time, bool) { s.post(panel.Tick{}) },
 		Fault: func(name string, dead bool) {
 			s.post(panel.DeviceChanged{Device: name, Dead: dead, Cause: "switched off by hand"})

@@ -39,12 +39,15 @@ func (p doorPort) Doors() []web.DoorView {
 	view := p.agent.View()
 	var list []web.DoorView
 	for _, d := range view.Doors {
-		v := web.DoorView{Name: d.Name, Safe: p.safe[d.Name], Strike: "secured", Contact: contactOf(d, p.contacts[d.Name]), Alarm: alarmOf(d, view.Fire)}
+		v := web.DoorView{Name: d.Name, Safe: p.safe[d.Name], Strike: "secured", Contact: contactOf(d, p.contacts[d.Name]), Alarm: alarmOf(d, view.Fire), Stands: string(d.Stands)}
 		if d.Released {
 			v.Strike, v.OpensMS = "released", d.Left.Milliseconds()
 		}
-		if p.parts.state("strike", d.Name) == "failed" {
+		switch {
+		case p.parts.state("strike", d.Name) == "failed":
 			v.Strike = "failed"
+		case d.Stray:
+			v.Strike = "stray"
 		}
 		list = append(list, v)
 	}

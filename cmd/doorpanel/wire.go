@@ -491,18 +491,15 @@ func (h *house) command(raw []byte, retained bool, keys map[envelope.KeyID]ed255
 	case err != nil:
 		refuse("malformed", err.Error())
 		return
-	case command.Verb != telemetry.VerbOpen:
+	case !understood(command):
 		refuse("unknown_command", command.Verb)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), orderTimeout)
 	defer cancel()
-	answer, err := h.agent.Open(ctx, panel.OpenRequested{
-		Request: newID(8), Door: command.Object, Who: "key " + kid.String(), Via: "command",
-		Order: &panel.Order{
-			Signer: kid.String(), Panel: command.Panel, Boot: command.Boot, Number: command.Number,
-			Deadline: time.Duration(min(command.DeadlineMS, maxDeadlineMS)) * time.Millisecond, Retained: retained,
-		},
+	answer, err := h.obey(ctx, command, &panel.Order{
+		Signer: kid.String(), Panel: command.Panel, Boot: command.Boot, Number: command.Number,
+		Deadline: time.Duration(min(command.DeadlineMS, maxDeadlineMS)) * time.Millisecond, Retained: retained,
 	})
 	reply := telemetry.Reply{Number: command.Number, Result: telemetry.ResultRefused, Why: answer.Why}
 	switch {
@@ -512,6 +509,18 @@ func (h *house) command(raw []byte, retained bool, keys map[envelope.KeyID]ed255
 		reply.Result, reply.Why = telemetry.ResultDone, ""
 	}
 	h.uplink.Reply(reply)
+}
+
+func understood(c telemetry.Command) bool {
+	return c.Verb == telemetry.VerbOpen || c.Verb == telemetry.VerbLockdown && (c.Object == "on" || c.Object == "off")
+}
+
+func (h *house) obey(ctx context.Context, c telemetry.Command, order *panel.Order) (panel.Answer, error) {
+	who := "key " + order.Signer
+	if c.Verb == telemetry.VerbLockdown {
+		return h.agent.Lockdown(ctx, panel.LockdownRequested{Request: newID(8), On: c.Object == "on", Who: who, Via: "command", Order: order})
+	}
+	return h.agent.Open(ctx, panel.OpenRequested{Request: newID(8), Door: c.Object, Who: who, Via: "command", Order: order})
 }
 
 const (
@@ -600,7 +609,8 @@ func (h *house) buildPages(senses *senses, more extras) error {
 	}
 	pages, err := web.New(web.Options{
 		Doors: doorPort{agent: h.agent, safe: safe, contacts: h.hardware.contacts, parts: h.parts}, Licenses: licenses,
-		People: h.dir, Directory: h.dir, Credentials: h.dir, Schedules: h.dir, Buttons: h.dir, Learner: learnPort{h.agent},
+		Lockdown: lockdownPort{h.agent},
+		People:   h.dir, Directory: h.dir, Credentials: h.dir, Schedules: h.dir, Buttons: h.dir, Learner: learnPort{h.agent},
 		Journal: journalPort{h.journal}, Accounts: accountPort{storage.NewTable[web.User](h.store, "users")}, Sessions: sessions,
 		Face: facePort{agent: h.agent, dir: h.dir}, Touch: touchPort{agent: h.agent, reader: keypad},
 		Status: h.webStatus, Alive: h.agent.Alive, Ready: h.ready,

@@ -39,6 +39,10 @@ const (
 	Speaker = "speaker"
 )
 
+// Relay and a door's name, such as relay-front, name the relay of its strike for POST /sim/fault: one that is dead sticks,
+// and the strike stays as it is whatever it is told.
+const Relay = "relay-"
+
 // ErrBusy is returned when events arrive faster than the callbacks take them: nothing was queued, try again.
 var ErrBusy = errors.New("cannot take event: the simulated hardware is busy, try again")
 
@@ -61,6 +65,8 @@ type Callbacks struct {
 	Input      func(input string, on bool)
 	Clock      func(now time.Time, trusted bool)
 	Fault      func(device string, dead bool)
+	// ReadBack is what a strike does, told at each change and when its relay begins to stick or comes loose.
+	ReadBack func(door string, on bool)
 }
 
 // Options say which hardware there is. The zero value is the panel of the contract: door front, readers front-in and
@@ -108,6 +114,7 @@ type Hardware struct {
 
 	mu        sync.Mutex
 	strikes   map[string]Strike
+	told      map[string]bool // what each strike was told, by door
 	lights    map[string]string
 	contacts  map[string]bool
 	inputs    map[string]bool
@@ -156,7 +163,7 @@ func New(o Options) (*Hardware, error) {
 	h := &Hardware{
 		o: o, started: o.Now(), trusted: !o.ClockUntrusted,
 		events: make(chan func(), eventQueue), images: make(chan image, imageQueue), done: make(chan struct{}),
-		strikes: map[string]Strike{}, lights: map[string]string{}, contacts: map[string]bool{}, inputs: map[string]bool{},
+		strikes: map[string]Strike{}, told: map[string]bool{}, lights: map[string]string{}, contacts: map[string]bool{}, inputs: map[string]bool{},
 		dead: map[string]bool{}, watchers: map[chan struct{}]bool{},
 	}
 	for _, door := range o.Doors {
@@ -370,9 +377,14 @@ func (h *Hardware) Clock() (now time.Time, trusted bool) {
 
 func (h *Hardware) now() time.Time { return h.o.Now().Round(0).Add(h.offset) }
 
-// Fault kills a device or brings it back: a door (its strike and contact), a reader, an input, Display, Lights or
-// Speaker. A dead output returns errors and keeps its state, except that a dead strike is off.
+// Fault kills a device or brings it back: a door (its strike and contact), the relay of a door, a reader, an input, Display,
+// Lights or Speaker. A dead output returns errors and keeps its state, except that a dead strike is off. A relay that
+// comes loose does what it was told last.
 func (h *Hardware) Fault(device string, dead bool) error {
+	if door, ok := strings.CutPrefix(device, Relay); ok && slices.Contains(h.o.Doors, door) {
+		h.stick(door, dead)
+		return nil
+	}
 	known := slices.Concat(h.o.Doors, h.o.Readers, h.o.Inputs, []string{Display, Lights, Speaker})
 	if !slices.Contains(known, device) {
 		return fmt.Errorf("%w: %q; there is %s", ErrNoDevice, device, strings.Join(known, ", "))
@@ -398,11 +410,36 @@ func (h *Hardware) SetStrike(door string, on bool) error {
 func (h *Hardware) setStrike(door string, on bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.strikes[door].On == on {
+	h.told[door] = on
+	h.moveStrike(door)
+}
+
+// moveStrike must be called with the lock held. A relay that sticks does not follow.
+func (h *Hardware) moveStrike(door string) {
+	on := h.told[door]
+	if h.strikes[door].On == on || h.dead[Relay+door] {
 		return
 	}
 	h.strikes[door] = Strike{On: on, Since: h.now()}
 	h.record("strike", door, on)
+	h.readBack(door)
+}
+
+func (h *Hardware) stick(door string, stuck bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.dead[Relay+door] = stuck
+	h.moveStrike(door)
+	h.readBack(door)
+}
+
+// readBack must be called with the lock held. A full queue drops what is told again with the next change.
+func (h *Hardware) readBack(door string) {
+	on := h.strikes[door].On
+	select {
+	case h.events <- func() { call(h.o.Callbacks.ReadBack, door, on) }:
+	default:
+	}
 }
 
 // Light sets a light, named freely, to a state such as "green" or "off". Only a change is traced.

@@ -97,7 +97,7 @@ type View struct {
 type input struct {
 	event  panel.Event
 	done   chan struct{}     // closed after the step, when not nil
-	answer chan panel.Answer // for OpenRequested
+	answer chan panel.Answer // for what is answered
 }
 
 const inboxSize = 256
@@ -213,8 +213,8 @@ func (a *Agent) step(in input) {
 		default:
 		}
 	}
-	if open, ok := in.event.(panel.OpenRequested); ok && in.answer != nil {
-		a.waiting[open.Request] = in.answer
+	if in.answer != nil {
+		a.waiting[requestOf(in.event)] = in.answer
 	}
 	for _, event := range events {
 		a.perform(now, a.o.Panel.Step(now, event))
@@ -455,12 +455,32 @@ func (a *Agent) Open(ctx context.Context, request panel.OpenRequested) (panel.An
 	// An id of our own: a sender that repeats itself must not take another's answer.
 	asked := request.Request
 	request.Request = fmt.Sprintf("open-%d", a.requests.Add(1))
-	answer, err := a.open(ctx, request)
+	answer, err := a.ask(ctx, request)
 	answer.Request = asked
 	return answer, err
 }
 
-func (a *Agent) open(ctx context.Context, request panel.OpenRequested) (panel.Answer, error) {
+// Lockdown begins a lockdown or ends it, and waits for the decision.
+func (a *Agent) Lockdown(ctx context.Context, request panel.LockdownRequested) (panel.Answer, error) {
+	asked := request.Request
+	request.Request = fmt.Sprintf("lockdown-%d", a.requests.Add(1))
+	answer, err := a.ask(ctx, request)
+	answer.Request = asked
+	return answer, err
+}
+
+// requestOf is the id by which an event's answer comes back.
+func requestOf(event panel.Event) string {
+	switch e := event.(type) {
+	case panel.OpenRequested:
+		return e.Request
+	case panel.LockdownRequested:
+		return e.Request
+	}
+	return ""
+}
+
+func (a *Agent) ask(ctx context.Context, request panel.Event) (panel.Answer, error) {
 	in := input{event: request, answer: make(chan panel.Answer, 1)}
 	select {
 	case a.inbox <- in:

@@ -40,6 +40,7 @@ type house struct {
 	news        chan struct{} // closed at each change
 	opened      []string      // "door by who via"
 	refuse      string        // why doors do not open
+	lockdown    lockdownFake
 	pressed     []int
 	keys        string
 	setupCode   string
@@ -65,7 +66,7 @@ func (h *house) options() Options {
 	return Options{
 		Doors: h, Licenses: h, Pools: h, Bindings: h, People: h, Credentials: h, Schedules: h, Buttons: h, Learner: h, Journal: h, Accounts: h,
 		Sessions: h, Face: h, Touch: h, Clock: h.clock, Timekeeper: h, Note: h.note,
-		Directory: h,
+		Directory: h, Lockdown: &h.lockdown,
 		Status: func() Status {
 			return Status{
 				Version: "0.1.0", Panel: "k3x2wq7m5n4p6r2t3v5y7a2c4e", Site: "12 Mill Lane", Trusted: true, Now: h.clock().Wall, StartedAt: h.clock().Wall.Add(-26 * time.Hour),

@@ -30,15 +30,25 @@ type Doors interface {
 	Doors() []DoorView
 }
 
+// Lockdown lets nobody in but who may in an emergency. Exit and fire open as ever.
+type Lockdown interface {
+	// Lockdown reports whether the panel is locked down.
+	Lockdown() bool
+	// SetLockdown begins a lockdown or ends it. It is in force when this returns nil.
+	SetLockdown(ctx context.Context, on bool, who, via string) error
+}
+
 // DoorView is a door as the pages show it.
 type DoorView struct {
 	Name   string `json:"name"`
 	Safe   string `json:"safe"`   // fail-secure or fail-safe
-	Strike string `json:"strike"` // released, secured or failed
+	Strike string `json:"strike"` // released, secured, failed, or stray: it does something else than it was told
 	// OpensMS is how long the strike stays released, in milliseconds; 0: not released, or for as long as an alarm lasts.
 	OpensMS int64  `json:"opens_ms,omitempty"`
 	Contact string `json:"contact"`         // open, closed, or none when no contact is wired
 	Alarm   string `json:"alarm,omitempty"` // held, forced, fire
+	// Stands is why the door stands open for as long as that lasts: fire, toggle or schedule.
+	Stands string `json:"stands_open,omitempty"`
 }
 
 // Licenses activates licenses and tells what they give.

@@ -23,6 +23,7 @@ import (
 // say so.
 type Options struct {
 	Doors       Doors
+	Lockdown    Lockdown
 	Licenses    Licenses
 	Pools       Pools    // nil: nothing is shared out
 	Bindings    Bindings // nil: activations are final
@@ -94,6 +95,7 @@ func New(o Options) (*Server, error) {
 		missing bool
 	}{
 		{"Doors", o.Doors == nil}, {"Licenses", o.Licenses == nil}, {"People", o.People == nil}, {"Directory", o.Directory == nil},
+		{"Lockdown", o.Lockdown == nil},
 		{"Credentials", o.Credentials == nil}, {"Schedules", o.Schedules == nil}, {"Buttons", o.Buttons == nil},
 		{"Learner", o.Learner == nil}, {"Journal", o.Journal == nil}, {"Accounts", o.Accounts == nil},
 		{"Sessions", o.Sessions == nil}, {"Face", o.Face == nil}, {"Status", o.Status == nil},

@@ -24,5 +24,23 @@ export async function doors(shell) {
   };
   await load();
   shell.every(2000, load);
-  return card("Doors", null, listing, place);
+  return h("div", { class: "content-body" }, h("div", { class: "content inner" }, await lockdown(shell), card("Doors", null, listing, place)));
+}
+
+// lockdown begins and ends a lockdown, and says which of both it is.
+async function lockdown(shell) {
+  const place = h("div");
+  const state = h("div");
+  const draw = async () => {
+    const { on } = await get("/api/v1/lockdown");
+    state.replaceChildren(
+      on ? notice("bad", "Locked down", "Nobody is let in but who may in an emergency. Exit buttons and fire open as ever.") : h("p", { class: "soft" }, "Lets nobody in but who may in an emergency. Exit buttons and fire open as ever."),
+      button(on ? "End the lockdown" : "Lock down", on ? "primary" : "danger", async () => {
+        await post("/api/v1/lockdown", { on: !on });
+        await draw();
+      }, place));
+  };
+  await draw();
+  shell.every(5000, draw);
+  return card("Lockdown", null, state, place);
 }

@@ -7,9 +7,10 @@ import { contact, strike } from "./doormarks.js";
 export async function overview(shell) {
   const place = h("div", { class: "content-body" });
   const draw = async () => {
-    const [s, e, d] = await Promise.all([get("/api/v1/status"), get("/api/v1/entitlements"), get("/api/v1/doors")]);
+    const [s, e, d, l] = await Promise.all([get("/api/v1/status"), get("/api/v1/entitlements"), get("/api/v1/doors"), get("/api/v1/lockdown")]);
     const failed = s.parts.filter((p) => p.state === "failed");
     place.replaceChildren(h("div", { class: "content inner" },
+      l.on && notice("bad", "Locked down", "Nobody is let in but who may in an emergency. It is ended under Doors."),
       s.read_only && notice("warn", "Nothing can be changed", "The stored data was written by a newer version. Doors work; install that version again to change settings."),
       !s.clock_trusted && notice("warn", "The clock is not trusted", "Cards and codes with dates or schedules are refused until the panel knows the time."),
       ...(s.notes || []).map((n) => notice("warn", "Set aside at start", n)),
