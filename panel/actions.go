@@ -35,6 +35,9 @@ type (
 		Ticket   uint64
 		Entry    Entry
 		Remember []Memory // durable in the same frame as the entry
+		// Seal asks for Entry.Sealed: the mark Duress, readable by the recipient of the silent alarm alone. Every grant asks
+		// for it while the silent alarm is switched on, so that none can be told from the others.
+		Seal, Duress bool
 	}
 	// Answer tells whoever sent an OpenRequested what came of it.
 	Answer struct {
@@ -67,6 +70,7 @@ type Tone string
 
 // The tones that are not made from a reason.
 const (
+	ToneSecond  Tone = "second-factor"
 	ToneKey     Tone = "key" // the same for every key: a listener learns nothing
 	ToneGranted Tone = "granted"
 	ToneRinging Tone = "ringing"

@@ -8,84 +8,106 @@ import (
 	"github.com/doorpanel/doorpanel/panel/access"
 )
 
-// guess counts wrong codes. It is written down with each wrong try, before that try is answered.
-type guess struct {
-	wrong int
-	until time.Duration // codes are refused until then
-}
-
-// present decides about a card or a code that was looked up.
+// present decides about a card, a code or a pass that was looked up.
 func (s *step) present(e CredentialPresented) {
-	reader, kind, f := e.Reader, e.Kind, e.Facts
-	i, door := s.doorOf(reader)
+	kind, f := e.Kind, e.Facts
+	i, door, way := s.doorOf(e)
 	if i < 0 {
 		return
 	}
-	entry := Entry{Door: door, Reader: reader, Detail: string(kind), Who: f.Person, Credential: f.Credential.ID}
+	before, waits := s.takeFirst(e.Reader)
+	bare := Entry{Door: door, Reader: e.Reader, Detail: described(kind, e.Source)}
+	entry := bare
+	entry.Who, entry.Credential = f.Person, f.Credential.ID
+	// The code that must follow a card is heard during a block too: otherwise five wrong codes at night would lock every
+	// resident out. It is a guess at one person's code and counts for the day.
+	follows := waits && kind == access.Code && before.credential.Kind != access.Code && !s.usedUp()
 	switch {
 	case !s.accessActive():
-		s.refuse(Entry{Door: door, Reader: reader, Detail: string(kind)}, access.NotLicensed)
+		s.refuse(bare, access.NotLicensed)
 		return
 	case s.blocked():
 		s.refuse(entry, access.Tampered)
 		return
-	case kind == access.Code && s.now.Mono < s.p.guess.until:
-		// What was typed was not looked up: during a block nobody learns whether a code is right.
-		s.refuse(Entry{Door: door, Reader: reader, Detail: string(kind)}, access.Blocked)
+	case stopped(kind) && s.codesBlocked() && !follows:
+		// What was looked up is not looked at: during a block nobody learns whether a code is right.
+		s.refuse(bare, access.Blocked)
 		return
-	}
-	if f.Failed {
+	case f.Failed:
 		s.refuse(entry, access.CannotLookUp)
 		return
+	case f.Fault != "":
+		s.wrongOther(kind, bare, f.Fault)
+		return
 	}
-	granted, why := access.Decide(access.Question{
+	q := access.Question{
 		Door: door, Credential: f.Credential, Rights: f.Rights, Timetable: s.p.timetable, Policy: s.p.rules.Policy,
-		Now: s.now.Wall, Trusted: s.now.Trusted, Zone: s.p.rules.zone(),
-	})
+		Used: s.p.used(f.Credential), Now: s.now.Wall, Trusted: s.now.Trusted, Zone: s.p.rules.zone(),
+	}
+	granted, why := access.Decide(q)
+	needsSecond := asksSecond(kind) && s.p.policyOf(door).NeedsSecond(q)
 	switch {
-	case granted:
-		entry.Why = string(why)
-		var remember []Memory
-		if kind == access.Code && s.p.guess.wrong > 0 {
-			s.p.guess.wrong = 0
-			remember = append(remember, s.p.guess.memory(s.now))
-		}
-		s.grant(pending{door: i, entry: entry, urgent: f.Emergency}, remember...)
-	case kind == access.Code && why == access.Unknown:
-		s.wrongCode(i, entry)
-	default:
+	case kind == access.Code && (why == access.Unknown || waits && (needsSecond || follows) && !before.completes(f.Credential)):
+		// Somebody else's code behind a card is answered like one that nobody has.
+		s.wrongCode(i, bare)
+	case why == access.Unknown:
+		s.wrongOther(kind, bare, why)
+	case !granted:
 		s.refuse(entry, why)
+	case needsSecond && !(waits && before.completes(f.Credential)):
+		s.awaitSecond(entry, f.Credential)
+	default:
+		used := []access.Credential{f.Credential}
+		entry.Why = string(why)
+		if needsSecond {
+			used = append(used, before.credential)
+			entry.Detail = described(before.credential.Kind, AtReader) + " and " + entry.Detail
+		}
+		s.admit(admission{door: i, way: way, entry: entry, used: used, facts: f})
 	}
 }
 
-// wrongCode writes the wrong try down and answers only then: cutting the power never buys a guess.
-func (s *step) wrongCode(door int, entry Entry) {
-	p := s.p
-	p.guess.wrong++
-	if p.guess.wrong >= wrongTries {
-		p.guess.wrong, p.guess.until = 0, s.now.Mono+blockFor
-	}
-	p.tickets++
-	entry.Kind, entry.Why = AccessRefused, string(access.Unknown)
-	p.pending = append(p.pending, pending{
-		ticket: p.tickets, deadline: s.now.Mono + onceWait, door: door, why: access.Unknown, entry: entry,
-	})
-	s.do(Record{Ticket: p.tickets, Entry: entry, Remember: []Memory{p.guess.memory(s.now)}})
-	if p.guess.until > s.now.Mono {
-		s.record(Entry{Kind: GuessBlock, Door: entry.Door, Reader: entry.Reader, Detail: fmt.Sprintf("%d wrong codes: codes are refused for %v", wrongTries, blockFor)})
-	}
+// admission is a credential that may open, before what is counted is counted.
+type admission struct {
+	door  int
+	way   Direction
+	entry Entry
+	used  []access.Credential // one, or two where two are asked for
+	facts Facts
 }
 
-// tellWrong answers a wrong try: that it was wrong only when it cannot be forgotten any more.
-func (s *step) tellWrong(w pending, durable bool) {
-	why := w.why
-	switch {
-	case s.now.Mono < s.p.guess.until:
-		why = access.Blocked
-	case !durable:
-		why = access.CannotRecord
+// admit counts uses, notes who goes which way, and grants.
+func (s *step) admit(a admission) {
+	w := pending{door: a.door, entry: a.entry, urgent: a.facts.Emergency, duress: a.facts.Duress}
+	if why := s.doorRefuses(a.door, w.urgent); why != "" {
+		s.turnDown(w, why)
+		return
 	}
-	s.tell(Red, Tone("refused-"+string(why)), s.reason(why))
+	marked, refused := s.passback(a.facts.Credential, a.way, a.entry.Door)
+	if refused && !w.urgent {
+		s.refuse(a.entry, access.PassedBack)
+		return
+	}
+	remember := s.forgive()
+	for _, c := range a.used {
+		if !c.Counted() {
+			continue
+		}
+		use, ok := s.use(c)
+		if !ok {
+			s.giveBack(w.used)
+			s.refuse(a.entry, access.CannotRecord)
+			return
+		}
+		w.once, w.used = true, append(w.used, c.ID)
+		remember = append(remember, use...)
+	}
+	moves, undo := s.goThrough(a.facts.Credential, a.way, a.entry.Door)
+	w.moved = undo
+	s.grant(w, append(remember, moves...)...)
+	if marked {
+		s.record(Entry{Kind: PassbackSeen, Door: a.entry.Door, Reader: a.entry.Reader, Who: a.entry.Who, Credential: a.entry.Credential})
+	}
 }
 
 // accessActive is the gate of access control: a license, or the grace after one lapsed.
@@ -122,6 +144,8 @@ func (s *step) reason(why access.Why) string {
 		return w.PassedBack
 	case access.ForgedPass, access.OtherPanelsPass:
 		return w.NotThisPass
+	case access.SecondFactor:
+		return w.NowCode
 	case access.NotLicensed:
 		return w.NotLicensed
 	case access.Tampered:

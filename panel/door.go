@@ -22,7 +22,8 @@ func (s *step) grant(w pending, remember ...Memory) {
 	}
 	w.entry.Kind, w.entry.Door = AccessGranted, p.doors[w.door].rules.Name
 	p.pending = append(p.pending, w)
-	s.do(Record{Ticket: w.ticket, Entry: w.entry, Remember: remember})
+	on := p.duress.recipient != ""
+	s.do(Record{Ticket: w.ticket, Entry: w.entry, Remember: remember, Seal: on, Duress: on && w.duress})
 }
 
 // refuse tells and records a refusal at once.
@@ -43,7 +44,7 @@ func (s *step) recorded(e Recorded) {
 	case !w.grant:
 		s.tellWrong(w, !e.Failed)
 	case e.Failed && w.once:
-		s.decline(w.request, w.entry, access.CannotRecord)
+		s.notOpened(w)
 	case e.Failed:
 		s.open(w, "the journal could not be written")
 	default:
@@ -57,10 +58,24 @@ func (s *step) overdue(w pending) {
 	case !w.grant:
 		s.tellWrong(w, false)
 	case w.once:
-		s.decline(w.request, w.entry, access.CannotRecord)
+		s.notOpened(w)
 	default:
 		s.open(w, "opened before its record was durable")
 	}
+}
+
+// notOpened refuses what may be used only so often and could not be written down.
+func (s *step) notOpened(w pending) {
+	s.turnDown(w, access.CannotRecord, s.undo(w)...)
+}
+
+// undo takes back what a grant counted and noted that then opened nothing.
+func (s *step) undo(w pending) []Memory {
+	s.giveBack(w.used)
+	if w.moved == nil {
+		return nil
+	}
+	return []Memory{s.stay(*w.moved)}
 }
 
 // open releases a door for its time: the strike first, then sound and light, then the outcome.
@@ -68,7 +83,7 @@ func (s *step) overdue(w pending) {
 func (s *step) open(w pending, detail string) {
 	d := &s.p.doors[w.door]
 	if why := s.doorRefuses(w.door, w.urgent); why != "" {
-		s.turnDown(w, why)
+		s.turnDown(w, why, s.undo(w)...)
 		return
 	}
 	if d.rules.Toggle && d.rules.Interlock == "" {
@@ -78,6 +93,7 @@ func (s *step) open(w pending, detail string) {
 		s.release(w.door)
 		s.tell(Green, ToneGranted, s.p.rules.Words.ComeIn)
 		s.record(Entry{Kind: StrikeOn, Door: d.rules.Name, Why: w.entry.Why, Call: w.call, Detail: detail}, s.firstOfDay(w)...)
+		s.passing(w.door, w.moved)
 		if w.call != "" {
 			d.hangUp = w.call
 		}
@@ -212,6 +228,7 @@ func (s *step) doorOpened(e DoorOpened) {
 	d.open = true
 	s.watchHeld(i)
 	if d.on || e.AtStart || d.everOn && s.now.Mono-d.securedAt <= openAfterStrike {
+		d.passing, d.passAt = nil, 0
 		s.record(Entry{Kind: DoorOpen, Door: e.Door})
 		return
 	}

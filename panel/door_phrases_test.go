@@ -21,6 +21,8 @@ func doorHas(w *world, door *panel.DoorRules, part string) bool {
 		door.HeldWarning = w.length(warning)
 	case grouped:
 		door.Interlock = group
+	case part == "with a contact":
+		door.Contact = true
 	case part == "ignores fire":
 		door.Fire = panel.FireIgnores
 	case part == "stands open":

@@ -12,6 +12,7 @@ type Entry struct {
 	Detail     string `json:"detail,omitempty"` // a sentence for people; bounded, without control characters
 	Who        string `json:"who,omitempty"`
 	Credential string `json:"credential,omitempty"`
+	Sealed     []byte `json:"sealed,omitempty"` // on grants while the silent alarm is switched on: always of one length
 }
 
 // Kind is what an entry is about: subject, dot, what happened.
@@ -43,13 +44,22 @@ const (
 	LockdownOn  Kind = "lockdown.on"
 	LockdownOff Kind = "lockdown.off"
 
-	FireOn      Kind = "fire.on"
-	FireOff     Kind = "fire.off"
-	TamperOn    Kind = "tamper.on"
-	TamperOff   Kind = "tamper.off"
-	TamperFree  Kind = "tamper.block_over" // cards, codes, digits and requests are heard again
-	GuessBlock  Kind = "access.blocked"    // too many wrong codes: how long
-	GuessFree   Kind = "access.block_over" // codes are heard again
+	FireOn     Kind = "fire.on"
+	FireOff    Kind = "fire.off"
+	TamperOn   Kind = "tamper.on"
+	TamperOff  Kind = "tamper.off"
+	TamperFree Kind = "tamper.block_over" // cards, codes, digits and requests are heard again
+	GuessBlock Kind = "access.blocked"    // too many wrong tries: how long
+	GuessFree  Kind = "access.block_over" // codes are heard again
+
+	PassbackSeen  Kind = "presence.passback"    // let in although inside already, or out although not
+	NotEntered    Kind = "presence.not_entered" // the door was released and nobody opened it
+	PresenceEmpty Kind = "presence.reset"       // some or all are taken off the list of those inside
+	Forgotten     Kind = "access.forgotten"     // counts and presence of who was removed
+	DuressTest    Kind = "duress.test"          // a test of the silent alarm was sent, or a number did not confirm it
+	DuressIsOn    Kind = "duress.on"
+	DuressIsOff   Kind = "duress.off"
+
 	LicenseOn   Kind = "license.activated"
 	LicenseSeen Kind = "license.already_active"
 	LicenseNo   Kind = "license.refused"

@@ -77,7 +77,8 @@ type (
 	KeyPressed struct{ Reader string }
 	// CredentialPresented is a card at a reader, a code that was ended with #, or a guest's pass.
 	CredentialPresented struct {
-		Reader string
+		Reader string // where it was shown; empty by telephone and from upstream
+		Door   string // that is asked for, when no reader is named
 		Kind   access.Kind
 		Source Source
 		Facts  Facts

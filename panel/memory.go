@@ -2,6 +2,7 @@ package panel
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,16 +17,11 @@ const (
 
 	lockdownKey = "lockdown"
 	holdKey     = "hold/" // and the door
-)
 
-// memory is the guess budget as it is written down: wrong tries, and until when codes are refused.
-func (g guess) memory(now Now) Memory {
-	value := strconv.Itoa(g.wrong)
-	if g.until > now.Mono {
-		value += " " + blockEnd(now, g.until-now.Mono)
-	}
-	return Memory{Key: guessKey, Value: value}
-}
+	usesKey   = "uses/"   // and the id of the credential
+	insideKey = "inside/" // and the id of the person, or pass: and that of the pass
+	duressKey = "duress"
+)
 
 // tamperMemory is empty when no block is left.
 func tamperMemory(now Now, block time.Duration) Memory {
@@ -55,16 +51,32 @@ func blockLeft(end string, full time.Duration, now Now) time.Duration {
 	return min(max(time.UnixMilli(ms).Sub(now.Wall), 1), full)
 }
 
+// Keep takes one memory into what is remembered, by key. An empty value forgets the key; a key that ends in a slash forgets
+// all keys that begin with it.
+func Keep(memory map[string]string, m Memory) {
+	switch {
+	case m.Value != "":
+		memory[m.Key] = m.Value
+	case strings.HasSuffix(m.Key, "/"):
+		maps.DeleteFunc(memory, func(key, _ string) bool { return strings.HasPrefix(key, m.Key) })
+	default:
+		delete(memory, m.Key)
+	}
+}
+
+// Personal reports whether a memory names somebody: it is kept with the part of an entry that can be erased.
+func (m Memory) Personal() bool { return strings.HasPrefix(m.Key, insideKey) && m.Key != insideKey }
+
 func (p *Panel) restore(m Memory, now Now) {
 	switch {
 	case m.Key == guessKey:
-		wrong, end, blocked := strings.Cut(m.Value, " ")
-		if n, err := strconv.Atoi(wrong); err == nil {
-			p.guess.wrong = min(max(n, 0), wrongTries-1)
-		}
-		if blocked {
-			p.guess.until = now.Mono + blockLeft(end, blockFor, now)
-		}
+		p.restoreGuess(m.Value, now)
+	case m.Key == duressKey:
+		p.duress.recipient = m.Value
+	case strings.HasPrefix(m.Key, usesKey):
+		p.restoreUses(m)
+	case strings.HasPrefix(m.Key, insideKey):
+		p.restoreInside(m)
 	case m.Key == tamperKey:
 		if p.rules.TamperBlock > 0 && m.Value != "" {
 			p.tamperUntil = now.Mono + blockLeft(m.Value, p.rules.TamperBlock, now)

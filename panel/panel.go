@@ -27,6 +27,11 @@ type Panel struct {
 	orders       []Memory      // highest number used, by signer
 	timetable    access.Timetable
 	policies     []access.DoorPolicy
+	firsts       []first
+	uses         map[string]counted  // by id of the credential
+	inside       map[string]Presence // by id of the person, or pass: and that of the pass
+	emptyAt      time.Duration       // when the list of those inside is emptied; 0: nobody is
+	duress       duress
 	accountsOn   bool
 	setupCode    string
 	clearAt      time.Duration // when the display goes idle again; 0: it is, or a call holds it
@@ -43,6 +48,8 @@ type door struct {
 	heldAt    time.Duration
 	held      bool
 	forced    bool
+	passing   []moved       // who was let in by the release that runs, until the contact shows the door open
+	passAt    time.Duration // when they did not go through; 0: nobody is on the way
 	hangUp    string        // the call that is over once this door is secured again
 	byExit    bool          // the pulse that runs serves somebody on the way out
 	toggled   time.Duration // until when it stands open by a grant; 0: it does not
@@ -69,6 +76,9 @@ type call struct {
 
 // pending is a decision that waits for its record.
 type pending struct {
+	duress   bool
+	used     []string // credentials whose use was counted
+	moved    *moved   // what was noted of who goes through
 	ticket   uint64
 	deadline time.Duration
 	once     bool // opens only when durable
@@ -86,7 +96,7 @@ type pending struct {
 // Durations of the rules that are not positive take their default.
 func New(rules Rules, entitlements license.Entitlements, memory []Memory, now Now) *Panel {
 	rules.RingFor, rules.TalkFor = positive(rules.RingFor, defaultRing), positive(rules.TalkFor, defaultTalk)
-	p := &Panel{rules: rules, entitlements: entitlements}
+	p := &Panel{rules: rules, entitlements: entitlements, uses: map[string]counted{}, inside: map[string]Presence{}}
 	for _, d := range rules.Doors {
 		d.Pulse = positive(d.Pulse, defaultPulse) // without an end a release would be for good
 		d.ToggleFor = positive(d.ToggleFor, defaultToggle)
@@ -104,6 +114,7 @@ func (p *Panel) Start(now Now) []Action {
 	s.idle()
 	s.accounts()
 	s.record(Entry{Kind: SystemStarted})
+	s.clockOfPresence()
 	return s.actions
 }
 
@@ -119,6 +130,7 @@ func (p *Panel) Next() time.Duration {
 	at(p.call.until)
 	at(p.guess.until)
 	at(p.tamperUntil)
+	at(p.emptyAt)
 	at(p.holdLook)
 	for _, w := range p.pending {
 		at(w.deadline)
@@ -127,6 +139,7 @@ func (p *Panel) Next() time.Duration {
 		at(p.doors[i].until)
 		at(p.doors[i].warnAt)
 		at(p.doors[i].heldAt)
+		at(p.doors[i].passAt)
 		at(p.doors[i].toggled)
 		at(p.doors[i].readBack.faultAt)
 	}
@@ -191,6 +204,20 @@ func (s *step) take(event Event) {
 		s.cleared(e)
 	case PoliciesChanged:
 		p.timetable, p.policies = e.Timetable, e.Doors
+	case BudgetReset:
+		s.budgetReset(e)
+	case WrongTry:
+		s.wrongTry(e)
+	case Removed:
+		s.removed(e)
+	case PresenceReset:
+		s.presenceReset(e)
+	case DuressTested:
+		s.duressTested(e)
+	case DuressConfirmed:
+		s.duressConfirmed(e)
+	case DuressOff:
+		s.duressOff(e)
 	case LicensePresented:
 		s.license(e)
 	case CodeRejected:
@@ -204,6 +231,7 @@ func (s *step) take(event Event) {
 		s.refresh()
 	case ClockChanged:
 		s.record(Entry{Kind: ClockIs, Why: trust(now.Trusted), Detail: fmt.Sprintf("moved by %v", e.Jump.Round(time.Second))})
+		s.clockOfPresence()
 	case DeviceChanged:
 		s.device(e)
 	case Noted:
@@ -291,6 +319,14 @@ func (s *step) due() {
 		p.tamperUntil = 0
 		s.record(Entry{Kind: TamperFree}, tamperMemory(s.now, 0))
 	}
+	for i := range p.doors {
+		if d := &p.doors[i]; d.passAt > 0 && d.passAt <= now {
+			s.notEntered(i)
+		}
+	}
+	if p.emptyAt > 0 && p.emptyAt <= now {
+		s.emptyPresence()
+	}
 	if p.call.until > 0 && p.call.until <= now {
 		s.callTimeout()
 	}
@@ -330,13 +366,17 @@ func (s *step) doorNamed(name string) int {
 	return slices.IndexFunc(s.p.doors, func(d door) bool { return d.rules.Name == name })
 }
 
-func (s *step) doorOf(reader string) (index int, name string) {
+// doorOf is the door at which something was shown, and the way through it.
+func (s *step) doorOf(e CredentialPresented) (index int, name string, way Direction) {
+	if e.Reader == "" {
+		return s.doorNamed(e.Door), e.Door, ""
+	}
 	for _, r := range s.p.rules.Readers {
-		if r.Name == reader {
-			return s.doorNamed(r.Door), r.Door
+		if r.Name == e.Reader {
+			return s.doorNamed(r.Door), r.Door, r.Direction
 		}
 	}
-	return -1, ""
+	return -1, "", ""
 }
 
 func positive(d, otherwise time.Duration) time.Duration {

@@ -255,7 +255,7 @@ func (l *life) pass(d time.Duration) {
 
 func (l *life) kept(rec panel.Record, at time.Time) {
 	for _, m := range rec.Remember {
-		l.durable[m.Key] = m.Value
+		panel.Keep(l.durable, m)
 	}
 	if rec.Entry.Kind == panel.TamperOn {
 		l.tampered = at // the block runs from the alarm, however long the disk took
@@ -412,7 +412,7 @@ func (l *life) entry(a panel.Record) {
 		if !l.tampered.IsZero() && l.now.Before(l.tampered.Add(tamperBlock)) {
 			l.t.Fatalf("%s granted %v after a tamper", e.Why, l.now.Sub(l.tampered))
 		}
-		if e.Why == string(access.Code) {
+		if shown {
 			l.tries = nil
 		}
 	case panel.AccessRefused:

@@ -21,6 +21,10 @@ type Rules struct {
 	TamperBlock time.Duration
 	// Policy says whether weak credentials open.
 	Policy access.Policy
+	// GuessesADay is how many wrong codes are heard on one day; access.GuessesADay unless positive.
+	GuessesADay int
+	// EmptyAt is when the list of those inside is emptied each day, such as "04:00", in the site's zone; that unless it can be read.
+	EmptyAt string
 }
 
 // DoorRules is one door. What its strike needs electrically is the driver's affair.
@@ -43,6 +47,8 @@ type DoorRules struct {
 	Interlock string
 	// Fire is what the fire input does to this door. Anything but FireIgnores releases it.
 	Fire FireReaction
+	// Contact says that a contact tells when the door opens: who is let in and does not open it did not come in.
+	Contact bool
 }
 
 // FireReaction is what becomes of a door during a fire alarm.
@@ -77,9 +83,21 @@ const (
 	onceWait = 2 * time.Second
 	// orderAhead is the furthest deadline an order may carry.
 	orderAhead = 30 * time.Second
-	// wrongTries wrong codes in a row block codes for blockFor.
-	wrongTries = 5
-	blockFor   = 30 * time.Second
+	// wrongTries wrong tries in a row block codes and passes, for blockFor at first, for longestBlock at most.
+	wrongTries   = 5
+	blockFor     = 30 * time.Second
+	longestBlock = time.Hour
+	day          = 24 * time.Hour
+	// secondWithin is how long a card waits for its code, or a code for its card.
+	secondWithin = 15 * time.Second
+	// maxCounted bounds the credentials whose uses are counted, maxInside those on the list, maxForgotten what one entry forgets.
+	maxCounted   = 10_000
+	maxInside    = 10_000
+	maxForgotten = 50
+	// presenceHour is when the list of those inside is emptied unless another time is set.
+	presenceHour = 4
+	// duressTries wrong numbers end a test of the silent alarm.
+	duressTries = 3
 	// keysWithin ends a half-typed code, maxCode bounds it.
 	keysWithin = 10 * time.Second
 	maxCode    = 16

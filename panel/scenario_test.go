@@ -241,7 +241,7 @@ func (w *world) pass(end time.Time) {
 
 func (w *world) durable(r panel.Record) {
 	for _, m := range r.Remember {
-		w.memory[m.Key] = m.Value
+		panel.Keep(w.memory, m)
 	}
 	if r.Ticket != 0 {
 		w.step(panel.Recorded{Ticket: r.Ticket})
@@ -265,7 +265,7 @@ func (w *world) perform(actions []panel.Action) {
 		switch w.disk {
 		case "well":
 			for _, m := range record.Remember {
-				w.memory[m.Key] = m.Value
+				panel.Keep(w.memory, m)
 			}
 			if record.Ticket != 0 {
 				then = append(then, panel.Recorded{Ticket: record.Ticket})
@@ -340,6 +340,9 @@ func words(action panel.Action) string {
 				text += " " + part
 			}
 		}
+		if a.Seal {
+			text += map[bool]string{false: " [sealed]", true: " [sealed: under duress]"}[a.Duress]
+		}
 		for _, m := range a.Remember {
 			text += fmt.Sprintf(" [remember %s = %q]", m.Key, m.Value)
 		}
@@ -410,7 +413,7 @@ func (w *world) licenses(text string) license.Entitlements {
 
 func (w *world) given(what string) {
 	w.t.Helper()
-	w.say(what, []phrase{
+	w.say(what, append(rightsGiven(), []phrase{
 		{`door (\S+): (.+)`, func(w *world, m []string) {
 			door := panel.DoorRules{Name: m[0]}
 			for part := range strings.SplitSeq(m[1], ", ") {
@@ -442,7 +445,7 @@ func (w *world) given(what string) {
 		}},
 		{`the clock is not known`, func(w *world, _ []string) { w.unknown = true }},
 		{`the disk (.+)`, func(w *world, m []string) { w.setDisk(m[0]) }},
-		{`(\S+) has a (card|code)(.*)`, func(w *world, m []string) {
+		{`(\S+) has a (card|code|pass)(.*)`, func(w *world, m []string) {
 			f := panel.Facts{Person: m[0], Rights: []access.Right{{}}, Credential: access.Credential{ID: m[0] + "-" + m[1], Person: m[0], Kind: access.Kind(m[1])}}
 			c := &f.Credential
 			for part := range strings.SplitSeq(strings.TrimPrefix(m[2], ", "), ", ") {
@@ -451,7 +454,7 @@ func (w *world) given(what string) {
 				door, isDoor := strings.CutPrefix(part, "for ")
 				hours, isHours := strings.CutPrefix(part, "on weekdays ")
 				switch {
-				case part == "":
+				case part == "", credentialHas(w, &f, part):
 				case part == "for emergencies":
 					f.Emergency = true
 				case part == "withdrawn":
@@ -473,7 +476,7 @@ func (w *world) given(what string) {
 			}
 			w.people[m[0]+"'s "+m[1]] = f
 		}},
-	})
+	}...))
 }
 
 // schedule makes a schedule of that name, unless there is one.
@@ -484,8 +487,19 @@ func (w *world) schedule(name string, slots ...access.Slot) string {
 	return name
 }
 
+func (w *world) zone(name string) *time.Location {
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return zone
+}
+
 func (w *world) day(text string) time.Time {
-	at, err := time.Parse(time.DateOnly, text)
+	at, err := time.ParseInLocation(time.DateOnly, text, w.rules.Zone)
+	if day, hour, ok := strings.Cut(text, "T"); ok {
+		at, err = time.ParseInLocation("2006-01-02 15:04", day+" "+hour, w.rules.Zone)
+	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -522,7 +536,7 @@ func (w *world) happens(what string) {
 		}
 		w.step(e)
 	}
-	w.say(what, append(doorPhrases(), []phrase{
+	w.say(what, append(slices.Concat(doorPhrases(), rightsPhrases()), []phrase{
 		{`button (-?\d+) is pressed for (\S+)`, func(w *world, m []string) { press(w, m, panel.LAN) }},
 		{`button (-?\d+) is pressed for (\S+) through the server`, func(w *world, m []string) { press(w, m, panel.Server) }},
 		{`button (-?\d+) is pressed, nobody is set`, func(w *world, m []string) { press(w, m, panel.NoRoute) }},
@@ -534,14 +548,14 @@ func (w *world) happens(what string) {
 		{`(call-\d+) ends`, func(w *world, m []string) { w.step(panel.CallEnded{Call: m[0]}) }},
 		{`(call-\d+) sends digit (.)`, func(w *world, m []string) { w.step(panel.DigitPressed{Call: m[0], Digit: rune(m[1][0])}) }},
 
-		{`(\S+)'s (card|code) at (\S+)`, func(w *world, m []string) {
+		{`(\S+)'s (card|code|pass) at (\S+)`, func(w *world, m []string) {
 			f, known := w.people[m[0]+"'s "+m[1]]
 			if !known {
 				w.t.Fatalf("%s has no %s", m[0], m[1])
 			}
 			w.show(m[2], access.Kind(m[1]), f)
 		}},
-		{`(?:an unknown|a wrong) (card|code) at (\S+)`, func(w *world, m []string) { w.show(m[1], access.Kind(m[0]), panel.Facts{}) }},
+		{`(?:an unknown|a wrong) (card|code|pass) at (\S+)`, func(w *world, m []string) { w.show(m[1], access.Kind(m[0]), panel.Facts{}) }},
 		{`a (card|code) at (\S+) that the store cannot look up`, func(w *world, m []string) {
 			w.show(m[1], access.Kind(m[0]), panel.Facts{Failed: true})
 		}},

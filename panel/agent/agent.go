@@ -54,9 +54,11 @@ type Options struct {
 	// Button is what stands behind a call button, from memory: the first button must work without a disk.
 	Button func(number int) panel.CallButtonPressed
 	// Doors are the doors' names, for the way out.
-	Doors  []string
-	Clock  func() panel.Now // asked from several goroutines
-	Replay *Replay          // what was remembered; owned by the agent from now on
+	Doors []string
+	Clock func() panel.Now // asked from several goroutines
+	// Seal seals a mark to the recipient of the silent alarm, always into the same number of bytes. nil: grants carry none.
+	Seal   func(duress bool) ([]byte, error)
+	Replay *Replay // what was remembered; owned by the agent from now on
 	Logger *slog.Logger
 }
 
@@ -81,6 +83,7 @@ type Agent struct {
 	replay     *Replay
 	lastSeq    uint64
 	snapshots  chan chan Snapshot
+	presences  chan chan []panel.Presence
 	unwatched  chan (<-chan error) // of entries that no decision waits for
 	unrecorded atomic.Uint64
 	journalOK  atomic.Bool
@@ -111,7 +114,7 @@ func New(o Options) *Agent {
 		o: o, log: o.Logger, replay: o.Replay,
 		urgent: make(chan input, 16), fire: make(chan bool, 1), inbox: make(chan input, inboxSize), reads: make(chan read, 64), unwatched: make(chan (<-chan error), 1024),
 		keypads: map[string]*panel.Keypad{}, waiting: map[string]chan panel.Answer{},
-		clockMove: make(chan struct{}, 1), snapshots: make(chan chan Snapshot), stopped: make(chan struct{}),
+		clockMove: make(chan struct{}, 1), snapshots: make(chan chan Snapshot), presences: make(chan chan []panel.Presence), stopped: make(chan struct{}),
 	}
 	a.face.changed = make(chan struct{})
 	a.journalOK.Store(true)
@@ -158,6 +161,8 @@ func (a *Agent) Run(ctx context.Context) error {
 			a.step(in)
 		case reply := <-a.snapshots:
 			reply <- a.snapshot()
+		case reply := <-a.presences:
+			reply <- a.o.Panel.Inside()
 		case <-timer.C:
 			a.step(input{event: panel.Tick{}})
 		}
@@ -278,6 +283,13 @@ func (a *Agent) perform(now panel.Now, actions []panel.Action) {
 }
 
 func (a *Agent) record(now panel.Now, r panel.Record) error {
+	if r.Seal && a.o.Seal != nil {
+		sealed, err := a.o.Seal(r.Duress)
+		if err != nil {
+			a.log.Error("cannot seal the mark of a grant", "cause", err)
+		}
+		r.Entry.Sealed = sealed
+	}
 	record := Record{Boot: a.o.Boot, Now: now, Entry: r.Entry, Remember: r.Remember}
 	open, personal := record.Encode()
 	a.replay.Add(record) // also when the journal fails: a snapshot may still be kept
@@ -506,6 +518,19 @@ func (a *Agent) ask(ctx context.Context, request panel.Event) (panel.Answer, err
 
 // Press is a call button.
 func (a *Agent) Press(button int) { a.Post(a.o.Button(button)) }
+
+// Inside lists who is inside now, the longest first.
+func (a *Agent) Inside(ctx context.Context) ([]panel.Presence, error) {
+	reply := make(chan []panel.Presence, 1)
+	select {
+	case a.presences <- reply:
+		return <-reply, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-a.stopped:
+		return nil, errStopped
+	}
+}
 
 // Snapshot is what the machine remembers, up to and with an entry of the journal.
 type Snapshot struct {

@@ -36,13 +36,15 @@ type openPart struct {
 	Button   int        `cbor:"10,keyasint,omitempty"`
 	Detail   string     `cbor:"11,keyasint,omitempty"`
 	Remember [][]string `cbor:"12,keyasint,omitempty"` // pairs of key and value
+	Sealed   []byte     `cbor:"13,keyasint,omitempty"`
 	ByHand   bool       `cbor:"15,keyasint,omitempty"`
 }
 
 // personalPart names somebody. It can be erased.
 type personalPart struct {
-	Who        string `cbor:"1,keyasint,omitempty"`
-	Credential string `cbor:"2,keyasint,omitempty"`
+	Who        string     `cbor:"1,keyasint,omitempty"`
+	Credential string     `cbor:"2,keyasint,omitempty"`
+	Remember   [][]string `cbor:"3,keyasint,omitempty"` // pairs of key and value
 }
 
 // maxText bounds each text of an entry, in bytes: what people and networks send ends up here.
@@ -58,14 +60,21 @@ func (r Record) Encode() (open, personal []byte) {
 	part := openPart{
 		Boot: boot, Wall: r.Now.Wall.UnixMilli(), Mono: r.Now.Mono.Milliseconds(), Trusted: r.Now.Trusted, Kind: string(e.Kind),
 		Door: plain(e.Door), Why: plain(e.Why), Reader: plain(e.Reader), Call: plain(e.Call), Button: e.Button, Detail: plain(e.Detail),
+		Sealed: e.Sealed,
 		ByHand: r.Now.ByHand,
 	}
+	named := personalPart{Who: plain(e.Who), Credential: plain(e.Credential)}
 	for _, m := range r.Remember {
-		part.Remember = append(part.Remember, []string{m.Key, m.Value})
+		pair := []string{m.Key, m.Value}
+		if m.Personal() {
+			named.Remember = append(named.Remember, pair)
+		} else {
+			part.Remember = append(part.Remember, pair)
+		}
 	}
 	open = mustCBOR(part)
-	if e.Who != "" || e.Credential != "" {
-		personal = mustCBOR(personalPart{Who: plain(e.Who), Credential: plain(e.Credential)})
+	if named.Who != "" || named.Credential != "" || len(named.Remember) > 0 {
+		personal = mustCBOR(named)
 	}
 	return open, personal
 }
@@ -90,10 +99,10 @@ func Decode(open, personal []byte) (Record, error) {
 		},
 		Entry: panel.Entry{
 			Kind: panel.Kind(part.Kind), Door: part.Door, Why: part.Why, Reader: part.Reader, Call: part.Call, Button: part.Button,
-			Detail: part.Detail, Who: named.Who, Credential: named.Credential,
+			Detail: part.Detail, Who: named.Who, Credential: named.Credential, Sealed: part.Sealed,
 		},
 	}
-	for _, pair := range part.Remember {
+	for _, pair := range slices.Concat(part.Remember, named.Remember) {
 		if len(pair) != 2 {
 			return Record{}, fmt.Errorf("cannot read journal entry: a memory has %d parts, not 2", len(pair))
 		}
@@ -172,7 +181,7 @@ func (r *Replay) set(m panel.Memory) {
 	if r.memory == nil {
 		r.memory = map[string]string{}
 	}
-	r.memory[m.Key] = m.Value
+	panel.Keep(r.memory, m)
 }
 
 // Memory returns everything remembered, by key.
