@@ -18,8 +18,8 @@ func DigestOf(raw []byte) Digest {
 
 func (d Digest) compare(other Digest) int { return bytes.Compare(d[:], other[:]) }
 
-// keeps tells that a license holds although its issuer is revoked. Kept is sorted in every list that was read.
-func (r Revocation) keeps(raw []byte) bool {
+// Keeps tells that a license holds although its issuer is revoked. Kept is sorted in every list that was read.
+func (r Revocation) Keeps(raw []byte) bool {
 	if len(r.Kept) == 0 {
 		return false
 	}

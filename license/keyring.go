@@ -301,7 +301,7 @@ func (k Keyring) open(raw []byte) (opened, *refusal) {
 	}
 	list := k.lists[envelope.IDOf(root)]
 	o.revoked = list.Tokens[token.ID]
-	if at, ok := list.Issuers[kid]; ok && !list.keeps(raw) && (o.revoked.IsZero() || at.Before(o.revoked)) {
+	if at, ok := list.Issuers[kid]; ok && !list.Keeps(raw) && (o.revoked.IsZero() || at.Before(o.revoked)) {
 		o.revoked = at
 	}
 	return o, nil

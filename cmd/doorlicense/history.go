@@ -20,7 +20,9 @@ import (
 type history struct {
 	file *os.File
 	last *license.Revocation // nil: none yet
-	past pastLists
+	// lastText is the last list as it was handed out.
+	lastText string
+	past     pastLists
 }
 
 // pastLists is how far a history is whole.
@@ -44,7 +46,7 @@ func openHistory(path string, root ed25519.PublicKey) (*history, error) {
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return nil, h.close(fmt.Errorf("cannot open history %s: another run is at it (%w); wait for its end", path, err))
 	}
-	if h.past, err = readHistory(file, ring, func(list license.Revocation) { h.last = &list }); err != nil {
+	if h.past, err = readHistory(file, ring, func(list license.Revocation, text string) { h.last, h.lastText = &list, text }); err != nil {
 		return nil, h.close(fmt.Errorf("cannot continue history %s: %w", path, err))
 	}
 	if err := rewind(file, h.past.size); err != nil {
@@ -68,7 +70,7 @@ func (h *history) add(text string) error {
 func (h *history) close(err error) error { return errors.Join(err, h.file.Close()) }
 
 // readHistory hands out the lists in their order. The beginning of a list at the end of the file is left out.
-func readHistory(from io.Reader, ring license.Keyring, take func(license.Revocation)) (pastLists, error) {
+func readHistory(from io.Reader, ring license.Keyring, take func(list license.Revocation, text string)) (pastLists, error) {
 	reader := bufio.NewReaderSize(from, 128<<10)
 	var past pastLists
 	number := uint64(0)
@@ -93,7 +95,7 @@ func readHistory(from io.Reader, ring license.Keyring, take func(license.Revocat
 		}
 		number = list.Number
 		past = pastLists{past.size + int64(len(line)), last}
-		take(list)
+		take(list, strings.TrimSpace(text))
 	}
 }
 
@@ -131,7 +133,7 @@ func (f revokeFlags) print(d desk) error {
 	defer file.Close()
 	steps := []step{}
 	var before []string
-	if _, err := readHistory(file, ring, func(list license.Revocation) {
+	if _, err := readHistory(file, ring, func(list license.Revocation, _ string) {
 		now := entriesOf(list)
 		steps = append(steps, step{list.Number, list.IssuedAt, len(now), len(list.Kept), without(now, before), without(before, now)})
 		before = now

@@ -156,7 +156,7 @@ func FuzzReadHistory(f *testing.F) {
 	f.Add("DR1:ABC\nDR1:")
 	f.Add("\n")
 	f.Fuzz(func(t *testing.T, content string) {
-		past, err := readHistory(strings.NewReader(content), license.Keyring{}, func(license.Revocation) { t.Error("a list that nobody signed") })
+		past, err := readHistory(strings.NewReader(content), license.Keyring{}, func(license.Revocation, string) { t.Error("a list that nobody signed") })
 		if past.size != 0 || err == nil && strings.Contains(content, "\n") {
 			t.Errorf("%q: %+v %v", content, past, err)
 		}

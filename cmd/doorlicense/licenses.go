@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -81,8 +82,46 @@ func openSold(text string, ring license.Keyring) (soldLicense, error) {
 		return soldLicense{}, fmt.Errorf("it is a %s, not a license", kind)
 	}
 	v := license.Examine(text, ring, license.Panel{}, license.Clock{}, nil, "")
-	if v.Token == nil || v.Result == license.UnknownIssuer || v.Result == license.Forged {
+	switch {
+	case v.Result == license.UnknownIssuer && v.Token == nil:
+		return soldLicense{}, errors.New("its issuer is not known: name the root behind it with --root, and the issuer's delegation with --delegation")
+	case v.Token == nil || v.Result == license.UnknownIssuer || v.Result == license.Forged:
 		return soldLicense{}, fmt.Errorf("%s: %s", v.Title, v.Message)
 	}
 	return soldLicense{*v.Token, text, raw}, nil
+}
+
+// findSold is the license that a person named: by its code, or by its id or short code in files of sold licenses.
+func (d desk) findSold(named string, files []string, ring license.Keyring) (soldLicense, error) {
+	id, idErr := license.ParseTokenID(named)
+	code, codeErr := license.ParseShortCode(named)
+	if idErr != nil && codeErr != nil {
+		text, err := d.codeText(named)
+		if err != nil {
+			return soldLicense{}, err
+		}
+		return openSold(text, ring)
+	}
+	if len(files) == 0 {
+		return soldLicense{}, usage("an id and a short code carry no license: name the file of sold licenses with --sold, or the code itself")
+	}
+	var found *soldLicense
+	for _, name := range files {
+		if err := d.eachLicense(name, ring, func(text string, _ license.Keyring) error {
+			if found != nil {
+				return nil
+			}
+			sold, err := openSold(text, ring)
+			if err == nil && (idErr == nil && sold.ID == id || codeErr == nil && sold.ID.ShortCode() == code) {
+				found = &sold
+			}
+			return err
+		}); err != nil {
+			return soldLicense{}, fmt.Errorf("cannot look into %s: %w", name, err)
+		}
+	}
+	if found == nil {
+		return soldLicense{}, errors.New("it is in none of the files of sold licenses; name another one with --sold, or the code itself")
+	}
+	return *found, nil
 }

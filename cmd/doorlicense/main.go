@@ -82,7 +82,7 @@ func run(ctx context.Context, d desk, args []string) int {
 	root.SetOut(d.out)
 	root.SetErr(d.notes)
 	root.SetArgs(args)
-	root.AddCommand(keygenCommand(d), delegateCommand(d), issueCommand(d), inspectCommand(d), sheetCommand(d), qrCommand(d), revokeCommand(d), reissueCommand(d), signCommand(d))
+	root.AddCommand(keygenCommand(d), delegateCommand(d), issueCommand(d), inspectCommand(d), sheetCommand(d), qrCommand(d), revokeCommand(d), releaseCommand(d), reissueCommand(d), signCommand(d))
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:

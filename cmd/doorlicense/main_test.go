@@ -219,7 +219,7 @@ func TestWrongUseEndsWithTwoAndFailureWithOne(t *testing.T) {
 
 func TestHelpShowsExamples(t *testing.T) {
 	v := newVendor(t)
-	for _, name := range []string{"", "keygen", "delegate", "issue", "sheet", "inspect", "qr", "revoke", "command"} {
+	for _, name := range []string{"", "keygen", "delegate", "issue", "sheet", "inspect", "qr", "revoke", "release", "reissue", "command"} {
 		args := []string{"--help"}
 		if name != "" {
 			args = []string{name, "--help"}

@@ -92,7 +92,7 @@ func (f revokeFlags) sign(d desk) (err error) {
 	if err != nil {
 		return err
 	}
-	list := license.Revocation{Tokens: map[license.TokenID]time.Time{}, Issuers: map[envelope.KeyID]time.Time{}}
+	list := emptyList()
 	var book *history
 	switch {
 	case f.history != "":
@@ -129,6 +129,10 @@ func (f revokeFlags) sign(d desk) (err error) {
 		summary += fmt.Sprintf(", %d licenses of revoked issuers kept", len(list.Kept))
 	}
 	return d.deliver(document{kind: envelope.Revocation, raw: raw, summary: summary}, f.out, f.asJSON)
+}
+
+func emptyList() license.Revocation {
+	return license.Revocation{Tokens: map[license.TokenID]time.Time{}, Issuers: map[envelope.KeyID]time.Time{}}
 }
 
 // keep adds the honest licenses of revoked issuers. Those that have ended are left out.
@@ -182,7 +186,7 @@ type change struct {
 }
 
 func (f revokeFlags) change(now time.Time) (change, error) {
-	c := change{Revocation: license.Revocation{Tokens: map[license.TokenID]time.Time{}, Issuers: map[envelope.KeyID]time.Time{}}}
+	c := change{Revocation: emptyList()}
 	at, err := moment("since", f.since)
 	if err != nil {
 		return c, err

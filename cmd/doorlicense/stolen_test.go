@@ -20,7 +20,7 @@ func TestStory19AnIssuersKeyIsStolenAndNoHonestLicenseIsLost(t *testing.T) {
 
 	v.now = v.now.AddDate(0, 5, 0)
 	byRoot := v.must("issue", "--key", "root.key", "--grant", "buttons=1")
-	for want, content := range map[string]string{"Issuer not known": byRoot, "it is a delegation": delegation, "line 2": annual + "\nDP1:\n"} {
+	for want, content := range map[string]string{"its issuer is not known": byRoot, "it is a delegation": delegation, "line 2": annual + "\nDP1:\n"} {
 		code, out, notes := v.run("", "revoke", "--key", "root.key", "--issuer", issuer, "--keep", write(t, "other.txt", content))
 		if code != refused || out != "" || !strings.Contains(notes, want) {
 			t.Errorf("%s: exit %d %s%s", want, code, out, notes)
@@ -95,7 +95,7 @@ func TestStory19AnIssuersKeyIsStolenAndNoHonestLicenseIsLost(t *testing.T) {
 		{refused, "there twice", []string{"--key", "north2.key", "--revoked-issuer", issuer, "--batch", "b.jsonl", "twice.txt"}},
 		{refused, "no column text", []string{"--key", "north2.key", "--revoked-issuer", issuer, "--batch", "b.jsonl", "--csv", "nobody.csv"}},
 		{misused, "line 2: cannot read --activated", []string{"--key", "north2.key", "--revoked-issuer", issuer, "--batch", "b.jsonl", "--csv", "day.csv"}},
-		{refused, "Issuer not known", []string{"--key", "north2.key", "--revoked-issuer", north2, "--batch", "b.jsonl", "codes.txt"}},
+		{refused, "its issuer is not known", []string{"--key", "north2.key", "--revoked-issuer", north2, "--batch", "b.jsonl", "codes.txt"}},
 		{misused, "--revoked-issuer is missing", []string{"--key", "north2.key", "--batch", "b.jsonl", "codes.txt"}},
 		{misused, "--batch is missing", []string{"--key", "north2.key", "--revoked-issuer", issuer, "codes.txt"}},
 		{misused, "takes the files", []string{"--key", "north2.key", "--revoked-issuer", issuer, "--batch", "b.jsonl"}},
