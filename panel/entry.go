@@ -75,8 +75,22 @@ const (
 	JournalLost   Kind = "journal.lost" // entries that the disk did not take: how many
 	SystemStarted Kind = "system.started"
 	SystemStopped Kind = "system.stopped"
+	SystemReset   Kind = "system.reset"     // everything of the owner was erased; the first entry after it
 	SystemAside   Kind = "system.set_aside" // a damaged file, and what was done with it
 	LoginDone     Kind = "login.done"
 	LoginRefused  Kind = "login.refused"
 	ConfigIs      Kind = "config.changed" // a credential, person, button or schedule was changed: by whom
+)
+
+// The kinds of entries about what panels share.
+const (
+	LicenseGiven    Kind = "license.given"     // a part of a license was given to another panel
+	LicenseTaken    Kind = "license.taken"     // this panel took what another one gave it
+	LicenseGaveBack Kind = "license.gave_back" // this panel gave a part back
+	LicenseReturned Kind = "license.returned"  // what another panel gave back counts here again
+	LicenseReleased Kind = "license.released"  // this panel gave a license up
+	LicenseAssigned Kind = "license.assigned"  // an account's license was given to an account
+	LicensePanel    Kind = "license.panel"     // another panel's identity was shown
+	LicenseRestored Kind = "license.restored"  // a document that the store had lost came back from the journal
+	LicenseWritten  Kind = "license.written"   // a document that the journal did not have was written into it
 )

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/panel/access"
 )
 
@@ -98,6 +99,9 @@ type (
 		Via      string // scanner, web, cli, upstream
 		By       string // who was logged in
 		Accepted bool   // activated or already active
+		// Document is what kind of code it was; empty when it was none of ours.
+		Document envelope.Kind
+		Remember []Memory // written in the same entry
 	}
 	// CodeRejected is a scan that led to nothing. Why is no_code (a picture without one), cannot_store (a good license that
 	// could not be kept) or not_ours.
@@ -171,7 +175,10 @@ type (
 		Cause  string
 	}
 	// Noted is something outside the door's rules that belongs into the journal: a login, a credential made, a file set aside.
-	Noted struct{ Entry Entry }
+	Noted struct {
+		Entry    Entry
+		Remember []Memory // written in the same entry
+	}
 	// Tick lets deadlines that have passed take effect.
 	Tick struct{}
 )

@@ -5,24 +5,36 @@ import (
 	"strings"
 
 	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/panel/access"
 )
 
 // license tells what came of a license code: its own words and its own tone for each answer.
 func (s *step) license(e LicensePresented) {
-	entry := Entry{Why: string(e.Result), Detail: strings.TrimSpace(e.Via + ": " + e.Message), Who: e.By}
+	entry := Entry{Kind: acceptedKind(e.Document), Why: string(e.Result), Detail: strings.TrimSpace(e.Via + ": " + e.Message), Who: e.By}
 	light, tone := Green, ToneLicense
 	switch {
 	case e.Result == license.AlreadyActive:
 		entry.Kind = LicenseSeen
-	case e.Accepted:
-		entry.Kind = LicenseOn
-	default:
+	case !e.Accepted:
 		entry.Kind = LicenseNo
 		light, tone = Red, Tone("license-"+string(e.Result))
 	}
 	s.tell(light, tone, e.Title)
-	s.record(entry)
+	s.record(entry, e.Remember...)
+}
+
+// acceptedKind is what an accepted code is in the journal.
+func acceptedKind(document envelope.Kind) Kind {
+	switch document {
+	case envelope.Slice:
+		return LicenseTaken
+	case envelope.Return:
+		return LicenseReturned
+	case envelope.Identity:
+		return LicensePanel
+	}
+	return LicenseOn
 }
 
 func (s *step) codeRejected(e CodeRejected) {

@@ -235,7 +235,7 @@ func (s *step) take(event Event) {
 	case DeviceChanged:
 		s.device(e)
 	case Noted:
-		s.record(e.Entry)
+		s.record(e.Entry, e.Remember...)
 	case Tick:
 	}
 }

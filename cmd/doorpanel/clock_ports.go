@@ -20,7 +20,10 @@ var errSynchronized = errors.New("cannot set the clock by hand: this machine's c
 // licenses for good once it has stood for a day.
 const farAhead = 400 * 24 * time.Hour
 
-const wordKey = "administrator"
+const (
+	clockTable = "clock"
+	wordKey    = "administrator"
+)
 
 // timePort lets the pages show the clock and set it.
 type timePort struct {
@@ -57,7 +60,7 @@ func (p timePort) SetTime(_ context.Context, now time.Time, confirmed bool, by s
 
 // recallTime takes up what an administrator said about the time before this start.
 func (h *house) recallTime() {
-	words := storage.NewTable[clockWord](h.store, "clock")
+	words := storage.NewTable[clockWord](h.store, clockTable)
 	word, found, err := words.Get(wordKey)
 	switch {
 	case err != nil:
@@ -74,7 +77,7 @@ func (h *house) forgetTime() {
 	if h.store.ReadOnly() {
 		return
 	}
-	if err := storage.NewTable[clockWord](h.store, "clock").Delete(wordKey); err != nil {
+	if err := storage.NewTable[clockWord](h.store, clockTable).Delete(wordKey); err != nil {
 		h.log.Warn("cannot forget the time that was set by hand", "cause", err)
 	}
 }

@@ -17,7 +17,7 @@ import (
 func commands() []*cobra.Command {
 	return append([]*cobra.Command{
 		runCommand(), checkCommand(), licenseCommand(), clockCommand(), peopleCommand(), journalCommand(), backupCommand(), restoreCommand(),
-		lockdownCommand(), doctorCommand(), versionCommand(), guardCommand(),
+		resetCommand(), lockdownCommand(), doctorCommand(), versionCommand(), guardCommand(),
 	}, demoCommands()...)
 }
 

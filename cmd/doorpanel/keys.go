@@ -23,6 +23,14 @@ type deviceKeys struct {
 
 func (k deviceKeys) public() ed25519.PublicKey { return k.sign.Public().(ed25519.PublicKey) }
 
+// signMessage signs as this panel.
+func (k deviceKeys) signMessage(message []byte) ([]byte, error) {
+	return ed25519.Sign(k.sign, message), nil
+}
+
+// indexKeyFile is the name of the key under which cards and codes are looked up.
+const indexKeyFile = "index.key"
+
 // lostKey is what to do about a key that cannot be read.
 const lostKey = "put a copy of the file back; without one, move it away: the panel then makes a new key, and the licenses bound to it, " +
 	"or all cards and codes, must be entered again"
@@ -56,7 +64,7 @@ func loadKeys(dir string) (deviceKeys, error) {
 	if !ok {
 		return deviceKeys{}, fmt.Errorf("cannot use %s: it is not an Ed25519 key; %s", filepath.Join(dir, "panel.key"), lostKey)
 	}
-	index, err := secretFile(filepath.Join(dir, "index.key"), func() ([]byte, error) {
+	index, err := secretFile(filepath.Join(dir, indexKeyFile), func() ([]byte, error) {
 		raw := make([]byte, sha256.Size)
 		if _, err := rand.Read(raw); err != nil {
 			return nil, err
@@ -68,7 +76,7 @@ func loadKeys(dir string) (deviceKeys, error) {
 	}
 	raw := make([]byte, sha256.Size)
 	if n, err := hex.Decode(raw, index[:min(len(index), 2*sha256.Size)]); err != nil || n != sha256.Size {
-		return deviceKeys{}, fmt.Errorf("cannot read %s: it does not hold %d hexadecimal digits; %s", filepath.Join(dir, "index.key"), 2*sha256.Size, lostKey)
+		return deviceKeys{}, fmt.Errorf("cannot read %s: it does not hold %d hexadecimal digits; %s", filepath.Join(dir, indexKeyFile), 2*sha256.Size, lostKey)
 	}
 	return deviceKeys{sign: key, index: raw}, nil
 }

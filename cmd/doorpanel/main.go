@@ -31,7 +31,7 @@ type usageError struct{ error }
 // errSilent is a failure that has been told already.
 var errSilent = errors.New("")
 
-// execute runs one command. Exit codes: 0 done, 1 refused or failed, 2 usage.
+// execute runs one command. Exit codes: 0 done, 1 refused or failed, 2 usage, 3 start me again.
 func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := &cobra.Command{
 		Use:           "doorpanel",
@@ -57,6 +57,9 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		return 0
 	case errors.Is(err, errSilent) && err.Error() == "":
 		return 1
+	case errors.Is(err, errReset):
+		fmt.Fprintln(stderr, "doorpanel:", err)
+		return 3
 	}
 	fmt.Fprintln(stderr, "doorpanel:", err)
 	if errors.As(err, &usage) || isCobraUsage(err) {

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/agent"
 	"github.com/doorpanel/doorpanel/panel/web"
@@ -74,87 +73,6 @@ func alarmOf(d panel.DoorView, fire bool) string {
 		return "held"
 	}
 	return ""
-}
-
-// licensePort is the one way in for a license code, whoever shows it.
-type licensePort struct {
-	licenses *agent.Licenses
-	agent    *agent.Agent
-}
-
-func (p licensePort) Present(ctx context.Context, text, _, via, by string) (license.Verdict, error) {
-	v, err := p.licenses.Present(ctx, text, via, by, p.agent.Do)
-	return v, storeError(err)
-}
-
-func (p licensePort) Entitlements() license.Entitlements { return p.licenses.Entitlements() }
-
-func (p licensePort) Overview() []license.Line { return p.licenses.Entitlements().Overview(nil) }
-
-// presentQuietly takes a document from upstream, which comes again at every connect: what is here already is no news.
-func (p licensePort) presentQuietly(ctx context.Context, text string) (license.Verdict, error) {
-	return p.licenses.Present(ctx, text, "upstream", "", func(ctx context.Context, e panel.Event) error {
-		if shown, ok := e.(panel.LicensePresented); ok && shown.Result == license.AlreadyActive {
-			return nil
-		}
-		return p.agent.Do(ctx, e)
-	})
-}
-
-// Held lists each stored license once, newest activation first. The features of one license stand together; one that
-// cannot be opened is alone, and one that is stored twice is two.
-func (p licensePort) Held() []web.LicenseView {
-	list := []web.LicenseView{}
-	for _, e := range p.licenses.Entitlements().List() {
-		id := e.TokenID.String()
-		last := len(list) - 1
-		same := last >= 0 && e.Feature != "" && list[last].ID == id && list[last].Root == e.Root && list[last].Activated.Equal(e.Activated)
-		if same {
-			_, again := list[last].Grants[e.Feature]
-			same = !again
-		}
-		if !same {
-			list = append(list, web.LicenseView{
-				ID: id, Label: e.Label, Grants: map[string]int{}, Scope: string(e.Scope), Status: string(e.Status), Message: e.Message,
-				Activated: e.Activated, From: e.From, Until: e.Until, Issuer: e.Issuer, Root: e.Root,
-			})
-			last++
-		}
-		if e.Feature != "" {
-			list[last].Grants[e.Feature] = e.Count
-		}
-	}
-	slices.Reverse(list)
-	return list
-}
-
-// licenseStore keeps what was accepted: the signed bytes, never the rights that were read from them.
-type licenseStore struct {
-	documents storage.Raw
-}
-
-func newLicenseStore(s *storage.Store) licenseStore {
-	return licenseStore{storage.NewRaw(s, "documents")}
-}
-
-// Keep puts each document into its place.
-func (s licenseStore) Keep(docs ...license.Document) error {
-	for _, doc := range docs {
-		if err := s.documents.Put(doc.Key, doc.Raw); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// all returns everything that was kept.
-func (s licenseStore) all() (docs []license.Document) {
-	for key, raw := range s.documents.All() {
-		if doc, ok := license.DocumentAt(key, raw); ok {
-			docs = append(docs, doc)
-		}
-	}
-	return docs
 }
 
 // learnPort waits for a card.

@@ -40,6 +40,11 @@ func runPanel(ctx context.Context, config configs.Config, stdout io.Writer, log 
 		return err
 	}
 	defer func() { err = errors.Join(err, front.close()) }()
+	defer func() {
+		if errors.Is(err, errReset) {
+			err = errors.Join(err, finishReset(config, log))
+		}
+	}()
 
 	h, err := build(config, log, front.url, front.fingerprint, more)
 	if err != nil {
@@ -105,6 +110,9 @@ func (h *house) run(ctx context.Context, front *front, stdout io.Writer) error {
 	select {
 	case <-ctx.Done():
 		h.log.Info("stopping")
+	case <-h.reset:
+		h.log.Info("stopping for the reset")
+		err = errReset
 	case err = <-failed:
 		h.log.Error("stopping", "cause", err)
 	}
@@ -161,6 +169,9 @@ func (h *house) supervise(ctx context.Context, kind, name string, settle time.Du
 func (h *house) tellNotes() {
 	for _, note := range h.notes {
 		h.tell(panel.Entry{Kind: panel.SystemAside, Detail: note})
+	}
+	for _, note := range h.later {
+		h.write(note)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +49,7 @@ type house struct {
 	journal  *storage.Journal
 	memory   storage.Table[memorySnapshot]
 	notes    []string
+	later    []panel.Noted // what the start has to write down once there is somebody to write it
 	hardware *hardware
 	scans    <-chan scan
 	dir      *directory
@@ -55,9 +58,12 @@ type house struct {
 	agent    *agent.Agent
 	uplink   *uplink.Uplink // nil without a broker
 	pages    *web.Server
-	address  string      // of the pages, as a URL
-	print    string      // fingerprint of their certificate
-	running  atomic.Bool // the loop takes what it is told
+	address  string        // of the pages, as a URL
+	print    string        // fingerprint of their certificate
+	running  atomic.Bool   // the loop takes what it is told
+	reset    chan struct{} // closed by onceReset when the owner's data are to be erased
+
+	onceReset sync.Once
 
 	closers []func() error // in the order of opening
 }
@@ -79,7 +85,10 @@ type memorySnapshot struct {
 }
 
 const (
-	schema      = 2 // 2: a person's cards and codes lie in that person's record (directory.takeOver)
+	// 2: the panel says itself, under its key, when it activated a license (documentStore.upgrade); a person's cards and codes lie
+	// in that person's record (directory.takeOver).
+	schema      = 2
+	memoryTable = "memory"
 	snapshotKey = "machine"
 	// maxStore bounds the store in bytes. A hundred thousand people with a card and a code each take half of it.
 	maxStore = 128 << 20
@@ -91,6 +100,7 @@ const (
 func build(config configs.Config, log *slog.Logger, address, print string, more extras) (h *house, err error) {
 	h = &house{
 		config: config, log: log, boot: newID(8), started: time.Now(), parts: &parts{}, address: address, print: print,
+		reset: make(chan struct{}),
 	}
 	defer func() {
 		if err != nil {
@@ -98,6 +108,11 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 			h = nil
 		}
 	}()
+
+	// What a past owner asked to be forgotten.
+	if err := finishReset(config, log); err != nil {
+		h.note("the reset", err.Error())
+	}
 
 	// What it keeps. The store's lock comes first: of two programs that start here, one goes on, and only that one makes keys.
 	if err = h.openStorage(); err != nil {
@@ -120,20 +135,12 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 	h.clock = newClock(h.hardware.wall)
 
 	// What it remembers.
-	replay := h.replay()
+	replay := replayOf(h.store, h.journal, h.note)
 	h.clock.restore(replay.Time, buildTime())
 	h.recallTime()
 
 	// What it may do.
-	store := newLicenseStore(h.store)
-	var faults []error
-	h.licenses, faults = agent.NewLicenses(agent.LicenseOptions{
-		Roots: config.License.Roots, Panel: license.Panel{Key: h.keys.public(), Site: config.Site.Name, Zone: config.Site.TimeZone},
-		Sign: func(m []byte) ([]byte, error) { return ed25519.Sign(h.keys.sign, m), nil }, Store: store, Docs: store.all(), Clock: h.clock.license, Logger: log,
-	})
-	for _, fault := range faults {
-		h.note("a stored license document", fault.Error())
-	}
+	h.openLicenses(replay)
 
 	// Whom it knows.
 	h.dir, err = newDirectory(h.store, h.keys.index, senses.doors, seedButtons(config))
@@ -195,7 +202,7 @@ func (h *house) openStorage() error {
 	}
 	h.closers = append(h.closers, store.Close)
 	h.store = store
-	h.memory = storage.NewTable[memorySnapshot](store, "memory")
+	h.memory = storage.NewTable[memorySnapshot](store, memoryTable)
 	var holding []string
 	if h.config.Uplink.Broker != "" {
 		holding = []string{uplinkCursor}
@@ -226,29 +233,31 @@ func (h *house) note(what, cause string) {
 
 // tell writes down what somebody changed. A full loop is waited for, so that no change goes unrecorded; before the loop runs,
 // its inbox has room.
-func (h *house) tell(e panel.Entry) {
+func (h *house) tell(e panel.Entry) { h.write(panel.Noted{Entry: e}) }
+
+func (h *house) write(n panel.Noted) {
 	if !h.running.Load() {
-		h.agent.Post(panel.Noted{Entry: e})
+		h.agent.Post(n)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), orderTimeout)
 	defer cancel()
-	if err := h.agent.Do(ctx, panel.Noted{Entry: e}); err != nil {
-		h.log.Error("cannot record a change", "kind", e.Kind, "detail", e.Detail, "cause", err)
+	if err := h.agent.Do(ctx, n); err != nil {
+		h.log.Error("cannot record a change", "kind", n.Entry.Kind, "detail", n.Entry.Detail, "cause", err)
 	}
 }
 
-// replay reads what must be remembered: the last snapshot, and every entry of the journal after it.
-func (h *house) replay() *agent.Replay {
+// replayOf reads what must be remembered: the last snapshot, and every entry of the journal after it. A snapshot of another
+// journal tells only how late it is for sure.
+func replayOf(store *storage.Store, journal *storage.Journal, note func(what, cause string)) *agent.Replay {
 	replay := &agent.Replay{}
-	snapshot, found, err := h.memory.Get(snapshotKey)
-	if err != nil || !found || snapshot.Epoch != h.journal.Epoch() {
-		// What was remembered belongs to another journal, but time that has passed has passed.
+	snapshot, found, err := storage.NewTable[memorySnapshot](store, memoryTable).Get(snapshotKey)
+	if err != nil || !found || snapshot.Epoch != journal.Epoch() {
 		snapshot = memorySnapshot{Mark: snapshot.Mark, Ran: snapshot.Ran, Leapt: snapshot.Leapt}
 	}
 	replay.Restore(snapshot.Memory, license.Timekeeping{Mark: snapshot.Mark, Ran: snapshot.Ran, Leapt: snapshot.Leapt})
 	for after := snapshot.Seq; ; {
-		frames, err := h.journal.Read(after, 1024)
+		frames, err := journal.Read(after, 1024)
 		for _, f := range frames {
 			if f.Gap == nil {
 				if record, err := agent.Decode(f.Open, f.Personal); err == nil {
@@ -259,13 +268,48 @@ func (h *house) replay() *agent.Replay {
 		}
 		if err != nil {
 			// A disk that does not give its journal back keeps nobody in: the exit button needs a panel that runs.
-			h.note("the journal", fmt.Sprintf("%v; what was to be remembered from there on is not known", err))
+			note("the journal", fmt.Sprintf("%v; what was to be remembered from there on is not known", err))
 		}
 		if err != nil || len(frames) == 0 {
 			return replay
 		}
 	}
 }
+
+// openLicenses brings together what the store and the journal know of licenses. What either of them lacks it gets back.
+func (h *house) openLicenses(replay *agent.Replay) {
+	store := newDocumentStore(h.store)
+	kept, err := gather(store, h.keys, replay.Memory())
+	if err != nil {
+		h.note("licenses of an earlier version", err.Error())
+	}
+	if len(kept.missing) > 0 && !h.store.ReadOnly() {
+		if err := store.Keep(kept.missing...); err != nil {
+			h.note("license documents that the store had lost", err.Error())
+		}
+	}
+	h.later = append(h.later, kept.entries()...)
+	var faults []error
+	h.licenses, faults = agent.NewLicenses(agent.LicenseOptions{
+		Roots: h.config.License.Roots, Panel: license.Panel{Key: h.keys.public(), Site: h.config.Site.Name, Zone: h.config.Site.TimeZone},
+		Name: panelName(h.config.Site), Sign: h.keys.signMessage, Store: store, Docs: kept.docs, Clock: h.clock.license, Logger: h.log,
+	})
+	for _, fault := range faults {
+		h.note("a stored license document", fault.Error())
+	}
+}
+
+// panelName is what people at other panels call this one.
+func panelName(s configs.Site) string {
+	name := strings.TrimSpace(s.Name + " " + s.Panel)
+	if len(name) > maxIdentityName {
+		name = cmp.Or(s.Panel, strings.ToValidUTF8(name[:maxIdentityName], ""))
+	}
+	return name
+}
+
+// maxIdentityName bounds the name in a panel's identity, in bytes.
+const maxIdentityName = 64
 
 // saveMemory makes the next start short. What it stores is in the journal already.
 func (h *house) saveMemory(ctx context.Context) error {
@@ -531,7 +575,7 @@ const (
 
 // presentScans takes codes from the scanners, one at a time, until ctx ends.
 func (h *house) presentScans(ctx context.Context, scans <-chan scan) {
-	port := licensePort{licenses: h.licenses, agent: h.agent}
+	port := h.licensePort()
 	for {
 		select {
 		case <-ctx.Done():
@@ -549,6 +593,10 @@ func (h *house) presentScans(ctx context.Context, scans <-chan scan) {
 	}
 }
 
+func (h *house) licensePort() licensePort {
+	return licensePort{licenses: h.licenses, agent: h.agent, dir: h.dir, id: h.id, name: panelName(h.config.Site)}
+}
+
 // document presents a signed document from upstream the way a scanned code is presented.
 func (h *house) document(kind telemetry.DocumentKind, payload []byte) {
 	as := map[telemetry.DocumentKind]envelope.Kind{
@@ -560,7 +608,7 @@ func (h *house) document(kind telemetry.DocumentKind, payload []byte) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), orderTimeout)
 	defer cancel()
-	port := licensePort{licenses: h.licenses, agent: h.agent}
+	port := h.licensePort()
 	if v, err := port.presentQuietly(ctx, envelope.Armor(as, payload)); err != nil {
 		h.log.Error("cannot take document from upstream", "kind", kind, "result", v.Result, "cause", err)
 	}
@@ -591,7 +639,7 @@ func (h *house) buildPages(senses *senses, more extras) error {
 	for _, d := range h.config.Doors {
 		safe[d.Name] = string(d.Safe)
 	}
-	licenses := licensePort{licenses: h.licenses, agent: h.agent}
+	licenses := h.licensePort()
 	keypad := ""
 	if i := slices.IndexFunc(h.config.Readers, func(r configs.Reader) bool { return r.Direction == configs.In }); i >= 0 {
 		keypad = h.config.Readers[i].Name
@@ -609,6 +657,7 @@ func (h *house) buildPages(senses *senses, more extras) error {
 	}
 	pages, err := web.New(web.Options{
 		Doors: doorPort{agent: h.agent, safe: safe, contacts: h.hardware.contacts, parts: h.parts}, Licenses: licenses,
+		Pools: licenses, Bindings: licenses,
 		Lockdown: lockdownPort{h.agent},
 		People:   h.dir, Directory: h.dir, Credentials: h.dir, Schedules: h.dir, Buttons: h.dir, Learner: learnPort{h.agent},
 		Journal: journalPort{h.journal}, Accounts: accountPort{storage.NewTable[web.User](h.store, "users")}, Sessions: sessions,
@@ -622,8 +671,9 @@ func (h *house) buildPages(senses *senses, more extras) error {
 				h.log.Warn("setup code for the first login, valid for ten minutes", "code", code)
 			}
 		},
+		Reset:   h.askReset,
 		Address: func() string { return pageAddress(h.address) },
-		Clock:   h.clock.now, Timekeeper: timePort{h.clock, storage.NewTable[clockWord](h.store, "clock"), h.tell}, Sim: simulated, Metrics: http.HandlerFunc(h.metrics),
+		Clock:   h.clock.now, Timekeeper: timePort{h.clock, storage.NewTable[clockWord](h.store, clockTable), h.tell}, Sim: simulated, Metrics: http.HandlerFunc(h.metrics),
 		SiteName: h.config.Site.Name, Language: h.config.Site.Language, Hosts: h.config.Web.Hosts, Logger: h.log.With("part", "web"),
 	})
 	h.pages = pages
@@ -632,6 +682,18 @@ func (h *house) buildPages(senses *senses, more extras) error {
 		pages.OpenSetupWindow()
 	}
 	return err
+}
+
+// askReset has everything of the owner erased as soon as the panel has ended.
+func (h *house) askReset(via string) error {
+	if h.store.ReadOnly() {
+		return storeError(fmt.Errorf("cannot reset the panel: %w", storage.ErrReadOnly))
+	}
+	if err := askReset(h.config.Data, via, h.clock.now().Wall); err != nil {
+		return err
+	}
+	h.onceReset.Do(func() { close(h.reset) })
+	return nil
 }
 
 func (h *house) ready() (bool, []string) {

@@ -3,19 +3,22 @@ package agent
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/panel"
 )
 
-// LicenseStore keeps signed bytes.
+// LicenseStore keeps signed documents, each in the place that its key names.
 type LicenseStore interface {
-	// Keep puts each document into its place, all of them or none; durable before it returns nil.
+	// Keep replaces what is in the documents' places: all of them, durably, before it returns nil, or none.
 	Keep(docs ...license.Document) error
 }
 
@@ -23,18 +26,23 @@ type LicenseStore interface {
 type LicenseOptions struct {
 	Roots []ed25519.PublicKey
 	Panel license.Panel
-	Sign  func(message []byte) ([]byte, error) // with the panel's key
+	// Name is how this panel is called, for people at other panels; Sign signs with the panel's key.
+	Name  string
+	Sign  func(message []byte) ([]byte, error)
 	Store LicenseStore
-	Docs  []license.Document // what is stored
+	// Docs is everything that is kept; several with one key are copies, of which the newest counts.
+	Docs []license.Document
 	// Clock is the wall clock and the latest time that is known to have passed.
 	Clock  func() license.Clock
 	Logger *slog.Logger
 }
 
-// Licenses is the one way in for a license code, wherever it was shown, and the source of the entitlements.
+// Licenses is the one way in for a license code, wherever it was shown, the one way out for a share of a license, and the
+// source of the entitlements. Whatever changes is decided by package license, signed, durable in the store and then
+// written into the journal, in this order; only then anybody is told.
 type Licenses struct {
 	o            LicenseOptions
-	mu           sync.Mutex // one code at a time; guards what follows
+	mu           sync.Mutex // one code or order at a time; guards what follows
 	ring         license.Keyring
 	docs         []license.Document
 	entitlements license.Entitlements
@@ -50,49 +58,68 @@ func NewLicenses(o LicenseOptions) (*Licenses, []error) {
 	return l, faults
 }
 
+// Inform carries an event to the panel and waits until it was taken.
+type Inform func(context.Context, panel.Event) error
+
 // Present examines a code and keeps what it brings before it says yes. A refusal is a verdict; an error says that the
-// code was good and could not be kept: nothing changed. inform carries what came of it to the panel and waits for it.
-func (l *Licenses) Present(ctx context.Context, text, via, by string, inform func(context.Context, panel.Event) error) (license.Verdict, error) {
+// code was good and could not be kept: nothing changed. account is for whom a license is, where it asks that.
+func (l *Licenses) Present(ctx context.Context, text, account, via, by string, inform Inform) (license.Verdict, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := license.Examine(text, l.ring, l.o.Panel, l.o.Clock(), l.docs, "")
-	if v.Sign != nil || len(v.Keep) > 0 {
-		if err := l.keep(v); err != nil {
-			return v, fmt.Errorf("cannot store license: %w; nothing was changed, try again", err)
-		}
+	v := license.Examine(text, l.ring, l.o.Panel, l.o.Clock(), l.docs, account)
+	docs, err := l.signed(v)
+	if err != nil {
+		return v, err
 	}
-	if !v.Result.Refused() || v.Sign != nil || len(v.Keep) > 0 {
+	if err := l.keep(docs); err != nil {
+		return v, fmt.Errorf("cannot store license: %w; nothing was changed, try again", err)
+	}
+	if len(docs) > 0 || !v.Result.Refused() {
 		// Kept is kept: whoever presented it may be gone, the panel learns of it all the same.
 		ctx = context.WithoutCancel(ctx)
 		if err := l.derive(ctx, inform); err != nil {
 			return v, fmt.Errorf("cannot apply stored license: %w; it is in force after the next start", err)
 		}
 	}
-	id := ""
-	if v.Token != nil {
-		id = v.Token.ID.String()
+	shown := panel.LicensePresented{
+		Result: v.Result, Title: v.Title, Message: v.Message, Document: v.Kind, Via: via, By: by, Accepted: !v.Result.Refused(),
+		Remember: DocumentMemory(docs),
 	}
-	return v, inform(ctx, panel.LicensePresented{
-		Result: v.Result, Title: v.Title, Message: v.Message, Token: id, Via: via, By: by, Accepted: !v.Result.Refused(),
-	})
+	if v.Token != nil {
+		shown.Token = v.Token.ID.String()
+	}
+	return v, inform(ctx, shown)
 }
 
-func (l *Licenses) keep(v license.Verdict) error {
+// Look examines a code and changes nothing.
+func (l *Licenses) Look(text string) license.Verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return license.Examine(text, l.ring, l.o.Panel, l.o.Clock(), l.docs, "")
+}
+
+// signed is everything that a verdict asks to be kept, with the panel's own statement signed.
+func (l *Licenses) signed(v license.Verdict) ([]license.Document, error) {
 	docs := slices.Clone(v.Keep)
 	if v.Sign != nil {
 		doc, err := v.Sign.Sign(l.o.Sign)
 		if err != nil {
-			return err
+			return nil, fmt.Errorf("cannot sign with the panel's key: %w; nothing was changed", err)
 		}
 		docs = append(docs, doc)
+	}
+	return docs, nil
+}
+
+// keep makes documents durable and puts them in the place of what they replace.
+func (l *Licenses) keep(docs []license.Document) error {
+	if len(docs) == 0 {
+		return nil
 	}
 	if err := l.o.Store.Keep(docs...); err != nil {
 		return err
 	}
-	for _, doc := range docs {
-		l.docs = slices.DeleteFunc(l.docs, func(old license.Document) bool { return old.Key == doc.Key })
-	}
-	l.docs = append(l.docs, docs...)
+	l.docs = replaced(l.docs, docs)
 	ring, faults := license.KeyringOf(l.o.Roots, l.docs)
 	for _, fault := range faults {
 		l.o.Logger.Warn("cannot use stored document", "cause", fault)
@@ -101,8 +128,15 @@ func (l *Licenses) keep(v license.Verdict) error {
 	return nil
 }
 
+func replaced(docs, newer []license.Document) []license.Document {
+	old := func(d license.Document) bool {
+		return slices.ContainsFunc(newer, func(n license.Document) bool { return n.Key == d.Key })
+	}
+	return append(slices.DeleteFunc(slices.Clone(docs), old), newer...)
+}
+
 // derive computes the entitlements anew and tells the panel when they changed.
-func (l *Licenses) derive(ctx context.Context, inform func(context.Context, panel.Event) error) error {
+func (l *Licenses) derive(ctx context.Context, inform Inform) error {
 	now := license.Derive(l.ring, l.o.Panel, l.o.Clock(), l.docs)
 	if now.Equal(l.entitlements) {
 		l.entitlements = now
@@ -119,6 +153,125 @@ func (l *Licenses) derive(ctx context.Context, inform func(context.Context, pane
 	return nil
 }
 
+// Asker is who gives an order about licenses, and how the panel is told.
+type Asker struct {
+	By, Via string
+	// Agree is asked when the order can be done, before anything is changed, with what would come of it; false: nothing
+	// is changed. nil: agreed.
+	Agree func(Outcome) bool
+	// Along is kept together with what is signed: the identity of the panel that is given something.
+	Along  []license.Document
+	Inform Inform
+}
+
+// Outcome is what came of an order, or would come of it.
+type Outcome struct {
+	license.Verdict
+	Before, After license.Entitlements
+	Done          bool
+	// Code is what another panel is to be shown; empty until the order is done, and where nothing is to be shown.
+	Code string
+}
+
+// Give deducts a part of a license, durably, and answers with the code that gives it to another panel.
+func (l *Licenses) Give(ctx context.Context, order license.GiveOrder, a Asker) (Outcome, error) {
+	return l.order(ctx, a, panel.LicenseGiven, func() license.Verdict {
+		return license.Give(l.ring, l.o.Panel, l.o.Clock(), l.docs, order)
+	})
+}
+
+// GiveBack gives a part of what another panel gave back to it.
+func (l *Licenses) GiveBack(ctx context.Context, order license.BackOrder, a Asker) (Outcome, error) {
+	return l.order(ctx, a, panel.LicenseGaveBack, func() license.Verdict {
+		return license.GiveBack(l.ring, l.o.Panel, l.o.Clock(), l.docs, order)
+	})
+}
+
+// Undo gives an activation up; its code lets another panel activate the license.
+func (l *Licenses) Undo(ctx context.Context, id license.TokenID, a Asker) (Outcome, error) {
+	return l.order(ctx, a, panel.LicenseReleased, func() license.Verdict {
+		return license.Undo(l.ring, l.o.Panel, l.o.Clock(), l.docs, id)
+	})
+}
+
+// Assign says for which account a license is.
+func (l *Licenses) Assign(ctx context.Context, id license.TokenID, account string, a Asker) (Outcome, error) {
+	return l.order(ctx, a, panel.LicenseAssigned, func() license.Verdict {
+		return license.Assign(l.ring, l.o.Panel, l.o.Clock(), l.docs, id, account)
+	})
+}
+
+// order does what a pure function decides. Every order that was not a mere look is written down, also a refused one.
+func (l *Licenses) order(ctx context.Context, a Asker, kind panel.Kind, decide func() license.Verdict) (Outcome, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	o := Outcome{Verdict: decide(), Before: l.entitlements, After: l.entitlements}
+	docs, err := l.signed(o.Verdict)
+	if err != nil {
+		return o, err
+	}
+	if len(docs) > 0 {
+		after := replaced(l.docs, docs)
+		o.After = license.Derive(l.ring, l.o.Panel, l.o.Clock(), after)
+	}
+	if a.Agree != nil && !a.Agree(o) {
+		return o, nil
+	}
+	if !o.Result.Refused() {
+		docs = append(slices.Clone(a.Along), docs...)
+	}
+	if err := l.keep(docs); err != nil {
+		return o, fmt.Errorf("cannot store what was signed: %w; nothing was changed, try again", err)
+	}
+	o.Done = !o.Result.Refused()
+	entry := panel.Entry{Kind: kind, Who: a.By, Why: string(o.Result), Detail: strings.TrimSpace(a.Via + ": " + o.Message)}
+	if !o.Done {
+		entry.Kind = panel.LicenseNo
+	}
+	ctx = context.WithoutCancel(ctx) // kept is kept
+	told := l.derive(ctx, a.Inform)
+	told = firstOf(told, a.Inform(ctx, panel.Noted{Entry: entry, Remember: DocumentMemory(docs)}))
+	if told != nil {
+		return o, fmt.Errorf("cannot apply what was stored: %w; it is in force after the next start", told)
+	}
+	if o.Done && o.Sign != nil {
+		o.Code = shown(docs[len(docs)-1])
+	}
+	return o, nil
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shown is the code of a document that is meant for another panel.
+func shown(doc license.Document) string {
+	switch doc.Kind {
+	case envelope.Slice, envelope.Return, envelope.Release:
+		return envelope.Armor(doc.Kind, doc.Raw)
+	}
+	return ""
+}
+
+// Identity is this panel's signed identity as a code.
+func (l *Licenses) Identity() (string, error) {
+	clock := l.o.Clock()
+	at := clock.Now
+	if clock.Mark.After(at) {
+		at = clock.Mark
+	}
+	doc, err := license.Identity{Panel: l.o.Panel.Key, Name: l.o.Name, At: at.UTC().Truncate(time.Second)}.Sign(l.o.Sign)
+	if err != nil {
+		return "", fmt.Errorf("cannot sign this panel's identity: %w", err)
+	}
+	return envelope.Armor(doc.Kind, doc.Raw), nil
+}
+
 // Entitlements is what the licenses give at this moment.
 func (l *Licenses) Entitlements() license.Entitlements {
 	l.mu.Lock()
@@ -126,11 +279,48 @@ func (l *Licenses) Entitlements() license.Entitlements {
 	return l.entitlements
 }
 
-// Held are the stored documents and the ring they are verified with.
-func (l *Licenses) Held() ([]license.Document, license.Keyring) {
+// Documents are all that is kept, and the ring they are verified with.
+func (l *Licenses) Documents() ([]license.Document, license.Keyring) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.docs), l.ring
+}
+
+// memoryPrefix stands before the key of a document where the journal remembers it.
+const memoryPrefix = "license/"
+
+// maxRemembered bounds a document in the journal, in bytes, below what one entry holds. A longer one, which only a long list of
+// revocations is, lies in the store alone.
+const maxRemembered = 40 << 10
+
+// DocumentMemory is what the journal keeps of documents: a second copy, for a store that was damaged or brought back from before.
+func DocumentMemory(docs []license.Document) []panel.Memory {
+	var list []panel.Memory
+	for _, d := range docs {
+		if len(d.Raw) <= maxRemembered {
+			list = append(list, panel.Memory{Key: memoryPrefix + d.Key, Value: base64.RawStdEncoding.EncodeToString(d.Raw)})
+		}
+	}
+	return list
+}
+
+// RememberedDocuments are the license documents in a panel's memory. What is none is left out.
+func RememberedDocuments(memory []panel.Memory) []license.Document {
+	var docs []license.Document
+	for _, m := range memory {
+		key, ok := strings.CutPrefix(m.Key, memoryPrefix)
+		if !ok {
+			continue
+		}
+		raw, err := base64.RawStdEncoding.DecodeString(m.Value)
+		if err != nil {
+			continue
+		}
+		if doc, known := license.DocumentAt(key, raw); known {
+			docs = append(docs, doc)
+		}
+	}
+	return docs
 }
 
 // longestWatch bounds how long a change of rights may go unnoticed when a wall clock runs away from the monotonic one.

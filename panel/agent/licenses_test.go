@@ -75,7 +75,7 @@ func (d *desk) inform(_ context.Context, event panel.Event) error {
 func (d *desk) present(t *testing.T, text string) license.Verdict {
 	t.Helper()
 	d.told = nil
-	v, err := d.Present(t.Context(), text, "scanner", "", d.inform)
+	v, err := d.Present(t.Context(), text, "", "scanner", "", d.inform)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestALicenseIsKeptBeforeThePanelSaysYes(t *testing.T) {
 	d := newDesk(t, nil)
 	code := envelope.Armor(envelope.License, d.root.token(1, nil, buttons(2)))
 	d.shelf.broken = errors.New("input/output error")
-	if _, err := d.Present(t.Context(), code, "scanner", "", d.inform); !errors.Is(err, d.shelf.broken) {
+	if _, err := d.Present(t.Context(), code, "", "scanner", "", d.inform); !errors.Is(err, d.shelf.broken) {
 		t.Errorf("a store that fails: %v", err)
 	}
 	if len(d.told) > 0 || d.Entitlements().Buttons() != 1 {
@@ -120,8 +120,8 @@ func TestALicenseIsKeptBeforeThePanelSaysYes(t *testing.T) {
 	if v := d.present(t, code); v.Result != license.AlreadyActive {
 		t.Errorf("after the restart: %+v", v)
 	}
-	if held, _ := d.Held(); len(held) != 1 {
-		t.Errorf("%d held", len(held))
+	if docs, _ := d.Documents(); len(docs) != 1 {
+		t.Errorf("%d kept", len(docs))
 	}
 }
 
@@ -214,7 +214,7 @@ func TestALicenseOfSomebodyWhoLeftIsInForceAllTheSame(t *testing.T) {
 		d := newDesk(t, w)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // the browser was closed
-		v, err := d.Present(ctx, envelope.Armor(envelope.License, d.root.token(1, nil, buttons(1))), "web", "Maria", a.Do)
+		v, err := d.Present(ctx, envelope.Armor(envelope.License, d.root.token(1, nil, buttons(1))), "", "web", "Maria", a.Do)
 		if err != nil || v.Result != license.Activated {
 			t.Fatalf("%+v, %v", v, err)
 		}
@@ -232,7 +232,7 @@ func TestAPanelThatCouldNotBeToldIsToldLater(t *testing.T) {
 	code := envelope.Armor(envelope.License, d.root.token(1, nil, buttons(1)))
 	stopping := errors.New("stopping")
 	refuse := func(context.Context, panel.Event) error { return stopping }
-	if _, err := d.Present(t.Context(), code, "web", "", refuse); !errors.Is(err, stopping) {
+	if _, err := d.Present(t.Context(), code, "", "web", "", refuse); !errors.Is(err, stopping) {
 		t.Errorf("Present: %v", err)
 	}
 	if len(d.shelf.docs) != 1 {
@@ -260,7 +260,7 @@ func rightsEnd(t *testing.T, after time.Duration) {
 		began := time.Now()
 		ends := began.Add(after).Truncate(time.Second)
 		token := d.root.token(1, func(l *license.Token) { l.Expires = ends }, buttons(1), license.Grant{Feature: license.SIP, Count: 1})
-		if _, err := d.Present(t.Context(), envelope.Armor(envelope.License, token), "scanner", "", a.Do); err != nil {
+		if _, err := d.Present(t.Context(), envelope.Armor(envelope.License, token), "", "scanner", "", a.Do); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.sees("register"); !slices.Equal(got, []string{"register  true"}) {
@@ -297,7 +297,7 @@ func TestAClockThatWasSetIsLookedAtAtOnce(t *testing.T) {
 		watching := make(chan error, 1)
 		go func() { watching <- d.Watch(ctx, a) }()
 		token := d.root.token(1, func(l *license.Token) { l.Expires = time.Now().AddDate(1, 0, 0).Truncate(time.Second) }, buttons(1))
-		if _, err := d.Present(t.Context(), envelope.Armor(envelope.License, token), "scanner", "", a.Do); err != nil {
+		if _, err := d.Present(t.Context(), envelope.Armor(envelope.License, token), "", "scanner", "", a.Do); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()

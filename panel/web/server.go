@@ -51,6 +51,9 @@ type Options struct {
 	ShowSetupCode func(code string)
 	// Address is where the pages are found in the network now, such as https://192.168.1.20:8443; "" or nil: not known.
 	Address func() string
+	// Reset writes down, durably, that everything of the owner is to be erased, and has the panel start again. It returns
+	// before the panel ends, so that the answer is still given; nil: not offered.
+	Reset func(via string) error
 	// Clock is the time by which sessions end (Wall) and blocks and the setup window run out (Mono).
 	Clock func() panel.Now
 	// Timekeeper shows and sets the panel's clock.
