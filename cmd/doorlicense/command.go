@@ -14,9 +14,10 @@ func signCommand(d desk) *cobra.Command {
 	var key keyFlags
 	var out string
 	var asJSON bool
-	command := telemetry.Command{Verb: telemetry.VerbOpen}
+	var door, lockdown string
+	var command telemetry.Command
 	cmd := &cobra.Command{
-		Use:   "command --key FILE --panel ID --boot B --number N --deadline-ms N --open DOOR",
+		Use:   "command --key FILE --panel ID --boot B --number N --deadline-ms N {--open DOOR | --lockdown on|off}",
 		Short: "Sign a test command for a panel's command topic",
 		Long: `Sign one command as a hub would, for tests: the bytes go to the topic doorpanel/v1/SITE/PANEL/command, not retained. Boot and the monotonic clock
 (mono_ms) are in the panel's last status; the deadline lies on that clock. The key's public half stands in [uplink] command_keys.`,
@@ -24,10 +25,18 @@ func signCommand(d desk) *cobra.Command {
   mosquitto_pub -q 1 -t doorpanel/v1/home/front/command -f open.cose`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, flag := range []string{"panel", "boot", "number", "deadline-ms", "open"} {
+			for _, flag := range []string{"panel", "boot", "number", "deadline-ms"} {
 				if !cmd.Flags().Changed(flag) {
 					return usage("--%s is missing; see doorlicense command --help", flag)
 				}
+			}
+			switch {
+			case door != "" && lockdown == "":
+				command.Verb, command.Object = telemetry.VerbOpen, door
+			case door == "" && (lockdown == "on" || lockdown == "off"):
+				command.Verb, command.Object = telemetry.VerbLockdown, lockdown
+			default:
+				return usage("write --open with a door, or --lockdown on, or --lockdown off")
 			}
 			signer, err := d.loadKey(key)
 			if err != nil {
@@ -59,7 +68,8 @@ func signCommand(d desk) *cobra.Command {
 	flags.StringVar(&command.Boot, "boot", "", "boot id from the panel's last status")
 	flags.Uint64Var(&command.Number, "number", 0, "number, used once per key and boot, from 1 up")
 	flags.Uint64Var(&command.DeadlineMS, "deadline-ms", 0, "last moment on the panel's monotonic clock, in milliseconds")
-	flags.StringVar(&command.Object, "open", "", "door to open")
+	flags.StringVar(&door, "open", "", "`DOOR` to open")
+	flags.StringVar(&lockdown, "lockdown", "", "`on` or off: begin or end a lockdown")
 	flags.StringVar(&out, "out", "", "file to write (default: the bytes on the output)")
 	flags.BoolVar(&asJSON, "json", false, "print JSON with the bytes in base64")
 	return cmd
