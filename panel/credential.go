@@ -159,10 +159,18 @@ func (s *step) reason(why access.Why) string {
 	case interlocked:
 		return w.OtherDoorFirst
 	case access.Blocked:
-		left := (s.p.guess.until - s.now.Mono + time.Second - 1) / time.Second
-		return fmt.Sprintf(w.Wait, int(max(left, 1)))
+		return s.waitText()
 	}
 	return w.NotPossible
+}
+
+// waitText says how long codes are still refused: in seconds, or in minutes where it takes longer than two.
+func (s *step) waitText() string {
+	w, left := s.p.rules.Words, s.p.guess.until-s.now.Mono
+	if left > 2*time.Minute {
+		return fmt.Sprintf(w.WaitMinutes, int((left+time.Minute-1)/time.Minute))
+	}
+	return fmt.Sprintf(w.Wait, int(max((left+time.Second-1)/time.Second, 1)))
 }
 
 // openRequested is a request by name: from the panel's own pages, or an order from upstream.

@@ -185,7 +185,7 @@ func rightsPhrases() []phrase {
 		{`(\S+) tests the silent alarm to (\S+) with (\d+)`, func(w *world, m []string) {
 			w.step(panel.DuressTested{Who: m[0], Recipient: m[1], Number: m[2]})
 		}},
-		{`(\S+) confirms the silent alarm with (\d*)`, func(w *world, m []string) {
+		{`(\S+) confirms the silent alarm with ?(\d*)`, func(w *world, m []string) {
 			w.asked++
 			w.step(panel.DuressConfirmed{Request: "confirm-" + strconv.Itoa(w.asked), Who: m[0], Number: m[1]})
 		}},

@@ -1,6 +1,6 @@
 package panel
 
-// Words is what the display says. A %s stands for the name on the button, %d for seconds.
+// Words is what the display says. A %s stands for the name on the button, %d for seconds or minutes.
 type Words struct {
 	Calling, Connected, NoTarget, ButtonOff, NotPossible            string
 	Busy, Refused, NoAnswer, Unreachable, CallOver                  string
@@ -10,7 +10,7 @@ type Words struct {
 	NotOurCode, NoCodeSeen, StrikeDead                              string
 	HeldSoon, StaysOpen, Locked, OtherDoorFirst, Lockdown, FireOnly string
 	NoRight, TooWeak, UsedUp, PassedBack, NotThisPass               string
-	NowCode, NowCard                                                string
+	NowCode, NowCard, WaitMinutes                                   string
 }
 
 // WordsIn returns the words of a language (ISO 639-1), English where it is not known.
@@ -30,7 +30,7 @@ func WordsIn(language string) Words {
 			HeldSoon: "La porta è ancora aperta", StaysOpen: "La porta resta aperta", Locked: "Porta bloccata", OtherDoorFirst: "Chiudere prima l'altra porta",
 			Lockdown: "Chiusura di emergenza: ingresso vietato", FireOnly: "Allarme incendio",
 			NoRight: "Nessun permesso di accesso", TooWeak: "Questa tessera si può copiare e qui non è ammessa", UsedUp: "Già usato",
-			PassedBack: "Risulta già all'interno", NotThisPass: "Permesso non valido qui", NowCode: "Ora il codice", NowCard: "Ora la tessera",
+			PassedBack: "Risulta già all'interno", NotThisPass: "Permesso non valido qui", WaitMinutes: "Troppi codici errati. Attendere %d min", NowCode: "Ora il codice", NowCard: "Ora la tessera",
 		}
 	case "de":
 		return Words{
@@ -46,7 +46,7 @@ func WordsIn(language string) Words {
 			HeldSoon: "Die Tür steht noch offen", StaysOpen: "Die Tür bleibt offen", Locked: "Tür verriegelt", OtherDoorFirst: "Bitte zuerst die andere Tür schließen",
 			Lockdown: "Notverriegelung: kein Zutritt", FireOnly: "Feueralarm",
 			NoRight: "Kein Zutrittsrecht", TooWeak: "Diese Karte ist kopierbar und hier nicht zugelassen", UsedUp: "Bereits verbraucht",
-			PassedBack: "Bereits als anwesend vermerkt", NotThisPass: "Besucherpass gilt hier nicht", NowCode: "Jetzt der Code", NowCard: "Jetzt die Karte",
+			PassedBack: "Bereits als anwesend vermerkt", NotThisPass: "Besucherpass gilt hier nicht", WaitMinutes: "Zu viele falsche Codes. Bitte %d min warten", NowCode: "Jetzt der Code", NowCard: "Jetzt die Karte",
 		}
 	}
 	return Words{
@@ -62,6 +62,6 @@ func WordsIn(language string) Words {
 		HeldSoon: "The door is still open", StaysOpen: "The door stays open", Locked: "Door locked", OtherDoorFirst: "Please close the other door first",
 		Lockdown: "Lockdown: no entry", FireOnly: "Fire alarm",
 		NoRight: "No right to enter", TooWeak: "This card can be copied and is not accepted here", UsedUp: "Used up",
-		PassedBack: "You are inside already", NotThisPass: "This pass is not valid here", NowCode: "Now your code", NowCard: "Now your card",
+		PassedBack: "You are inside already", NotThisPass: "This pass is not valid here", WaitMinutes: "Too many wrong codes. Wait %d min", NowCode: "Now your code", NowCard: "Now your card",
 	}
 }
