@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/qr"
 )
 
@@ -26,7 +28,9 @@ type (
 		// License is the id of the license that was shown; absent for other codes.
 		License string `json:"license,omitempty"`
 		// Waiting says that the license is for somebody who has not been named: PUT …/licenses/{id}/account.
-		Waiting      bool             `json:"waiting,omitempty"`
+		Waiting bool `json:"waiting,omitempty"`
+		// Panel is the id of the panel whose identity was shown.
+		Panel        string           `json:"panel,omitempty"`
 		Entitlements entitlementsView `json:"entitlements"`
 	}
 	entitlementsView struct {
@@ -152,6 +156,9 @@ func (s *Server) postLicense(w http.ResponseWriter, r *http.Request, c caller) e
 		answer.License = verdict.Token.ID.String()
 		answer.Waiting = s.waits(answer.License)
 	}
+	if verdict.Peer != nil {
+		answer.Panel = envelope.NameOf(verdict.Peer.Panel)
+	}
 	return writeJSON(w, status, answer)
 }
 
@@ -208,10 +215,17 @@ func shownLicense(w http.ResponseWriter, r *http.Request) (licenseRequest, error
 	return in, err
 }
 
+// noCode is the why of a picture that shows no code, so that a page with a camera goes on looking.
+const noCode = "no_code"
+
 func pictureText(b []byte) (string, error) {
 	text, err := qr.ReadBytes(b)
 	if err != nil {
-		return "", problem(http.StatusUnprocessableEntity, "malformed", err.Error())
+		d := problem(http.StatusUnprocessableEntity, "malformed", err.Error())
+		if errors.Is(err, qr.ErrNoCode) {
+			d.Why = noCode
+		}
+		return "", d
 	}
 	return text, nil
 }

@@ -14,7 +14,7 @@ type details struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
-	Why    string `json:"why,omitempty"` // the journal's word for a refusal at a door
+	Why    string `json:"why,omitempty"` // the journal's word for a refusal at a door, or no_code
 	// RetryAfter is in seconds, as in the header of that name.
 	RetryAfter int      `json:"retry_after,omitempty"`
 	Causes     []string `json:"causes,omitempty"`

@@ -13,6 +13,7 @@ import { users } from "./tab-users.js";
 const root = by("root");
 const session = await enter(root);
 const face = await get("/api/v1/face");
+const skew = new Date(face.time).getTime() - Date.now();
 const view = h("main", { class: "content" });
 let alive = () => {}; // ends what the shown section keeps running
 
@@ -62,10 +63,12 @@ async function show() {
   }
 }
 
-// shell is what a tab is given: who is logged in, the panel's face, and ways to end with the tab what runs in it.
+// shell is what a tab is given: who is logged in, the panel's face and time, and ways to end with the tab what runs in it.
 const shell = {
   session,
   face,
+  // now is the panel's time in milliseconds: that of this device may be another.
+  now: () => Date.now() + skew,
   // every runs work now and again while the tab is shown.
   every(ms, work) {
     const timer = setInterval(() => work().catch(() => {}), ms);

@@ -9,6 +9,7 @@ export class Problem extends Error {
     this.retryAfter = body.retry_after || 0;
     this.causes = body.causes || [];
     this.why = body.why || "";
+    this.stops = body.stops || [];
   }
 }
 

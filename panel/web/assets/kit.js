@@ -1,12 +1,18 @@
 // What the tabs of the administration are built from.
-import { date, failure, get, h } from "./api.js";
+import { badge, date, failure, get, h } from "./api.js";
 
 export const card = (title, side, ...content) => h("section", { class: "card" }, h("header", {}, h("h2", {}, title), side), ...content);
 
-export function table(heads, rows, empty) {
+// table shows rows under heads. With "narrow" a small display stands each row as a list of its own, named by the heads.
+export function table(heads, rows, empty, cls = "") {
   if (rows.length === 0) return h("p", { class: "empty" }, empty);
-  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, t)))),
-    h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((c) => (c instanceof HTMLTableCellElement ? c : h("td", {}, c))))))));
+  const cell = (c, i) => {
+    const td = c instanceof HTMLTableCellElement ? c : h("td", {}, c);
+    if (heads[i]) td.dataset.label = heads[i];
+    return td;
+  };
+  return h("div", { class: "scroll" }, h("table", { class: cls }, h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, t)))),
+    h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map(cell))))));
 }
 
 export const doing = (...content) => h("td", { class: "do" }, ...content);
@@ -71,6 +77,18 @@ export async function all(path, name) {
 
 export const facts = (...pairs) => h("dl", { class: "facts" }, pairs.filter(([, v]) => v).map(([k, v]) => [h("dt", {}, k), h("dd", {}, v)]));
 
-export const statusTone = { active: "good", ok: "good", ending: "warn", waiting: "warn", grace: "warn", pending: "warn", starting: "warn", failed: "bad", ended: "bad", revoked: "bad", unusable: "bad" };
-export const statusWords = { active: "active", ending: "ending soon", waiting: "waiting for association", grace: "in its grace time", pending: "not yet begun", ended: "ended", revoked: "revoked", unusable: "cannot be used" };
+export const statusTone = { active: "good", ok: "good", ending: "warn", waiting: "warn", grace: "warn", pending: "warn", starting: "warn", failed: "bad", ended: "bad", revoked: "bad", unusable: "bad", "used-elsewhere": "bad" };
+export const statusWords = { active: "active", ending: "ending soon", waiting: "waiting for somebody", grace: "in its grace time", pending: "not yet begun", ended: "ended", revoked: "revoked", unusable: "cannot be used",
+  "used-elsewhere": "used on another panel", released: "released", missing: "not licensed" };
+export const status = (word) => badge(statusTone[word] || "", statusWords[word] || word);
 export const until = (t) => (t ? `until ${date(t)}` : "no end");
+
+// days is how many days are left until t, in words.
+export function days(t, now) {
+  const left = new Date(t).getTime() - now;
+  if (left <= 0) return "over";
+  const n = Math.ceil(left / 86400000);
+  return n === 1 ? "less than a day left" : `${n} days left`;
+}
+
+export const count = (n, one, many) => `${n} ${n === 1 ? one : many}`;

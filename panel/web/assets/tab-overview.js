@@ -23,7 +23,7 @@ export async function overview(shell) {
         h("div", { class: "stack wide" },
           card("Doors", null, table(["Door", "Strike", "Contact"], d.doors.map((x) => [x.name, strike(x), contact(x)]), "No doors are configured.")),
           card("Parts", null, table(["Part", "State", ""], s.parts.map((p) => [`${p.kind} ${p.name}`, badge(statusTone[p.state] || "", p.state), h("span", { class: "soft small" }, p.detail || "")]), "Nothing is connected.")))),
-      entitlements(e)));
+      entitlements(e, shell.now())));
   };
   await draw();
   shell.every(5000, draw);
