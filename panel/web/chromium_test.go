@@ -13,6 +13,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/doorpanel/doorpanel/panel"
 )
@@ -94,7 +95,29 @@ func (b *browser) says(text string) {
 // press clicks what carries the text, as a person would find it.
 func (b *browser) press(text string) {
 	b.t.Helper()
-	b.do(chromedp.Click(fmt.Sprintf(`//*[self::button or self::a or self::summary][contains(normalize-space(.), %q)]`, text)))
+	b.do(chromedp.Click(fmt.Sprintf(`//*[(self::button and not(@disabled)) or self::a or self::summary][contains(normalize-space(.), %q)]`, text)))
+}
+
+// focus puts the keyboard where the text is.
+func (b *browser) focus(text string) {
+	b.t.Helper()
+	b.do(chromedp.Focus(fmt.Sprintf(`//*[(self::button and not(@disabled)) or self::a][contains(normalize-space(.), %q)]`, text)))
+}
+
+// keys types into whatever has the keyboard.
+func (b *browser) keys(text string) {
+	b.t.Helper()
+	b.do(chromedp.KeyEvent(text))
+}
+
+// escape ends a dialog as the keyboard does, and waits until the page under it is drawn anew.
+func (b *browser) escape() {
+	b.t.Helper()
+	b.keys(kb.Escape)
+	calm := chromedp.Poll[bool](`!document.querySelector("dialog, main button:disabled")`, chromedp.WithPollingTimeout(15*time.Second))
+	if _, err := chromedp.Run(b.ctx, calm); err != nil {
+		b.t.Fatalf("the dialog does not end: %v", err)
+	}
 }
 
 func (b *browser) shot(name string, width, height int64, dark bool) {

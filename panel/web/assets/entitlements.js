@@ -8,11 +8,14 @@ let missingOpen = false; // the overview is drawn anew every few seconds
 // from names the licenses behind a line.
 const from = (line) => (line.from || []).map((s) => h("div", {}, s.label || "License", s.count > 1 ? ` × ${s.count}` : "", s.given_by && h("span", { class: "soft small" }, ` from panel ${s.given_by.slice(0, 8)}…`)));
 
+// Of these a panel has something, now or later.
+const had = ["active", "ending", "waiting", "grace", "pending"];
+
 function row(line) {
   const free = line.feature === buttons ? " + 1 free" : "";
   const number = (n) => (line.counted ? h("span", { class: "tabular" }, String(n)) : "");
-  return [h("strong", {}, line.title), status(line.status), line.status === "missing" ? "" : until(line.until),
-    line.counted ? h("span", { class: "tabular" }, `${line.maximum} licensed${free}`) : "unlimited", number(line.used),
+  return [h("strong", {}, line.title), status(line.status), had.includes(line.status) ? until(line.until) : "",
+    line.counted ? h("span", { class: "tabular" }, `${line.maximum} licensed${free}`)         : had.includes(line.status) ? "unlimited" : "none", number(line.used),
     line.over ? badge("bad", `${line.over} over`) : number(line.available),
     h("div", {}, from(line), line.why && h("span", { class: "soft small" }, line.why))];
 }

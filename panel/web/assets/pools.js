@@ -31,7 +31,7 @@ export function codeSheet(code, svg, lead, place) {
 
 // stopping names the buttons that would stop.
 const stopping = (stops) => stops.length > 0 && notice("warn", count(stops.length, "call button stops", "call buttons stop"), "",
-  h("ul", { class: "plain", "aria-label": "Buttons that stop" }, stops.map((s) => h("li", {}, h("span", { class: "tabular" }, `${s.number}`), " ", s.label || "without a label"))));
+  h("ul", { class: "plain", "aria-label": "Buttons that stop" }, stops.map((s) => h("li", {}, h("span", { class: "tabular" }, `${s.number}`), " · ", s.label || "without a label"))));
 
 // ordering is the part that giving, giving back and releasing share: a preview at each change, then the order with what was seen.
 function ordering(path, wish, verb, done) {

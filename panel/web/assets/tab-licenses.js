@@ -109,7 +109,8 @@ function one(license, state, shell, title, drawn) {
       : act(pools.length > 1 ? `Give to another panel: ${title(f)}` : "Give to another panel", () => give(license, f)))),
     left && act(`Undo (${left})`, () => undo(license, left)),
   ].filter(Boolean);
-  const account = license.scope === "account" && ["active", "ending", "waiting", "pending"].includes(license.status);
+  const holds = ["active", "ending", "waiting", "pending", "grace"].includes(license.status);
+  const account = license.scope === "account" && holds;
   return h("article", { class: "license", "aria-label": license.label || "License" },
     h("header", {}, h("h3", {}, license.label || (license.given_by ? "Share of another panel's license" : "License")), status(license.status)),
     license.message && h("p", { class: "soft" }, license.message),
@@ -117,7 +118,7 @@ function one(license, state, shell, title, drawn) {
       ["Gives", Object.keys(license.grants || {}).length > 0 && h("div", {}, gives(license, title))],
       ["Given away", givenAway(license).length > 0 && h("div", {}, givenAway(license))],
       ["A share from", license.given_by && (license.giver_name || license.given_by)],
-      ["Time", license.status === "ending" ? h("span", {}, badge("warn", days(license.until, shell.now())), " ", until(license.until)) : until(license.until)],
+      ["Time", license.status === "ending" ? h("span", {}, badge("warn", days(license.until, shell.now())), " ", until(license.until)) : holds && until(license.until)],
       ["Activated", date(license.activated)],
       ["For", license.scope === "account" && (license.account || nobody)]),
     account && (!license.account || left) && assigning(license.id, state.accounts, license.account, drawn),
@@ -132,9 +133,9 @@ function again(codes, title) {
   const what = { slice: "Given", return: "Given back", release: "Released" };
   return card("Codes to show again", badge("", String(codes.length)), h("p", { class: "soft small" }, "A code that was lost or not read can be shown as often as needed: nothing is counted twice."),
     h("ul", { class: "plain codes-again" }, codes.map((c) => h("li", {},
-      h("div", { class: "grow" }, h("strong", {}, `${what[c.kind] || c.kind}${c.count ? `: ${c.count} ${title(c.feature)}` : ""}`),
+      h("div", { class: "grow" }, h("strong", {}, `${what[c.kind] || c.kind}${c.count ? `: ${title(c.feature)} × ${c.count}` : ""}`),
         h("div", { class: "soft small" }, [c.name || c.panel, c.label, moment(c.at)].filter(Boolean).join(" · "))),
-      h("button", { type: "button", class: "small", onclick: () => dialog("Show this code", (end, place) => codeSheet(c.code, c.svg, c.name || c.panel ? `For ${c.name || c.panel}` : "For the panel that is to have the license", place)) }, "Show")))));
+      h("button", { type: "button", class: "small", onclick: () => dialog("Show this code", (end, place) => codeSheet(c.code, c.svg, c.name || c.panel ? `For ${c.name || c.panel}` : "For the panel that is to have the license", place)) }, "Show again")))));
 }
 
 function identityCard(identity) {
