@@ -28,6 +28,7 @@ func (f *trustFlags) register(cmd *cobra.Command) {
 type inspectFlags struct {
 	trust           trustFlags
 	panel, site, at string
+	commandKeys     []string
 	asJSON          bool
 }
 
@@ -40,8 +41,9 @@ type finding struct {
 	SignedBy string         `json:"signed_by,omitempty"` // key id, as the code claims it
 	Issuer   string         `json:"issuer,omitempty"`
 	Root     string         `json:"root,omitempty"`
-	// Of these three, the one that fits the kind.
+	// Of these four, those that fit the kind. What a panel says about a license has both.
 	License    *license.Token  `json:"license,omitempty"`
+	Statement  *statementSeen  `json:"statement,omitempty"`
 	Delegation *delegationSeen `json:"delegation,omitempty"`
 	Revocation *listSeen       `json:"revocation,omitempty"`
 	For        string          `json:"for,omitempty"`
@@ -90,8 +92,9 @@ func inspectCommand(d desk) *cobra.Command {
 		Use:   "inspect TEXT|FILE|PICTURE --root KEY ...",
 		Short: "Say what a code holds, who signed it, and whether it is good now",
 		Long: `Say what a code holds, who signed it, whether a panel would take it now, and why not. The code is a text, a file with it, a PNG or JPEG
-picture, or "-" for the input. Nothing that is signed is believed without its root: name it with --root, and the delegations between. Without --panel
-a bound license is looked at as its own panel would.
+picture, or "-" for the input, of any kind: license DP1, slice of a pool DS1, return DB1, activation DA1, release DF1, a panel's identity DI1, guest pass DG1, delegation DD1,
+revocation list DR1, command DC1. Nothing that is signed is believed without its root: name it with --root, and the delegations between; what a panel
+says bears that panel's key, and is as good as the license in it. Without --panel a bound license is looked at as its own panel would.
 Exit code 0: a panel would take it; 1: it would not.`,
 		Example: `  doorlicense inspect villa.png --root ed25519:A6EH...
   doorlicense inspect code.txt --root ed25519:A6EH... --delegation north.txt --at 2028-01-01 --json`,
@@ -120,6 +123,7 @@ Exit code 0: a panel would take it; 1: it would not.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.panel, "panel", "", "id of the panel that would take it")
 	flags.StringVar(&f.site, "site", "", "site of that panel")
+	flags.StringArrayVar(&f.commandKeys, "command-key", nil, "public key of a hub, for commands; may be repeated")
 	flags.StringVar(&f.at, "at", "", "look at it as of this day (default: now)")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
@@ -146,26 +150,37 @@ func (f inspectFlags) find(d desk, text string) (finding, error) {
 		panel = license.PanelNamed(id)
 		panel.Site = f.site
 	}
-	verdict := examineAsItsOwn(text, ring, panel, now)
-	found := finding{
-		Kind: verdict.Kind, Result: verdict.Result, Title: verdict.Title, Message: verdict.Message,
-		Issuer: verdict.Issuer, Root: verdict.Root, License: verdict.Token,
+	commands, err := trustFlags{roots: f.commandKeys}.namedRoots()
+	if err != nil {
+		return finding{}, err
 	}
-	if verdict.Token != nil {
-		found.For, found.Updates = verdict.Token.For(), verdict.Token.UpdatesUntil()
-		found.ShortCode = verdict.Token.ID.ShortCode().String()
+	var found finding
+	kind, raw, unreadable := envelope.Unarmor(text)
+	if unreadable != nil || !(statements{ring, now, commands}).fill(&found, kind, raw) {
+		found = examined(examineAsItsOwn(text, ring, panel, now))
 	}
-	if kind, raw, err := envelope.Unarmor(text); err == nil {
+	if unreadable == nil {
 		found.look(ring, raw)
 		_, kid, _ := envelope.Open(kind, raw, func(envelope.KeyID) (ed25519.PublicKey, bool) { return nil, false })
 		if kid != (envelope.KeyID{}) {
 			found.SignedBy = kid.String()
 		}
 	}
-	if verdict.Result == license.UnknownIssuer && len(f.trust.roots) == 0 {
+	if s := found.Statement; s != nil && f.panel != "" && s.To != "" && s.To != f.panel && found.Result == license.Activated {
+		found.Result, found.Title = license.OtherPanel, license.OtherPanel.Title()
+		found.Message = fmt.Sprintf("This is for panel %s, not for panel %s.", s.To, f.panel)
+	}
+	if token := found.License; token != nil {
+		found.For, found.Updates, found.ShortCode = token.For(), token.UpdatesUntil(), token.ID.ShortCode().String()
+	}
+	if found.Result == license.UnknownIssuer && len(f.trust.roots) == 0 && kind != envelope.Command {
 		found.Message += " Name the root with --root to see more."
 	}
 	return found, nil
+}
+
+func examined(v license.Verdict) finding {
+	return finding{Kind: v.Kind, Result: v.Result, Title: v.Title, Message: v.Message, Issuer: v.Issuer, Root: v.Root, License: v.Token}
 }
 
 // examineAsItsOwn asks the panel or site for which a bound license is, when none is named.
@@ -249,10 +264,16 @@ func (f finding) print(out io.Writer) error {
 	verdict := string(f.Result) + ": " + f.Title
 	if f.Result == license.Activated {
 		verdict = "good: a panel would take it"
+		if f.Statement != nil {
+			verdict = "good: genuine, and it holds"
+		}
 	}
 	lines := [][2]string{{"verdict", verdict}, {"", f.Message}, {"kind", string(f.Kind)}, {"signed by", "key " + f.SignedBy}}
 	if f.SignedBy == "" {
 		lines = lines[:3]
+	}
+	if f.Statement != nil {
+		lines = append(lines, f.Statement.lines()...)
 	}
 	lines = append(lines, [2]string{"issuer", f.Issuer}, [2]string{"root", f.Root})
 	if token := f.License; token != nil {
