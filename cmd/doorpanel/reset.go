@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/configs"
 	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/agent"
 	"github.com/doorpanel/doorpanel/panel/web"
@@ -81,44 +83,41 @@ func finishReset(config configs.Config, log *slog.Logger) (err error) {
 	if old.ReadOnly() {
 		return errors.New("a newer version wrote the store; install that version")
 	}
-	return eraseOwner(config, old, order, log)
+	for _, step := range resetSteps(config, old, order, log) {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// eraseOwner takes its steps in an order in which each may be the last before the power fails.
-func eraseOwner(config configs.Config, old *storage.Store, order resetOrder, log *slog.Logger) error {
-	room := filepath.Join(config.Data, resetRoom)
+// resetSteps erase the owner in an order in which each step may be the last before the power fails: done again from the first
+// one they come to the same end.
+func resetSteps(config configs.Config, old *storage.Store, order resetOrder, log *slog.Logger) []func() error {
+	room, store := filepath.Join(config.Data, resetRoom), filepath.Join(config.Data, storeFile)
 	fresh := filepath.Join(room, storeFile)
-	if _, err := os.Stat(fresh); errors.Is(err, fs.ErrNotExist) {
-		if err := makeFreshStore(config, old, room, log); err != nil {
+	steps := []func() error{func() error {
+		if _, err := os.Stat(fresh); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-	} else if err != nil {
-		return err
-	}
+		return makeFreshStore(config, old, room, log)
+	}}
 	for _, pattern := range ownersFiles {
-		if err := removeAll(config.Data, pattern); err != nil {
-			return err
-		}
+		steps = append(steps, func() error { return removeAll(config.Data, pattern) })
 	}
-	// A copy of the old store that lies elsewhere tells nobody a card or a code without this key.
-	if err := removeAll(config.KeysDir, indexKeyFile); err != nil {
-		return err
-	}
-	if err := os.Rename(fresh, filepath.Join(config.Data, storeFile)); err != nil {
-		return err
-	}
-	if err := syncDirectory(config.Data); err != nil {
-		return err
-	}
-	if err := recordReset(config, order, log); err != nil {
-		log.Error("cannot write down that the panel was reset", "cause", err)
-	}
-	for _, name := range []string{resetRoom, resetMarker} {
-		if err := removeAll(config.Data, name); err != nil {
-			return err
-		}
-	}
-	return syncDirectory(config.Data)
+	return append(steps,
+		// A copy of the old store that lies elsewhere tells nobody a card or a code without this key.
+		func() error { return removeAll(config.KeysDir, indexKeyFile) },
+		func() error { return errors.Join(os.Rename(fresh, store), syncDirectory(config.Data)) },
+		func() error {
+			if err := recordReset(config, order, log); err != nil {
+				log.Error("cannot write down that the panel was reset", "cause", err)
+			}
+			return nil
+		},
+		func() error { return removeAll(config.Data, resetRoom) },
+		func() error { return errors.Join(removeAll(config.Data, resetMarker), syncDirectory(config.Data)) },
+	)
 }
 
 // ownersFiles are the files of the data directory, beside the store, in which people may be named.
@@ -161,6 +160,10 @@ func makeFreshStore(config configs.Config, old *storage.Store, room string, log 
 	if err != nil {
 		log.Warn("not carried over the reset", "cause", err)
 	}
+	docs, err := withoutOwner(kept.docs, keys)
+	if err != nil {
+		return err
+	}
 	draft := filepath.Join(room, "draft")
 	if err := errors.Join(os.RemoveAll(room), os.MkdirAll(draft, 0o700)); err != nil {
 		return err
@@ -169,7 +172,7 @@ func makeFreshStore(config configs.Config, old *storage.Store, room string, log 
 	if err != nil {
 		return err
 	}
-	err = newDocumentStore(store).Keep(withoutOwner(kept.docs, keys)...)
+	err = newDocumentStore(store).Keep(docs...)
 	if err == nil {
 		known := memorySnapshot{Mark: replay.Time.Mark, Ran: replay.Time.Ran, Leapt: replay.Time.Leapt}
 		err = storage.NewTable[memorySnapshot](store, memoryTable).Put(snapshotKey, known)
@@ -261,7 +264,22 @@ func resetOffline(cmd *cobra.Command, p place) (err error) {
 	return finishReset(config, slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError})))
 }
 
-// withoutOwner leaves out what tells of people: for which account a license is, and how other panels are called.
-func withoutOwner(docs []license.Document, keys deviceKeys) []license.Document {
-	return docs
+// withoutOwner leaves out what tells of people: for which accounts licenses are, and how other panels are called. What this panel
+// gave away and took stays: it names panels by their ids alone.
+func withoutOwner(docs []license.Document, keys deviceKeys) ([]license.Document, error) {
+	var kept []license.Document
+	for _, doc := range docs {
+		if doc.Kind == envelope.Identity {
+			continue
+		}
+		a, err := license.OpenActivation(doc.Raw)
+		if doc.Kind == envelope.Activation && err == nil && a.Account != "" && bytes.Equal(a.Panel, keys.public()) {
+			a.Account, a.AssignedAt, a.Changes = "", time.Time{}, a.Changes+1
+			if doc, err = a.Sign(keys.signMessage); err != nil {
+				return nil, err
+			}
+		}
+		kept = append(kept, doc)
+	}
+	return kept, nil
 }
