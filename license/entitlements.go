@@ -2,8 +2,9 @@ package license
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
-	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -53,6 +54,9 @@ type Entry struct {
 	Sold    int     `json:"sold,omitempty"`
 	Given   []Share `json:"given,omitempty"`
 	GivenBy string  `json:"given_by,omitempty"`
+	// UndoUntil is until when Undo can release the license, also when that has passed; zero while a part of it is given away, and
+	// for what is not active.
+	UndoUntil time.Time `json:"undo_until,omitzero"`
 }
 
 // Entitlements is what a panel may do, derived from signed tokens at one time. It is a value that never changes; compare with Equal.
@@ -61,6 +65,7 @@ type Entry struct {
 type Entitlements struct {
 	entries []Entry
 	rights  []Grant // sums over the entries, sorted
+	codes   []Code
 	next    time.Time
 	lapsed  time.Time
 }
@@ -70,55 +75,40 @@ const (
 	endingDays = 30
 )
 
-// Derive computes the entitlements of panel at clock from every stored document, in any order. Each is verified again. Different licenses add; two copies of one count once.
-// An annual license without counted features that is activated while an equal one holds (or, for access control, in its grace)
-// begins where that one ends (R-6).
+// Derive computes the entitlements of panel at clock from every stored document, in any order. Each is verified again. Different
+// licenses add; two copies of one count once; what was given to other panels is deducted. An annual license without counted features
+// that is activated while an equal one holds (or, for access control, in its grace) begins where that one ends (R-6).
 func Derive(ring Keyring, panel Panel, clock Clock, docs []Document) Entitlements {
-	return derive(ring, panel, clock, activations(panel, docs))
+	return read(ring, panel, docs).derive(clock)
 }
 
-// claimed is an activation of this panel.
-type claimed struct {
-	Activation
-	fault string // why it cannot be believed
+// item is what becomes one entry or several.
+type item struct {
+	activation Activation
+	at         time.Time // when it came here
+	ref        string
+	fault      string // why the record cannot be believed
+	share      *dealt // nil for a license of this panel's own
+	shareKey   string
 }
 
-func activations(panel Panel, docs []Document) []claimed {
-	var all []claimed
-	for _, doc := range docs {
-		if !strings.HasPrefix(doc.Key, placeActivation) {
-			continue
+func (r *records) items() []item {
+	items := make([]item, 0, len(r.own)+len(r.taken)+len(r.faults))
+	for _, f := range r.faults {
+		items = append(items, item{at: f.at, ref: f.key, fault: f.detail})
+	}
+	for _, ref := range slices.Sorted(maps.Keys(r.own)) {
+		items = append(items, item{activation: r.own[ref].Activation, at: r.own[ref].At, ref: ref})
+	}
+	for _, tail := range slices.Sorted(maps.Keys(r.taken)) {
+		if share := r.taken[tail]; share.left() > 0 {
+			items = append(items, item{activation: share.activation, at: share.At, ref: reference(share.activation.License), share: &share, shareKey: tail})
 		}
-		a, err := OpenActivation(doc.Raw)
-		c := claimed{Activation: a}
-		switch {
-		case err != nil || doc.Key != place(placeActivation, reference(a.License)):
-			c.fault = "the stored record is damaged; enter the license again"
-		case !bytes.Equal(a.Panel, panel.Key):
-			c.fault = fmt.Sprintf("was activated on panel %s: this store was copied; enter the license again", envelope.NameOf(a.Panel))
-		}
-		all = append(all, c)
 	}
-	return all
-}
-
-func derive(ring Keyring, panel Panel, clock Clock, held []claimed) Entitlements {
-	now := clock.latest()
-	d := derivation{now: now, ran: clock.Ran, trusted: clock.Trusted, panel: panel, seen: map[identity]bool{}, ends: map[string]time.Time{}}
-	for _, h := range slices.SortedFunc(slices.Values(held), earlier) {
-		d.add(ring, h)
-	}
-	return d.finish()
-}
-
-func earlier(a, b claimed) int {
-	if order := a.At.Compare(b.At); order != 0 {
-		return order
-	}
-	if order := bytes.Compare(a.License, b.License); order != 0 {
-		return order
-	}
-	return strings.Compare(a.Account, b.Account)
+	slices.SortStableFunc(items, func(a, b item) int {
+		return cmp.Or(a.at.Compare(b.at), bytes.Compare(a.activation.License, b.activation.License))
+	})
+	return items
 }
 
 type identity struct {
@@ -127,10 +117,12 @@ type identity struct {
 }
 
 type derivation struct {
+	*records
 	now     time.Time
 	ran     time.Duration
 	trusted bool
-	panel   Panel
+	holders map[identity]Activation
+	shares  map[string][]dealt // given away, by reference
 	seen    map[identity]bool
 	ends    map[string]time.Time // of annual licenses, by what they grant
 	entries []Entry
@@ -139,53 +131,135 @@ type derivation struct {
 	ended   time.Time // and as the license says it
 }
 
-func (d *derivation) add(ring Keyring, held claimed) {
-	token, refused := ring.open(held.License)
-	entry := Entry{
-		TokenID: token.ID, Scope: token.Scope, Account: held.Account, Label: token.Label, Issuer: token.issuer, Status: Unusable,
-		Activated: held.At.UTC().Round(0),
+func (r *records) derive(clock Clock) Entitlements {
+	d := derivation{records: r, now: clock.latest(), ran: clock.Ran, trusted: clock.Trusted, holders: r.holders(), shares: r.shares(), seen: map[identity]bool{}, ends: map[string]time.Time{}}
+	for _, i := range r.items() {
+		d.add(i)
 	}
-	if token.root != nil {
-		entry.Root, entry.UpdatesUntil = envelope.KeyText(token.root), token.UpdatesUntil()
+	return d.finish()
+}
+
+func (d *derivation) add(i item) {
+	if i.fault != "" {
+		d.entries = append(d.entries, Entry{Title: "Not usable", Status: Unusable, Message: sentence(i.fault)})
+		return
 	}
-	if token.Scope == ScopeAccount && len(token.Subject) > 0 {
-		entry.Account = string(token.Subject)
-	}
-	self := identity{token.ID, entry.Root}
-	behind := time.Duration(0) // how much the panel's clock is behind what has passed for this license
-	detail := token.notFor(d.panel)
-	switch {
-	case held.fault != "":
-		entry.Title, entry.Message = "Not usable", sentence(held.fault)
+	p := d.license(i.activation.License)
+	entry := d.describe(i, p)
+	if p.refused != nil {
+		entry.Title, entry.Message = p.refused.result.Title(), sentence(p.refused.detail)
 		d.entries = append(d.entries, entry)
 		return
-	case refused != nil:
-		entry.Title, entry.Message = refused.result.Title(), sentence(refused.detail)
-		d.entries = append(d.entries, entry)
-		return
-	case detail != "":
-		entry.Message = sentence(detail)
-	case !token.revoked.IsZero():
-		entry.From, entry.Until = token.NotBefore, token.heldUntil(held.At.In(d.panel.zone()))
-		entry.Status, entry.Message = Withdrawn, "Revoked on "+token.revoked.Format(time.DateOnly)+"."
-	case d.seen[self]:
-		entry.Message = "A second copy of the same license does not count."
-	default:
-		d.seen[self] = true
-		entry.From, entry.Until = d.window(token, held.At.UTC().Round(0))
-		passed := d.passed(token, held)
-		behind = passed.Sub(d.now)
-		entry.Status, entry.Message = d.status(entry, passed)
 	}
-	for _, grant := range token.Grants {
-		feature := Describe(grant.Feature)
-		entry.Feature, entry.Title, entry.Counted, entry.Count, entry.Sold = grant.Feature, feature.Title, feature.Counted, grant.Count, grant.Count
-		d.entries = append(d.entries, entry)
+	entry.From, entry.Until = p.NotBefore, p.Expires
+	behind := d.judge(i, p, &entry)
+	shares := d.shares[i.ref]
+	if i.share == nil && entry.Status.counts() && outstanding(shares) == 0 {
+		entry.UndoUntil = undoUntil(i.activation)
 	}
-	if ran := entry.Status == Ended || entry.Status == Withdrawn; ran && token.grantsAccess() && token.Scope != ScopeAccount &&
-		entry.Until.After(held.At) && entry.Until.Add(-behind).After(d.access) {
+	for _, grant := range p.Grants {
+		if i.share == nil || grant.Feature == i.share.Feature {
+			d.entries = append(d.entries, d.grant(entry, i, p, grant, shares))
+		}
+	}
+	if ran := entry.Status == Ended || entry.Status == Withdrawn; ran && i.share == nil && p.grantsAccess() && p.Scope != ScopeAccount &&
+		entry.Until.After(i.activation.At) && entry.Until.Add(-behind).After(d.access) {
 		d.access, d.ended = entry.Until.Add(-behind), entry.Until
 	}
+}
+
+// describe is what an entry shows whatever its status.
+func (d *derivation) describe(i item, p printed) Entry {
+	entry := Entry{
+		TokenID: p.ID, Scope: p.Scope, Account: i.activation.Account, Label: p.Label, Issuer: p.issuer, Status: Unusable,
+		Activated: i.at.UTC().Round(0),
+	}
+	if p.root != nil {
+		entry.Root, entry.UpdatesUntil = envelope.KeyText(p.root), p.UpdatesUntil()
+	}
+	if p.Scope == ScopeAccount && len(p.Subject) > 0 {
+		entry.Account = string(p.Subject)
+	}
+	if i.share != nil {
+		entry.GivenBy = envelope.NameOf(i.activation.Panel)
+	}
+	return entry
+}
+
+// judge decides about a whole license or share: its status and window. behind is how much the panel's clock is behind what has passed
+// for it.
+func (d *derivation) judge(i item, p printed, entry *Entry) (behind time.Duration) {
+	if entry.Status, entry.Message = d.bar(i, p); entry.Status != "" {
+		if entry.Status == Withdrawn {
+			entry.Until = p.heldUntil(i.activation.At.In(d.panel.zone()))
+		}
+		return 0
+	}
+	passed := d.now
+	if i.share == nil {
+		d.seen[p.self] = true
+		passed = d.passed(p.Term, i.activation)
+	}
+	entry.From, entry.Until = d.window(p.opened, i.activation.At.UTC().Round(0))
+	entry.Status, entry.Message = d.status(*entry, passed)
+	return passed.Sub(d.now)
+}
+
+// bar tells why a license or share does not count, whatever its dates; empty when nothing bars it.
+func (d *derivation) bar(i item, p printed) (Status, string) {
+	detail := p.notFor(d.panel)
+	if i.share != nil {
+		detail = p.shareNotFor(*i.share, d.panel)
+	}
+	holder, held := d.holders[p.self]
+	switch release, over := d.over(i.ref); {
+	case detail != "":
+		return Unusable, sentence(detail)
+	case i.share == nil && d.withheld[i.ref] != "":
+		return Unusable, sentence(d.withheld[i.ref])
+	case i.share != nil && d.unshared[i.shareKey]:
+		return Unusable, sentence(unshareable)
+	case i.share == nil && over:
+		return Released, "Released from this panel on " + release.At.Format(time.DateOnly) + "."
+	case held && !bytes.Equal(holder.Panel, i.activation.Panel) && (i.share != nil || !p.partlyEverywhere()):
+		return Elsewhere, sentence(d.heldBy(holder))
+	case !p.revoked.IsZero():
+		return Withdrawn, "Revoked on " + p.revoked.Format(time.DateOnly) + "."
+	case i.share == nil && d.seen[p.self]:
+		return Unusable, "A second copy of the same license does not count."
+	}
+	return "", ""
+}
+
+// heldBy says who holds a license instead of this panel.
+func (r *records) heldBy(holder Activation) string {
+	return "active on " + r.name(envelope.ThumbprintOf(holder.Panel)) + " since " + holder.At.Format(time.DateOnly)
+}
+
+// grant is the entry of one feature of a license or share.
+func (d *derivation) grant(entry Entry, i item, p printed, grant Grant, shares []dealt) Entry {
+	feature := Describe(grant.Feature)
+	entry.Feature, entry.Title, entry.Counted, entry.Sold, entry.Count = grant.Feature, feature.Title, feature.Counted, grant.Count, grant.Count
+	holder, held := d.holders[p.self]
+	switch {
+	case i.share != nil:
+		entry.Count = min(grant.Count, i.share.left())
+	case feature.Counted && len(d.uncounted[i.ref]) > 0:
+		entry.Count = 0
+		if entry.Status.counts() {
+			entry.Status, entry.Message = Unusable, sentence(uncountable)
+		}
+	case held && !bytes.Equal(holder.Panel, d.panel.Key) && !p.everywhere(grant) && entry.Status.counts():
+		entry.Status, entry.Message = Elsewhere, sentence(d.heldBy(holder))
+	}
+	for _, share := range shares {
+		if i.share != nil || share.Feature != grant.Feature || share.left() == 0 {
+			continue
+		}
+		entry.Count = max(0, entry.Count-share.left())
+		entry.Given = append(entry.Given, Share{p.ID, share.Feature, share.To.String(), share.left()})
+	}
+	return entry
 }
 
 // heldUntil is when a revoked license stopped: at its revocation, or before by itself.
@@ -257,12 +331,12 @@ func renewal(token Token) (key string, ok bool) {
 // sets the clock ahead, activates, and then keeps the clock from running has it for no more running time than its term; and a panel
 // that lost the time still knows that it activated. Only a clock that is trusted and says more than a day less shows that it was
 // wrong then: the license begins when that time comes.
-func (d *derivation) passed(token opened, held claimed) time.Time {
-	at := held.At.Add(d.ran - held.Ran)
+func (d *derivation) passed(term Term, a Activation) time.Time {
+	at := a.At.Add(d.ran - a.Ran)
 	switch {
-	case token.Term.IsZero() || !at.After(d.now):
+	case term.IsZero() || !at.After(d.now):
 		return d.now
-	case d.trusted && d.now.Before(held.At.Add(-batterySlack)):
+	case d.trusted && d.now.Before(a.At.Add(-batterySlack)):
 		return d.now
 	}
 	return at
@@ -283,7 +357,7 @@ func (d *derivation) status(entry Entry, now time.Time) (Status, string) {
 }
 
 func (d *derivation) finish() Entitlements {
-	e := Entitlements{entries: d.entries, rights: total(d.entries)}
+	e := Entitlements{entries: d.entries, rights: total(d.entries), codes: d.codes()}
 	if !d.access.IsZero() && !e.Allows(AccessBasic) {
 		e.lapsed = d.access.AddDate(0, 0, graceDays)
 		d.edges = append(d.edges, e.lapsed)
@@ -315,6 +389,9 @@ func total(entries []Entry) []Grant {
 	implied := map[string]bool{}
 	for _, entry := range entries {
 		if entry.Scope != ScopeAccount && entry.Status.counts() {
+			if entry.Count == 0 {
+				continue
+			}
 			counts[entry.Feature] = min(counts[entry.Feature]+entry.Count, maxTotal)
 			implied[Describe(entry.Feature).Implies] = true
 		}

@@ -171,16 +171,29 @@ func Examine(text string, ring Keyring, panel Panel, clock Clock, docs []Documen
 		return v.notOurs(text)
 	case err != nil:
 		return v.because(Malformed, "the code is damaged or cut off")
-	case kind == envelope.License:
-		return examineLicense(v, raw, ring, panel, clock, docs, account)
 	case kind == envelope.Delegation:
 		return examineDelegation(v, raw, ring)
 	case kind == envelope.Revocation:
 		return examineRevocation(v, raw, ring)
+	case kind == envelope.Pass:
+		return v.because(Malformed, "this is a guest pass, not a license")
+	case kind == envelope.Command:
+		return v.because(Malformed, "this is a command, not a license")
 	}
-	return v.because(Malformed, fmt.Sprintf("this is a %s, not a license", map[envelope.Kind]string{
-		envelope.Slice: "share of a pool", envelope.Pass: "guest pass", envelope.Identity: "panel's identity", envelope.Command: "command",
-	}[kind]))
+	r := read(ring, panel, docs)
+	switch kind {
+	case envelope.Slice:
+		return r.examineSlice(v, raw, clock)
+	case envelope.Return:
+		return r.examineReturn(v, raw, clock)
+	case envelope.Release:
+		return r.examineRelease(v, raw, clock, account)
+	case envelope.Activation:
+		return r.examineActivation(v, raw, clock)
+	case envelope.Identity:
+		return r.examineIdentity(v, raw)
+	}
+	return r.examineLicense(v, raw, clock, account)
 }
 
 // notOurs answers a text without one of our prefixes. Somebody who typed the short code beside the QR is told what it is and what
@@ -202,56 +215,106 @@ func (v Verdict) notOurs(text string) Verdict {
 	return v
 }
 
-func examineLicense(v Verdict, raw []byte, ring Keyring, panel Panel, clock Clock, docs []Document, account string) Verdict {
-	token, refused := ring.open(raw)
-	if token.root != nil {
-		v.Token, v.Issuer, v.Root = &token.Token, token.issuer, envelope.KeyText(token.root)
+func (r *records) examineLicense(v Verdict, raw []byte, clock Clock, account string) Verdict {
+	p, ref := r.license(raw), reference(raw)
+	v = v.about(p)
+	switch release, over := r.over(ref); {
+	case p.refused != nil:
+		return v.because(p.refused.result, p.refused.detail)
+	case !p.revoked.IsZero():
+		return v.because(Revoked, "this license was revoked on "+p.revoked.Format(time.DateOnly))
+	case p.notFor(r.panel) != "":
+		return v.because(OtherPanel, p.notFor(r.panel))
+	case over:
+		return v.because(UsedElsewhere, "it was released from this panel on "+release.At.Format(time.DateOnly))
+	case r.withheld[ref] != "":
+		return v.because(NotPossible, r.withheld[ref])
 	}
-	if refused != nil {
+	holder, held := r.holders()[p.self]
+	if held && !bytes.Equal(holder.Panel, r.panel.Key) && !p.partlyEverywhere() {
+		return v.because(UsedElsewhere, "this license is "+r.heldBy(holder))
+	}
+	if own, here := r.byID(p.ID); here && r.license(own.License).self == p.self && r.license(own.License).revoked.IsZero() {
+		return r.examineAgain(v, own, clock, account)
+	}
+	a := Activation{Panel: r.panel.Key, License: bytes.Clone(raw), At: p.claimedAt(clock), Ran: p.ranBy(clock)}
+	if held && !a.At.After(holder.At) {
+		a.At = holder.At.Add(time.Second) // whoever comes to it later is not first because of a clock
+	}
+	if refused := p.untimely(a, clock, r.panel); refused != nil {
 		return v.because(refused.result, refused.detail)
 	}
-	if !token.revoked.IsZero() {
-		return v.because(Revoked, "this license was revoked on "+token.revoked.Format(time.DateOnly))
+	return r.activate(v, p.assigned(a, account), clock)
+}
+
+// examineAgain answers a license that is here.
+func (r *records) examineAgain(v Verdict, own holding, clock Clock, account string) Verdict {
+	entry, _ := r.entryOf(own.Activation, clock.sure())
+	switch {
+	case entry.Status == Ended || entry.Status == Grace:
+		return v.because(Expired, "this license ended on "+entry.Until.Format(time.DateOnly))
+	case entry.Status == Waiting && account != "":
+		return r.assign(v, own, clock, account)
 	}
-	if detail := token.notFor(panel); detail != "" {
-		return v.because(OtherPanel, detail)
+	return v.already("This license is already active on this panel.")
+}
+
+// untimely tells why a license that was activated so must not begin to count now.
+func (p printed) untimely(a Activation, clock Clock, panel Panel) *refusal {
+	until := p.Expires
+	if end := p.Term.after(latest(a.At, p.NotBefore).In(panel.zone())).UTC(); !p.Term.IsZero() && (until.IsZero() || end.Before(until)) {
+		until = end
 	}
-	for _, entry := range Derive(ring, panel, clock.sure(), docs).List() {
-		if entry.TokenID != token.ID || entry.Root != v.Root {
-			continue
-		}
-		switch entry.Status {
-		case Ended, Grace:
-			return v.because(Expired, "this license ended on "+entry.Until.Format(time.DateOnly))
-		case Active, Ending, Waiting, Pending:
-			v.Result, v.Title = AlreadyActive, AlreadyActive.Title()
-			v.Message = "This license is already active on this panel."
-			return v
-		}
+	begun := !clock.certain().Before(p.NotBefore)
+	switch {
+	case !p.revoked.IsZero():
+		return &refusal{Revoked, "this license was revoked on " + p.revoked.Format(time.DateOnly)}
+	case !until.IsZero() && !clock.certain().Before(until):
+		return &refusal{Expired, "this license ended on " + until.Format(time.DateOnly)}
+	case !clock.Trusted && (!begun || !until.IsZero()):
+		return &refusal{ClockUntrusted, "this license depends on the date, and the panel does not know it for sure"}
+	case !begun:
+		return &refusal{NotYetValid, "this license begins on " + p.NotBefore.Format(time.DateOnly)}
 	}
-	if !token.Expires.IsZero() && !clock.certain().Before(token.Expires) {
-		return v.because(Expired, "this license ended on "+token.Expires.Format(time.DateOnly))
+	return nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
-	begun := !clock.certain().Before(token.NotBefore)
-	if !clock.Trusted && (!begun || !token.Expires.IsZero() || !token.Term.IsZero()) {
-		return v.because(ClockUntrusted, "this license depends on the date, and the panel does not know it for sure")
+	return a
+}
+
+// about adds what is known of the license that was presented.
+func (v Verdict) about(p printed) Verdict {
+	if p.root != nil {
+		token := p.Token
+		v.Token, v.Issuer, v.Root = &token, p.issuer, envelope.KeyText(p.root)
 	}
-	if !begun {
-		return v.because(NotYetValid, "this license begins on "+token.NotBefore.Format(time.DateOnly))
+	return v
+}
+
+// unopened is the answer to an envelope that states its own signer and does not open.
+func (v Verdict) unopened(raw []byte, err error) Verdict {
+	refused := refuse(err, signedBy(v.Kind, raw))
+	return v.because(refused.result, refused.detail)
+}
+
+func (v Verdict) already(message string) Verdict {
+	v.Result, v.Title, v.Message = AlreadyActive, AlreadyActive.Title(), message
+	return v
+}
+
+// done is a good answer: what to sign, if anything, and what holds then.
+func (v Verdict) done(sign Statement, after Entitlements, message string) Verdict {
+	v.Result, v.Title, v.Sign, v.After, v.Message = Activated, Activated.Title(), sign, &after, message
+	switch v.Kind {
+	case envelope.Slice:
+		v.Title = "Share given"
+	case envelope.Return:
+		v.Title = "Share given back"
 	}
-	activation := Activation{Panel: panel.Key, License: bytes.Clone(raw), At: clock.certain().UTC().Truncate(time.Second)}
-	if token.Term.IsZero() && activation.At.Before(token.IssuedAt) {
-		activation.At = token.IssuedAt // a panel without a clock knows that this much has passed
-	}
-	if !token.Term.IsZero() {
-		activation.Ran = clock.Ran.Truncate(time.Second)
-	}
-	if token.Scope == ScopeAccount && account != "" {
-		activation.Account, activation.AssignedAt = account, activation.At
-	}
-	after := derive(ring, panel, clock.sure(), append(activations(panel, docs), claimed{Activation: activation}))
-	v.Result, v.Title, v.Sign, v.After = Activated, Activated.Title(), activation, &after
-	v.Message = gained(token, after)
 	return v
 }
 

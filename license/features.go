@@ -63,12 +63,18 @@ func Describe(name string) Feature {
 	return Feature{Name: name, Title: name}
 }
 
+// amount is so many of a counted feature: "4 buttons".
+func (f Feature) amount(count int) string {
+	if count == 1 {
+		return "1 " + f.one
+	}
+	return fmt.Sprintf("%d %s", count, f.many)
+}
+
 func (f Feature) gained(count int) string {
 	switch {
-	case f.Counted && count == 1:
-		return "1 " + f.one + " added"
 	case f.Counted:
-		return fmt.Sprintf("%d %s added", count, f.many)
+		return f.amount(count) + " added"
 	case count > 1:
 		return fmt.Sprintf("%s: %d added", lowerFirst(f.Title), count)
 	}

@@ -179,7 +179,7 @@ func TestExamine(t *testing.T) {
 		{"a web address", "https://example.org/a", trusted("2026-12-01"), nil, Malformed, "not one of our codes"},
 		{"a health certificate", "HC1:NCFTW2H", trusted("2026-12-01"), nil, Malformed, "not one of our codes"},
 		{"a guest pass", "DG1:BB8", trusted("2026-12-01"), nil, Malformed, "guest pass"},
-		{"a slice", "DS1:BB8", trusted("2026-12-01"), nil, Malformed, "share of a pool"},
+		{"a damaged slice", "DS1:BB8", trusted("2026-12-01"), nil, Malformed, "damaged or incomplete"},
 		{"cut off", tenText[:len(tenText)-5], trusted("2026-12-01"), nil, Malformed, "damaged"},
 		{"a letter changed", strings.Replace(tenText, "DP1:", "DP1:a", 1), trusted("2026-12-01"), nil, Malformed, "damaged"},
 		{"another kind's envelope under our prefix", envelope.Armor(envelope.License, delegated(t, nil)), trusted("2026-12-01"), nil, Forged, "signature"},

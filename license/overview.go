@@ -2,6 +2,14 @@ package license
 
 import "time"
 
+// Share is what another panel has of a license of this one.
+type Share struct {
+	License TokenID `json:"license"`
+	Feature string  `json:"feature"`
+	Panel   string  `json:"panel"` // id
+	Count   int     `json:"count"`
+}
+
 // Line is one feature with what is behind it, for pages.
 type Line struct {
 	Feature   string    `json:"feature"`

@@ -143,8 +143,8 @@ func (r Return) check() error {
 	switch {
 	case len(r.Slice) == 0:
 		return errors.New("the slice is missing")
-	case r.Returned < 1 || r.Returned > maxDealt:
-		return fmt.Errorf("%d returned are not between 1 and %d", r.Returned, maxDealt)
+	case r.Returned < 0 || r.Returned > maxDealt:
+		return fmt.Errorf("%d returned are not between 0 and %d", r.Returned, maxDealt)
 	}
 	return checkMoment(r.At)
 }
