@@ -39,6 +39,7 @@ type Config struct {
 	Buttons  []Button // in the order of their numbers
 	Inputs   Inputs
 	Readers  []Reader
+	Access   Access
 	Uplink   Uplink
 	License  License
 	Clock    Clock

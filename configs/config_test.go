@@ -215,6 +215,11 @@ roots = [%q]
 [clock]
 kernel = false
 rtc = true
+[access]
+policy = "secure"
+guesses_a_day = 250
+empty_at = "03:30"
+inside = "opened"
 [journal]
 max_size = "1GiB"
 `, secret, secret, goodKey, goodKey)
@@ -260,6 +265,7 @@ max_size = "1GiB"
 		{"keys", len(c.Uplink.CommandKeys), 1},
 		{"roots", len(c.License.Roots[0]), 32},
 		{"clock", c.Clock, Clock{RTC: true}},
+		{"access", c.Access, Access{Policy: SecurePolicy, GuessesADay: 250, EmptyAt: "03:30", InsideWhenOpened: true}},
 		{"journal", c.Journal.MaxBytes, int64(1 << 30)},
 	} {
 		if !reflect.DeepEqual(x.got, x.want) {
@@ -330,7 +336,7 @@ func TestMistakes(t *testing.T) {
 			"4:10: web.listen = 1: it is a number, not a text in quotes; write a text in quotes"}},
 		{"secret without quotes", "[uplink]\nuser = \"u\"\npassword = hunter2", []string{"3:12: uplink.password = ***: "}},
 		{"line of prose", "hello world", []string{"1:7: expected '=' after key; write name = value, [section] or # comment"}},
-		{"unknown section", "[sight]\nname = \"x\"", []string{"1:1: sight: unknown section; delete it; known here: button, clock, data, door, "}},
+		{"unknown section", "[sight]\nname = \"x\"", []string{"1:1: sight: unknown section; delete it; known here: access, button, clock, data, door, "}},
 		{"unknown key without a likeness", "[clock]\nzzzzzz = 1", []string{"2:1: clock.zzzzzz: unknown key; delete it; known here: kernel, rtc"}},
 		{"wrong case", "[Site]", []string{"1:1: Site: unknown section; did you mean site?"}},
 		{"key twice", "data = \"a\"\ndata = \"b\"", []string{"2:1: data: given twice, first on row 1; keep one"}},
@@ -440,6 +446,11 @@ direction = "through"
 			"2:10: license.roots = \"ed25519:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcH\": not a whole public key",
 			"3:1: license.roots = \"11qY\": not a public key; write \"ed25519:\" and the 43 characters that doorlicense keygen printed",
 			"3:9: license.roots = \"ed25519:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURp\": not a whole public key"}},
+		{"access", "[access]\npolicy = \"strict\"\nguesses_a_day = 9\nempty_at = \"4:00\"\ninside = \"yes\"", []string{
+			"2:10: access.policy = \"strict\": not one of the values; write \"open\" or \"secure\"",
+			"3:17: access.guesses_a_day = 9: out of range; write a number from 10 to 1000",
+			"4:12: access.empty_at = \"4:00\": not a time of day; write it as \"04:00\"",
+			"5:10: access.inside = \"yes\": not one of the values; write \"granted\" or \"opened\""}},
 		{"journal", "[journal]\nmax_size = \"256 MB\"", []string{"2:12: journal.max_size = \"256 MB\": not a size; write it as \"256MiB\""}},
 		{"journal too large", "[journal]\nmax_size = \"65GiB\"", []string{"2:12: journal.max_size = \"65GiB\": out of range; write \"1MiB\" to \"64GiB\""}},
 		{"control character", "[site]\nname = \"a\\u0007\"", []string{"2:8: site.name = \"a\\a\": has a control character in it; write one line of text"}},

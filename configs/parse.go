@@ -71,6 +71,7 @@ func parse(name string, text []byte) *reading {
 	r.inputs(top.table("inputs"))
 	r.doorsTogether()
 	r.readers(top)
+	r.access(top.table("access"))
 	r.uplink(top.table("uplink"))
 	r.license(top.table("license"))
 	r.clock(top.table("clock"))

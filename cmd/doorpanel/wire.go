@@ -26,6 +26,7 @@ import (
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/panel"
+	"github.com/doorpanel/doorpanel/panel/access"
 	"github.com/doorpanel/doorpanel/panel/agent"
 	"github.com/doorpanel/doorpanel/panel/uplink"
 	"github.com/doorpanel/doorpanel/panel/web"
@@ -334,6 +335,7 @@ func (h *house) rules() panel.Rules {
 	r := panel.Rules{
 		ID: h.id, Boot: h.boot, Words: panel.WordsIn(h.config.Site.Language), Zone: h.config.Site.TimeZone,
 		RingFor: ringFor, TalkFor: talkFor, TamperBlock: h.config.Inputs.TamperBlock,
+		Policy: access.Policy(h.config.Access.Policy), GuessesADay: h.config.Access.GuessesADay, EmptyAt: h.config.Access.EmptyAt,
 	}
 	if t := h.config.SIP.RingTimeout; t > 0 {
 		r.RingFor = t
@@ -342,6 +344,7 @@ func (h *house) rules() panel.Rules {
 		r.Doors = append(r.Doors, panel.DoorRules{
 			Name: d.Name, Pulse: d.Pulse, OpenDigit: d.OpenDigit, HeldAfter: d.HeldOpenAfter, HeldWarning: d.HeldWarning,
 			Toggle: d.Toggle, ToggleFor: d.ToggleFor, StandsOpen: d.StandsOpen, OpenAfterGrant: d.OpenAfterGrant, Interlock: d.Interlock, Fire: panel.FireReaction(d.Fire),
+			Contact: h.config.Access.InsideWhenOpened && h.hardware.contacts[d.Name],
 		})
 	}
 	for _, reader := range h.config.Readers {
