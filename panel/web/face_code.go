@@ -177,7 +177,7 @@ func (s *Server) waitFace(ctx context.Context, v FaceView, changed <-chan struct
 // faceSetup is what the face shows while there is no administrator; nil otherwise.
 func (s *Server) faceSetup() *FaceSetup {
 	has, err := s.hasAdministrator()
-	if err != nil || has || s.o.Bindings == nil {
+	if err != nil || has {
 		return nil
 	}
 	identity := s.o.Bindings.Identity()

@@ -56,34 +56,28 @@ type (
 
 // poolRoutes are what panels give each other, and to whom licenses belong.
 func (s *Server) poolRoutes() []route {
-	var routes []route
-	if s.o.Pools != nil {
-		done := poolAnswer{
-			Result: license.Activated, Message: "4 buttons are given to Stairs B. Show it this code.", Panel: "k3x2…", Name: "Stairs B", Before: 11, After: 7,
-			Stops: []StoppingButton{{Number: 8, Label: "Office"}}, Code: "DS1:…", SVG: "<svg …>",
-		}
-		routes = append(routes,
-			route{Method: "GET", Pattern: api + "/panels", Access: AsInstaller, Handler: s.getPanels, Status: 200, Summary: "The panels whose identity is known here",
-				Response: object{"panels": []Peer{{Panel: "k3x2…", Name: "Stairs B"}}}},
-			route{Method: "GET", Pattern: api + "/licenses/codes", Access: AsInstaller, Handler: s.getCodes, Status: 200, Summary: "Codes for other panels, to be shown again: nothing is counted twice",
-				Response: object{"codes": []codeView{{PoolCode: PoolCode{Kind: "slice", Text: "DS1:…", License: "8d0c…", Panel: "k3x2…", Name: "Stairs B", Feature: license.Buttons, Count: 4}, SVG: "<svg …>"}}}},
-			route{Method: "POST", Pattern: api + "/licenses/{id}/give", Access: AsInstaller, Handler: s.move(s.o.Pools.Give, true), Status: 200,
-				Summary: "Give a part of a pool to another panel; 409 names the buttons that would stop and are not confirmed",
-				Request: poolRequest{To: "DI1:…", Feature: license.Buttons, Count: 4, Confirm: []int{8}}, Response: done},
-			route{Method: "POST", Pattern: api + "/licenses/{id}/return", Access: AsInstaller, Handler: s.move(s.o.Pools.GiveBack, false), Status: 200,
-				Summary: "Give a part of a share back to the panel it came from",
-				Request: poolRequest{Count: 2, Preview: true}, Response: done})
+	done := poolAnswer{
+		Result: license.Activated, Message: "4 buttons are given to Stairs B. Show it this code.", Panel: "k3x2…", Name: "Stairs B", Before: 11, After: 7,
+		Stops: []StoppingButton{{Number: 8, Label: "Office"}}, Code: "DS1:…", SVG: "<svg …>",
 	}
-	if s.o.Bindings != nil {
-		routes = append(routes,
-			route{Method: "GET", Pattern: api + "/identity", Access: AsInstaller, Handler: s.getIdentity, Status: 200, Summary: "Who this panel is, to be shown to the panel that is to give it something",
-				Response: identityAnswer{PanelIdentity{Panel: "k3x2…", Name: "Stairs A", Text: "DI1:…"}, "<svg …>"}},
-			route{Method: "POST", Pattern: api + "/licenses/{id}/release", Access: AsInstaller, Handler: s.postRelease, Status: 200, Summary: "Undo an activation, within seven days; the code lets another panel have the license",
-				Request: poolRequest{Preview: true}, Response: poolAnswer{Result: license.Activated, Message: "The license is released. Show this code to the panel that is to have it.", Before: 11, After: 1, Stops: []StoppingButton{}, Code: "DF1:…", SVG: "<svg …>"}},
-			route{Method: "PUT", Pattern: api + "/licenses/{id}/account", Access: AsInstaller, Handler: s.putAccount, Status: 200, Summary: "Say for whom an account's license is; it is changed within seven days only",
-				Request: accountRequest{Account: "ines"}, Response: accountAnswer{license.Activated, "The license is for ines now."}})
+	return []route{
+		{Method: "GET", Pattern: api + "/panels", Access: AsInstaller, Handler: s.getPanels, Status: 200, Summary: "The panels whose identity is known here",
+			Response: object{"panels": []Peer{{Panel: "k3x2…", Name: "Stairs B"}}}},
+		{Method: "GET", Pattern: api + "/licenses/codes", Access: AsInstaller, Handler: s.getCodes, Status: 200, Summary: "Codes for other panels, to be shown again: nothing is counted twice",
+			Response: object{"codes": []codeView{{PoolCode: PoolCode{Kind: "slice", Text: "DS1:…", License: "8d0c…", Panel: "k3x2…", Name: "Stairs B", Feature: license.Buttons, Count: 4}, SVG: "<svg …>"}}}},
+		{Method: "POST", Pattern: api + "/licenses/{id}/give", Access: AsInstaller, Handler: s.move(s.o.Pools.Give, true), Status: 200,
+			Summary: "Give a part of a pool to another panel; 409 names the buttons that would stop and are not confirmed",
+			Request: poolRequest{To: "DI1:…", Feature: license.Buttons, Count: 4, Confirm: []int{8}}, Response: done},
+		{Method: "POST", Pattern: api + "/licenses/{id}/return", Access: AsInstaller, Handler: s.move(s.o.Pools.GiveBack, false), Status: 200,
+			Summary: "Give a part of a share back to the panel it came from",
+			Request: poolRequest{Count: 2, Preview: true}, Response: done},
+		{Method: "POST", Pattern: api + "/licenses/{id}/release", Access: AsInstaller, Handler: s.postRelease, Status: 200, Summary: "Undo an activation, within seven days; the code lets another panel have the license",
+			Request: poolRequest{Preview: true}, Response: poolAnswer{Result: license.Activated, Message: "The license is released. Show this code to the panel that is to have it.", Before: 11, After: 1, Stops: []StoppingButton{}, Code: "DF1:…", SVG: "<svg …>"}},
+		{Method: "PUT", Pattern: api + "/licenses/{id}/account", Access: AsInstaller, Handler: s.putAccount, Status: 200, Summary: "Say for whom an account's license is; it is changed within seven days only",
+			Request: accountRequest{Account: "ines"}, Response: accountAnswer{license.Activated, "The license is for ines now."}},
+		{Method: "GET", Pattern: api + "/identity", Access: AsInstaller, Handler: s.getIdentity, Status: 200, Summary: "Who this panel is, to be shown to the panel that is to give it something",
+			Response: identityAnswer{PanelIdentity{Panel: "k3x2…", Name: "Stairs A", Text: "DI1:…"}, "<svg …>"}},
 	}
-	return routes
 }
 
 func (s *Server) getIdentity(w http.ResponseWriter, _ *http.Request, _ caller) error {

@@ -25,8 +25,8 @@ type Options struct {
 	Doors       Doors
 	Lockdown    Lockdown
 	Licenses    Licenses
-	Pools       Pools    // nil: nothing is shared out
-	Bindings    Bindings // nil: activations are final
+	Pools       Pools
+	Bindings    Bindings
 	People      People
 	Directory   Directory
 	Credentials Credentials
@@ -97,7 +97,7 @@ func New(o Options) (*Server, error) {
 		name    string
 		missing bool
 	}{
-		{"Doors", o.Doors == nil}, {"Licenses", o.Licenses == nil}, {"People", o.People == nil}, {"Directory", o.Directory == nil},
+		{"Doors", o.Doors == nil}, {"Licenses", o.Licenses == nil}, {"Pools", o.Pools == nil}, {"Bindings", o.Bindings == nil}, {"People", o.People == nil}, {"Directory", o.Directory == nil},
 		{"Lockdown", o.Lockdown == nil},
 		{"Credentials", o.Credentials == nil}, {"Schedules", o.Schedules == nil}, {"Buttons", o.Buttons == nil},
 		{"Learner", o.Learner == nil}, {"Journal", o.Journal == nil}, {"Accounts", o.Accounts == nil},

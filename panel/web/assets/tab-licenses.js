@@ -8,12 +8,6 @@ import { codeSheet, give, giveBack, undo } from "./pools.js";
 
 const nobody = "Nobody yet";
 
-// absent is what stands in for a part that this panel does not have.
-const absent = (value) => (error) => {
-  if (error.status !== 404) throw error;
-  return value;
-};
-
 // forWhom is a choice of the panel's users.
 const forWhom = (accounts, chosen, attributes = {}) => h("select", attributes, h("option", { value: "" }, nobody), accounts.map((a) => h("option", { selected: a === chosen }, a)));
 
@@ -149,10 +143,10 @@ export async function licenses(shell) {
   const held = h("div");
   const state = { accounts: [] };
   const add = adding(shell, state, () => draw());
-  const identity = await get("/api/v1/identity").catch(absent(null));
+  const identity = await get("/api/v1/identity");
 
   async function draw() {
-    const [l, e, c] = await Promise.all([get("/api/v1/licenses"), get("/api/v1/entitlements"), get("/api/v1/licenses/codes").catch(absent({ codes: [] }))]);
+    const [l, e, c] = await Promise.all([get("/api/v1/licenses"), get("/api/v1/entitlements"), get("/api/v1/licenses/codes")]);
     state.accounts = l.accounts;
     add.users(l.accounts);
     const titles = Object.fromEntries(e.overview.map((line) => [line.feature, line.title]));
@@ -166,5 +160,5 @@ export async function licenses(shell) {
       again(c.codes, title)));
   }
   await draw();
-  return [h("div", { class: "columns" }, add.box, identity && identityCard(identity)), held];
+  return [h("div", { class: "columns" }, add.box, identityCard(identity)), held];
 }
