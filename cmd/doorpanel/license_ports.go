@@ -124,6 +124,9 @@ func (p licensePort) viewOf(e license.Entry, peers []license.Identity) web.Licen
 	return v
 }
 
+// undoTime is how long license.Undo gives an activation up.
+const undoTime = 7 * 24 * time.Hour
+
 func addFeature(v *web.LicenseView, e license.Entry, peers []license.Identity) {
 	v.Grants[e.Feature] = e.Count
 	if e.Sold > e.Count {
@@ -136,6 +139,10 @@ func addFeature(v *web.LicenseView, e license.Entry, peers []license.Identity) {
 		v.Given = append(v.Given, web.GivenAway{Panel: share.Panel, Name: nameOf(peers, share.Panel), Feature: e.Feature, Count: share.Count})
 	}
 	running := e.Status == license.Active || e.Status == license.Ending
+	v.UndoUntil = time.Time{}
+	if (running || e.Status == license.Waiting) && e.GivenBy == "" && len(v.Given) == 0 {
+		v.UndoUntil = e.Activated.Add(undoTime)
+	}
 	if e.Counted && e.Count > 0 && running && e.Scope != license.ScopeAccount {
 		v.Pools = append(v.Pools, e.Feature)
 	}
