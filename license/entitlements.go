@@ -120,7 +120,6 @@ type derivation struct {
 	*records
 	now     time.Time
 	ran     time.Duration
-	trusted bool
 	holders map[identity]Activation
 	shares  map[string][]dealt // given away, by reference
 	seen    map[identity]bool
@@ -132,7 +131,7 @@ type derivation struct {
 }
 
 func (r *records) derive(clock Clock) Entitlements {
-	d := derivation{records: r, now: clock.latest(), ran: clock.Ran, trusted: clock.Trusted, holders: r.holders(), shares: r.shares(), seen: map[identity]bool{}, ends: map[string]time.Time{}}
+	d := derivation{records: r, now: clock.latest(), ran: clock.Ran, holders: r.holders(), shares: r.shares(), seen: map[identity]bool{}, ends: map[string]time.Time{}}
 	for _, i := range r.items() {
 		d.add(i)
 	}
@@ -329,14 +328,10 @@ func renewal(token Token) (key string, ok bool) {
 
 // passed is the time that has passed for a license with a term: at least its activation, and what the panel has run since. Whoever
 // sets the clock ahead, activates, and then keeps the clock from running has it for no more running time than its term; and a panel
-// that lost the time still knows that it activated. Only a clock that is trusted and says more than a day less shows that it was
-// wrong then: the license begins when that time comes.
+// whose clock was wrong then, or is lost now, still knows that it activated.
 func (d *derivation) passed(term Term, a Activation) time.Time {
 	at := a.At.Add(d.ran - a.Ran)
-	switch {
-	case term.IsZero() || !at.After(d.now):
-		return d.now
-	case d.trusted && d.now.Before(a.At.Add(-batterySlack)):
+	if term.IsZero() || !at.After(d.now) {
 		return d.now
 	}
 	return at

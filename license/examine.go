@@ -92,7 +92,7 @@ func (c Clock) latest() time.Time {
 }
 
 // sure is a clock that shows what is certain and nothing else.
-func (c Clock) sure() Clock { return Clock{Now: c.certain(), Trusted: c.Trusted, Ran: c.Ran} }
+func (c Clock) sure() Clock { return Clock{Now: c.certain(), Ran: c.Ran} }
 
 // certain is a time that has passed for sure.
 func (c Clock) certain() time.Time {

@@ -185,11 +185,59 @@ func TestAnAdministratorSeesHowLongAWordStillHasToStand(t *testing.T) {
 		{Reading{Wall: at, Source: Battery}, 0},
 		{Reading{Wall: at, Source: Administrator}, 24 * hour},
 		{Reading{Wall: at.Add(5 * hour), Source: Administrator, Elapsed: 5 * hour}, 19 * hour},
+		{Reading{Wall: at.Add(5 * hour), Source: Synchronized}, 0},
+		{Reading{Wall: at.Add(5 * hour), Source: Administrator}, 24 * hour},
 		{Reading{Wall: at.Add(50 * hour), Source: Administrator, Elapsed: 45 * hour}, 0},
 	} {
 		if keeping = keeping.Observe(step.r); keeping.Settles() != step.want {
 			t.Errorf("%+v: %v", step.r, keeping.Settles())
 		}
+	}
+}
+
+func TestTimeThatRunsBackIsNoTime(t *testing.T) {
+	keeping := Timekeeping{Mark: day("2027-05-01"), Ran: hour}
+	if got := keeping.Observe(Reading{Elapsed: -hour}); got != keeping {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Somebody sets the clock to 2040, activates a license for a day, and from then on keeps the clock from running.
+func TestAClockThatIsHeldStillEndsTheLicenseAndItsGrace(t *testing.T) {
+	ring := ringOf(t, nil, nil)
+	token := access(1)
+	token.Term = Term{Days: 1}
+	held := Reading{Wall: day("2040-01-01"), Source: Administrator}
+	keeping := Timekeeping{}.Prove(issued).Observe(held)
+	v := Examine(text(t, token, rootKey), ring, here, keeping.Clock(held), nil, "")
+	if v.Result != Activated {
+		t.Fatal(v.Message)
+	}
+	stored := kept(t, nil, v)
+	for hours := range 16 * 24 {
+		e := Derive(ring, here, keeping.Clock(held), stored)
+		if on, grace := e.Allows(AccessBasic), e.AccessGrace(held.Wall); on != (hours < 24) || grace != (hours >= 24 && hours < 15*24) {
+			t.Fatalf("after %d hours: on %v, grace %v: %+v", hours, on, grace, e.List())
+		}
+		keeping = keeping.Observe(Reading{Wall: held.Wall, Source: Administrator, Elapsed: hour})
+	}
+}
+
+// Somebody mistypes the year, enters a license, and corrects the clock the next morning.
+func TestALicenseThatWasActivatedByAWrongClockLastsAsLongAsAnyOther(t *testing.T) {
+	ring := ringOf(t, nil, nil)
+	token := access(1)
+	token.Term = Term{Days: 10}
+	wrong := Reading{Wall: day("2040-01-01"), Source: Administrator}
+	keeping := Timekeeping{}.Prove(issued).Observe(wrong)
+	stored := kept(t, nil, Examine(text(t, token, rootKey), ring, here, keeping.Clock(wrong), nil, ""))
+	for hours := range 12 * 24 {
+		right := Reading{Wall: issued.Add(time.Duration(hours) * hour), Source: Administrator}
+		if e := Derive(ring, here, keeping.Clock(right), stored); e.Allows(AccessBasic) != (hours < 240) {
+			t.Fatalf("after %d hours: %+v", hours, e.List())
+		}
+		right.Wall, right.Elapsed = right.Wall.Add(hour), hour
+		keeping = keeping.Observe(right)
 	}
 }
 
