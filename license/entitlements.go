@@ -68,6 +68,7 @@ type Entitlements struct {
 	codes   []Code
 	next    time.Time
 	lapsed  time.Time
+	proven  time.Time
 }
 
 const (
@@ -118,6 +119,7 @@ type identity struct {
 
 type derivation struct {
 	*records
+	proven  time.Time // has passed, because somebody signed it
 	now     time.Time
 	ran     time.Duration
 	holders map[identity]Activation
@@ -131,7 +133,7 @@ type derivation struct {
 }
 
 func (r *records) derive(clock Clock) Entitlements {
-	d := derivation{records: r, now: clock.latest(), ran: clock.Ran, holders: r.holders(), shares: r.shares(), seen: map[identity]bool{}, ends: map[string]time.Time{}}
+	d := derivation{records: r, proven: r.ring.proven(), now: clock.latest(), ran: clock.Ran, holders: r.holders(), shares: r.shares(), seen: map[identity]bool{}, ends: map[string]time.Time{}}
 	for _, i := range r.items() {
 		d.add(i)
 	}
@@ -150,6 +152,7 @@ func (d *derivation) add(i item) {
 		d.entries = append(d.entries, entry)
 		return
 	}
+	d.proven = later(d.proven, d.ring.proves(p.opened))
 	entry.From, entry.Until = p.NotBefore, p.Expires
 	behind := d.judge(i, p, &entry)
 	shares := d.shares[i.ref]
@@ -352,7 +355,7 @@ func (d *derivation) status(entry Entry, now time.Time) (Status, string) {
 }
 
 func (d *derivation) finish() Entitlements {
-	e := Entitlements{entries: d.entries, rights: total(d.entries), codes: d.codes()}
+	e := Entitlements{proven: d.proven, entries: d.entries, rights: total(d.entries), codes: d.codes()}
 	if !d.access.IsZero() && !e.Allows(AccessBasic) {
 		e.lapsed = d.access.AddDate(0, 0, graceDays)
 		d.edges = append(d.edges, e.lapsed)

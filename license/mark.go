@@ -52,6 +52,15 @@ func (t Timekeeping) Prove(at time.Time) Timekeeping {
 	return t
 }
 
+// Recover joins what is known with what a whole journal shows that was read from nothing and may hold time that is known already.
+// A journal that begins while the clock was wrong carries the mark no further than the time that it shows to have been run.
+func (t Timekeeping) Recover(journal Timekeeping) Timekeeping {
+	if most := t.Mark.Add(journal.Ran + leapLimit); !t.Mark.IsZero() && journal.Mark.After(most) {
+		journal.Mark = most
+	}
+	return Timekeeping{Mark: later(t.Mark, journal.Mark), Ran: max(t.Ran, journal.Ran), Leapt: max(t.Leapt, journal.Leapt)}
+}
+
 // Observe takes note of one look at the clocks. Running time has passed whatever the clock on the wall says, so that winding that
 // clock back gains nothing. A clock that somebody vouches for takes the mark further, by a day in all: a spoofed time server that
 // says 2040 ends nothing for good, neither in one step nor in many small ones. The mark follows the first such clock where
@@ -123,3 +132,36 @@ func (t Timekeeping) Settles() time.Duration {
 
 // onCalendar refuses what a broken clock shows: a time that no license can name.
 func onCalendar(at time.Time) bool { return at.Unix() > 0 && at.Unix() < maxUnixTime }
+
+// Proven is the newest time that verified documents show to have passed: when they were issued. What a root signed counts, and what an
+// issuer signed whose delegation has an end, so that an issuer's clock can be wrong only as far as the root allows. Other panels'
+// times prove nothing. Zero when nothing is proven.
+func (e Entitlements) Proven() time.Time { return e.proven }
+
+// proves is when the license was certainly issued; zero when nobody bounds its issuer's clock.
+func (k Keyring) proves(o opened) time.Time {
+	_, own := k.root(o.Issuer)
+	if bounded := own || !k.issuers[o.Issuer].Expires.IsZero(); !bounded || !o.revoked.IsZero() {
+		return time.Time{}
+	}
+	return o.IssuedAt
+}
+
+// proven is when the newest of the delegations and revocation lists was issued.
+func (k Keyring) proven() time.Time {
+	var newest time.Time
+	for _, standing := range k.issuers {
+		newest = later(newest, standing.IssuedAt)
+	}
+	for _, list := range k.lists {
+		newest = later(newest, list.IssuedAt)
+	}
+	return newest
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -195,6 +195,61 @@ func TestAnAdministratorSeesHowLongAWordStillHasToStand(t *testing.T) {
 	}
 }
 
+func TestAJournalThatIsReadFromNothingCountsNoTimeTwice(t *testing.T) {
+	at := day("2027-05-01")
+	known := Timekeeping{Mark: at, Ran: 100 * hour, Leapt: hour}
+	for _, c := range []struct {
+		name          string
+		known         Timekeeping
+		journal, want Timekeeping
+	}{
+		{"nothing in it", known, Timekeeping{}, known},
+		{"what is known", known, known, known},
+		{"an hour more", known, Timekeeping{Mark: at.Add(hour), Ran: 101 * hour}, Timekeeping{Mark: at.Add(hour), Ran: 101 * hour, Leapt: hour}},
+		{"it begins in 2040", known, Timekeeping{Mark: day("2040-01-01"), Ran: 2 * hour, Leapt: 3 * hour}, Timekeeping{Mark: at.Add(26 * hour), Ran: 100 * hour, Leapt: 3 * hour}},
+		{"nothing is known", Timekeeping{}, known, known},
+	} {
+		if got := c.known.Recover(c.journal); got != c.want {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}
+
+func TestWhatWasSignedProvesTheTime(t *testing.T) {
+	bounded := delegated(t, nil)
+	endless := delegated(t, func(d *Delegation) { d.Expires, d.NotBefore = time.Time{}, time.Time{} })
+	at := func(date string) func(*Token) {
+		return func(k *Token) { k.IssuedAt = day(date) }
+	}
+	for _, c := range []struct {
+		name string
+		ring Keyring
+		docs []Document
+		want time.Time
+	}{
+		{"nothing", ringOf(t, nil, nil), nil, time.Time{}},
+		{"a root's license", ringOf(t, nil, nil), []Document{held(t, changed(ten(1), at("2027-02-03")), "2027-03-01")}, day("2027-02-03")},
+		{"a stranger's", ringOf(t, nil, nil), []Document{activated(t, signed(t, changed(ten(1), at("2027-02-03")), strangeKey), issued)}, time.Time{}},
+		{"an issuer's within his dates", ringOf(t, [][]byte{bounded}, nil), []Document{activated(t, signed(t, changed(ten(1), at("2027-02-03")), issuerKey), issued)}, day("2027-02-03")},
+		{"an issuer's whose clock nobody bounds", ringOf(t, [][]byte{endless}, nil), []Document{activated(t, signed(t, changed(ten(1), at("2099-02-03")), issuerKey), issued)}, issued},
+		{"a revoked one", ringOf(t, nil, [][]byte{revoking(t, 1, map[TokenID]time.Time{ten(1).ID: issued}, nil)}), []Document{held(t, changed(ten(1), at("2099-02-03")), "2027-03-01")}, issued},
+	} {
+		if got := Derive(c.ring, here, Clock{}, c.docs).Proven(); !got.Equal(c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestADateEndsALicenseWhateverThePanelRan(t *testing.T) {
+	ring := ringOf(t, nil, nil)
+	dated := changed(ten(1), func(k *Token) { k.Expires = day("2027-01-01") })
+	for date, want := range map[string]int{"2026-12-31": 11, "2027-01-01": 1} {
+		if got := Derive(ring, here, Clock{Now: day(date), Trusted: true, Ran: 50_000 * hour}, []Document{held(t, dated, "2026-12-01")}).Buttons(); got != want {
+			t.Errorf("%s: %d buttons", date, got)
+		}
+	}
+}
+
 func TestTimeThatRunsBackIsNoTime(t *testing.T) {
 	keeping := Timekeeping{Mark: day("2027-05-01"), Ran: hour}
 	if got := keeping.Observe(Reading{Elapsed: -hour}); got != keeping {
@@ -459,4 +514,9 @@ func TestAnHonestOwnerHasTheWholeTerm(t *testing.T) {
 			}
 		}
 	})
+}
+
+func changed(token Token, change func(*Token)) Token {
+	change(&token)
+	return token
 }

@@ -253,10 +253,18 @@ func (h *house) write(n panel.Noted) {
 func replayOf(store *storage.Store, journal *storage.Journal, note func(what, cause string)) *agent.Replay {
 	replay := &agent.Replay{}
 	snapshot, found, err := storage.NewTable[memorySnapshot](store, memoryTable).Get(snapshotKey)
-	if err != nil || !found || snapshot.Epoch != journal.Epoch() {
-		snapshot = memorySnapshot{Mark: snapshot.Mark, Ran: snapshot.Ran, Leapt: snapshot.Leapt}
+	known := license.Timekeeping{Mark: snapshot.Mark, Ran: snapshot.Ran, Leapt: snapshot.Leapt}
+	other := err != nil || !found || snapshot.Epoch != journal.Epoch()
+	if other {
+		snapshot = memorySnapshot{}
+	} else {
+		replay.Restore(snapshot.Memory, known)
 	}
-	replay.Restore(snapshot.Memory, license.Timekeeping{Mark: snapshot.Mark, Ran: snapshot.Ran, Leapt: snapshot.Leapt})
+	defer func() {
+		if other {
+			replay.Time = known.Recover(replay.Time)
+		}
+	}()
 	for after := snapshot.Seq; ; {
 		frames, err := journal.Read(after, 1024)
 		for _, f := range frames {
@@ -293,7 +301,7 @@ func (h *house) openLicenses(replay *agent.Replay) {
 	var faults []error
 	h.licenses, faults = agent.NewLicenses(agent.LicenseOptions{
 		Roots: h.config.License.Roots, Panel: license.Panel{Key: h.keys.public(), Site: h.config.Site.Name, Zone: h.config.Site.TimeZone},
-		Name: panelName(h.config.Site), Sign: h.keys.signMessage, Store: store, Docs: kept.docs, Clock: h.clock.license, Logger: h.log,
+		Name: panelName(h.config.Site), Sign: h.keys.signMessage, Store: store, Docs: kept.docs, Clock: h.clock.license, Prove: h.clock.prove, Logger: h.log,
 	})
 	for _, fault := range faults {
 		h.note("a stored license document", fault.Error())

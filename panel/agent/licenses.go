@@ -33,7 +33,9 @@ type LicenseOptions struct {
 	// Docs is everything that is kept; several with one key are copies, of which the newest counts.
 	Docs []license.Document
 	// Clock is the wall clock and the latest time that is known to have passed.
-	Clock  func() license.Clock
+	Clock func() license.Clock
+	// Prove tells that clock of a time that has passed for sure, because a verified document was issued then; nil: nobody is told.
+	Prove  func(time.Time)
 	Logger *slog.Logger
 }
 
@@ -54,7 +56,7 @@ func NewLicenses(o LicenseOptions) (*Licenses, []error) {
 	l := &Licenses{o: o, changed: make(chan struct{}, 1), docs: slices.Clone(o.Docs)}
 	var faults []error
 	l.ring, faults = license.KeyringOf(o.Roots, l.docs)
-	l.entitlements = license.Derive(l.ring, o.Panel, o.Clock(), l.docs)
+	l.entitlements = l.rights()
 	return l, faults
 }
 
@@ -135,9 +137,20 @@ func replaced(docs, newer []license.Document) []license.Document {
 	return append(slices.DeleteFunc(slices.Clone(docs), old), newer...)
 }
 
+// rights are what the documents give by the clock, which learns from them what has passed for sure.
+func (l *Licenses) rights() license.Entitlements {
+	clock := l.o.Clock()
+	e := license.Derive(l.ring, l.o.Panel, clock, l.docs)
+	if l.o.Prove == nil || !e.Proven().After(clock.Mark) {
+		return e
+	}
+	l.o.Prove(e.Proven())
+	return license.Derive(l.ring, l.o.Panel, l.o.Clock(), l.docs)
+}
+
 // derive computes the entitlements anew and tells the panel when they changed.
 func (l *Licenses) derive(ctx context.Context, inform Inform) error {
-	now := license.Derive(l.ring, l.o.Panel, l.o.Clock(), l.docs)
+	now := l.rights()
 	if now.Equal(l.entitlements) {
 		l.entitlements = now
 		return nil
