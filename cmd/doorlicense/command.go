@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/telemetry"
 )
 
@@ -37,6 +38,9 @@ func signCommand(d desk) *cobra.Command {
 				command.Verb, command.Object = telemetry.VerbLockdown, lockdown
 			default:
 				return usage("write --open with a door, or --lockdown on, or --lockdown off")
+			}
+			if _, err := envelope.ParseThumbprint(command.Panel); err != nil {
+				return usageError{err}
 			}
 			signer, err := d.loadKey(key)
 			if err != nil {

@@ -94,6 +94,9 @@ func (f delegateFlags) delegation(now time.Time) (license.Delegation, error) {
 	if delegation.Expires, err = moment("until", f.until); err != nil {
 		return delegation, err
 	}
+	if !delegation.Expires.IsZero() && !delegation.NotBefore.Before(delegation.Expires) {
+		return delegation, usage("--until %s is not after --from %s: nothing could be issued", f.until, f.from)
+	}
 	if f.number == 0 {
 		delegation.Number = uint64(now.Unix())
 	}

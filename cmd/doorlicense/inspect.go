@@ -299,7 +299,7 @@ func (f finding) print(out io.Writer) error {
 		lines = append(lines, entryLines("license", list.Licenses)...)
 		lines = append(lines, entryLines("issuer key", list.Issuers)...)
 		if list.Kept > 0 {
-			lines = append(lines, [2]string{"kept", fmt.Sprintf("%d licenses of these issuers hold all the same", list.Kept)})
+			lines = append(lines, [2]string{"kept", counted(list.Kept, "license") + " of these issuers hold all the same"})
 		}
 	}
 	for _, line := range lines {

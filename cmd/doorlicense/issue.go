@@ -26,6 +26,7 @@ type issueFlags struct {
 	days                               int
 	label, out                         string
 	count                              int
+	newFeatures                        bool
 	table, batch                       string
 	asJSON                             bool
 }
@@ -49,7 +50,7 @@ Columns of a CSV file, each taking the place of the flag of its name: label, pan
 blanks), annual (yes or no), days, not-before, expires, updates-until, count. An empty cell leaves what the flag says.
 
 Features: ` + featureList() + `.
-Other names are taken too; a panel that does not know one keeps it and ignores it.`,
+A panel that does not know a feature keeps the license and ignores it; --new-feature allows names that this version does not know either.`,
 		Example: `  doorlicense issue --key root.key --grant buttons=10 --label "Villa Rosa" --out villa.png
   doorlicense issue --key north.key --grant access_basic --annual --panel am4wegjdp522mtysv237hfzdvm
   doorlicense issue --key north.key --grant app_remote --account rossi --json
@@ -60,6 +61,11 @@ Other names are taken too; a panel that does not know one keeps it and ignores i
 			tokens, err := f.tokens(d)
 			if err != nil {
 				return err
+			}
+			for _, token := range tokens {
+				if !token.Expires.IsZero() && !d.now().Before(token.Expires) {
+					return usage("license %q would have ended on %s already: --expires is the first day on which it no longer holds", token.Label, token.Expires.Format(time.DateOnly))
+				}
 			}
 			many := len(tokens) > 1 || f.table != "" || f.batch != ""
 			switch {
@@ -110,6 +116,7 @@ Other names are taken too; a panel that does not know one keeps it and ignores i
 	flags.IntVar(&f.days, "days", 0, "days from activation")
 	flags.StringVar(&f.updates, "updates-until", "", "first day without included updates (default: ten years from now)")
 	flags.IntVar(&f.count, "count", 1, "how many of the same")
+	flags.BoolVar(&f.newFeatures, "new-feature", false, "allow features that this version does not know")
 	flags.StringVar(&f.table, "csv", "", "table with one order a line")
 	flags.StringVar(&f.batch, "batch", "", "file that keeps many licenses")
 	flags.StringVar(&f.label, "label", "", "short text for people")
@@ -163,7 +170,7 @@ func (f issueFlags) issueMany(ctx context.Context, d desk, tokens []license.Toke
 	if f.asJSON {
 		return printJSON(d.out, result)
 	}
-	_, err = fmt.Fprintf(d.out, "%d licenses in %s, %d of them new\n", result.Count, result.Batch, result.New)
+	_, err = fmt.Fprintf(d.out, "%s in %s, %d of them new\n", counted(result.Count, "license"), result.Batch, result.New)
 	return err
 }
 
@@ -187,6 +194,11 @@ func (f issueFlags) token() (license.Token, error) {
 	}
 	if err := f.subject(&token); err != nil {
 		return token, err
+	}
+	for _, grant := range token.Grants {
+		if license.Describe(grant.Feature) == (license.Feature{Name: grant.Feature, Title: grant.Feature}) && !f.newFeatures {
+			return token, usage("there is no feature %q; the features are %s. --new-feature allows it all the same", grant.Feature, featureList())
+		}
 	}
 	return token, checkToken(token)
 }
@@ -242,12 +254,20 @@ func parseGrants(flag string, texts []string) ([]license.Grant, error) {
 			if count, err = strconv.Atoi(digits); err != nil {
 				return nil, usage("cannot read --%s %q: the count is not a number", flag, text)
 			}
+			if feature := license.Describe(name); count != 1 && !feature.Counted && feature.Title != name {
+				return nil, usage("cannot read --%s %q: %s is on or off; write --%[1]s %[3]s", flag, text, name)
+			}
 		} else if license.Describe(name).Counted {
 			return nil, usage("cannot read --%s %q: say how many, like %s=10", flag, text, name)
 		}
 		grants = append(grants, license.Grant{Feature: name, Count: count})
 	}
 	slices.SortStableFunc(grants, func(a, b license.Grant) int { return strings.Compare(a.Feature, b.Feature) })
+	for i := range grants[1:] {
+		if grants[i].Feature == grants[i+1].Feature {
+			return nil, usage("--%s %s is there twice: keep one", flag, grants[i].Feature)
+		}
+	}
 	return grants, nil
 }
 

@@ -66,6 +66,8 @@ func (d desk) createKey(path, role, passphrase string) (signingKey, error) {
 	}
 	if err := writeNew(path, content); errors.Is(err, os.ErrExist) {
 		return signingKey{}, fmt.Errorf("cannot write key file: %w; an existing key is never overwritten, choose another name", err)
+	} else if errors.Is(err, os.ErrNotExist) {
+		return signingKey{}, fmt.Errorf("cannot write key file: %w; make the folder first", err)
 	} else if err != nil {
 		return signingKey{}, fmt.Errorf("cannot write key file: %w", err)
 	}

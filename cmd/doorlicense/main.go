@@ -77,12 +77,15 @@ func run(ctx context.Context, d desk, args []string) int {
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage("%w; see %s --help", err, cmd.CommandPath()) })
 	root.SetIn(d.in)
 	root.SetOut(d.out)
 	root.SetErr(d.notes)
 	root.SetArgs(args)
 	root.AddCommand(keygenCommand(d), delegateCommand(d), issueCommand(d), inspectCommand(d), sheetCommand(d), qrCommand(d), revokeCommand(d), releaseCommand(d), reissueCommand(d), signCommand(d))
+	for _, cmd := range root.Commands() {
+		strictFlags(cmd)
+	}
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:
@@ -108,6 +111,14 @@ func exactly(n int, what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// counted is a number with its noun.
+func counted(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
 }
 
 func printJSON(out io.Writer, value any) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -96,7 +97,9 @@ func (d desk) codeText(named string) (string, error) {
 	case strings.Contains(named, ":") && !exists(named):
 		return named, nil
 	default:
-		raw, err = readSmall(named)
+		if raw, err = readSmall(named); errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("%w; name a code, a file with it, or its picture", err)
+		}
 	}
 	if err != nil {
 		return "", err

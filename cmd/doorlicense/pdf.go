@@ -125,7 +125,9 @@ func (w *sheetWriter) ticket(x, y float64, t ticket) error {
 	w.line(left, top, textWidth, "B", 10, t.grants())
 	w.line(left, top+5, textWidth, "", 8, t.duration())
 	w.line(left, top+9, textWidth, "", 8, t.holder())
-	w.line(left, top+13, textWidth, "", 8, t.token.Label)
+	label, rest := w.split(t.token.Label, textWidth, 8)
+	w.line(left, top+12.5, textWidth, "", 8, label)
+	w.line(left, top+15.5, textWidth, "", 8, rest)
 	w.SetTextColor(90, 90, 90)
 	w.line(left, top+18.5, textWidth, "", 6, fmt.Sprintf("issued %s, key %s, number %d", t.token.IssuedAt.Format("2006-01-02"), t.signed, t.number))
 	w.line(left, top+21.5, textWidth, "", 6, "short code")
@@ -133,6 +135,21 @@ func (w *sheetWriter) ticket(x, y float64, t ticket) error {
 	w.SetFont("Courier", "B", 10)
 	w.Text(left, top+29, t.token.ID.ShortCode().String())
 	return w.Error()
+}
+
+// split breaks a text that is too wide for one line at a blank, so that nobody's name is cut off when two lines hold it.
+func (w *sheetWriter) split(text string, width, points float64) (first, rest string) {
+	w.SetFont(w.family, "", points)
+	if w.GetStringWidth(w.encoded(text)) <= width {
+		return text, ""
+	}
+	words := strings.Split(text, " ")
+	for n := len(words) - 1; n > 0; n-- {
+		if first = strings.Join(words[:n], " "); w.GetStringWidth(w.encoded(first)) <= width {
+			return first, strings.Join(words[n:], " ")
+		}
+	}
+	return text, ""
 }
 
 // line writes one line that ends in an ellipsis when it is too wide. y is its upper edge.

@@ -93,7 +93,7 @@ func (f reissueFlags) tokens(d desk, files []string, now time.Time) ([]license.T
 		}
 	}
 	if r.ended > 0 {
-		fmt.Fprintf(d.notes, "%d licenses have ended and are left out\n", r.ended)
+		fmt.Fprintf(d.notes, "%s ended and left out\n", counted(r.ended, "license"))
 	}
 	if len(r.tokens) == 0 {
 		return nil, errors.New("cannot issue anew: there is no license that still holds")

@@ -136,7 +136,7 @@ func (f sheetFlags) draw(d desk, tickets []ticket) error {
 		if pages, err = f.drawPDF(d, tickets); err != nil {
 			return fmt.Errorf("cannot write sheet %s: %w", f.out, err)
 		}
-		fmt.Fprintf(d.notes, "wrote %s: %d licenses on %d pages\n", f.out, len(tickets), pages)
+		fmt.Fprintf(d.notes, "wrote %s: %s on %s\n", f.out, counted(len(tickets), "license"), counted(pages, "page"))
 	}
 	for _, folder := range []struct{ path, kind string }{{f.png, ".png"}, {f.svg, ".svg"}} {
 		if folder.path == "" {
@@ -155,7 +155,7 @@ func (f sheetFlags) draw(d desk, tickets []ticket) error {
 			bar.at(i + 1)
 		}
 		bar.end()
-		fmt.Fprintf(d.notes, "wrote %d pictures to %s\n", len(tickets), folder.path)
+		fmt.Fprintf(d.notes, "wrote %s to %s\n", counted(len(tickets), "picture"), folder.path)
 	}
 	if f.asJSON {
 		return printJSON(d.out, struct {

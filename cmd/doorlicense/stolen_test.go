@@ -68,7 +68,7 @@ func TestStory19AnIssuersKeyIsStolenAndNoHonestLicenseIsLost(t *testing.T) {
 	v.must("delegate", "--key", "root.key", "--issuer", north2, "--name", "Dealer North", "--ceiling", "buttons=20", "--ceiling", "access_basic", "--file", "north2.delegation")
 	write(t, "found.csv", "Text;Activated\n"+forgotten+";\n"+annual+";2026-12-24\n"+ended+";\n")
 	again := []string{"reissue", "--key", "north2.key", "--revoked-issuer", issuer, "--batch", "again.jsonl", "--csv", "found.csv"}
-	if _, _, notes := v.run("", again...); !strings.Contains(notes, "1 licenses have ended") {
+	if _, _, notes := v.run("", again...); !strings.Contains(notes, "1 license ended and left out") {
 		t.Error(notes)
 	}
 	if out := v.must(again...); !strings.Contains(out, "2 licenses in again.jsonl, 0 of them new") {
