@@ -209,8 +209,8 @@ func (c *peopleCheck) row(r row, fields int) {
 	case r.code == "" || r.code == "draw":
 	case len(r.code) < 4 || len(r.code) > 12 || strings.Trim(r.code, "0123456789") != "":
 		c.fault(r.line, "the code is not 4 to 12 digits; write \"draw\" to have one drawn")
-	case weakCode(r.code) != "":
-		c.fault(r.line, "the code is too easy to guess: %s; write \"draw\" to have one drawn", weakCode(r.code))
+	case access.WeakCode(r.code) != "":
+		c.fault(r.line, "the code is too easy to guess: %s; write \"draw\" to have one drawn", access.WeakCode(r.code))
 	case c.codes[r.code] != 0:
 		c.fault(r.line, "the code is in line %d already; each person needs another one", c.codes[r.code])
 	default:

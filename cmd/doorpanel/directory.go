@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode"
 
 	"github.com/doorpanel/doorpanel/license"
@@ -27,15 +28,20 @@ type buttonRecord struct {
 // directory keeps what people change: persons, credentials, schedules, buttons. It stands on the store and serves the
 // pages, the commands and the readers.
 type directory struct {
-	store       *storage.Store
-	indexKey    []byte
-	people      storage.Table[personRecord]
-	names       storage.Raw // how a person is found by name: directory_search.go
-	index       storage.Raw // keyed hash of what is shown -> credential id
-	counts      storage.Table[counts]
-	schedules   storage.Table[access.Profile]
-	buttonTable storage.Table[buttonRecord]
-	meta        storage.Table[string]
+	store        *storage.Store
+	indexKey     []byte
+	people       storage.Table[personRecord]
+	names        storage.Raw // how a person is found by name: directory_search.go
+	index        storage.Raw // keyed hash of what is shown -> credential id
+	counts       storage.Table[counts]
+	flatCodes    storage.Table[int] // how many codes are typed after the number of a flat
+	groups       storage.Table[groupRecord]
+	schedules    storage.Table[access.Profile]
+	calendars    storage.Table[access.Calendar]
+	doorPolicies storage.Table[access.DoorPolicy]
+	settings     storage.Table[web.AccessSettings]
+	buttonTable  storage.Table[buttonRecord]
+	meta         storage.Table[string]
 
 	// entitlements is the one gate's answer, for what the pages say; the machine asks for itself.
 	entitlements func() license.Entitlements
@@ -48,6 +54,9 @@ type directory struct {
 	decide func(panel.PoliciesChanged)
 	doors  []string
 
+	changing  sync.Mutex // of people: what is in memory follows the store in its order
+	codeRules atomic.Pointer[codeRules]
+
 	mu      sync.RWMutex
 	buttons []buttonRecord // by number; in memory, so that the first button works without a disk
 }
@@ -57,17 +66,22 @@ const seededKey = "buttons seeded"
 func newDirectory(store *storage.Store, indexKey []byte, doors []string, seed []buttonRecord) (*directory, error) {
 	d := &directory{
 		store: store, indexKey: indexKey, doors: doors,
-		people:      storage.NewTable[personRecord](store, "persons"),
-		names:       storage.NewRaw(store, "person_names"),
-		index:       storage.NewRaw(store, "shown"),
-		counts:      storage.NewTable[counts](store, "counts"),
-		schedules:   storage.NewTable[access.Profile](store, "schedules"),
-		buttonTable: storage.NewTable[buttonRecord](store, "buttons"),
-		meta:        storage.NewTable[string](store, "meta"),
-		note:        func(panel.Entry) {},
-		decide:      func(panel.PoliciesChanged) {},
+		people:       storage.NewTable[personRecord](store, "persons"),
+		names:        storage.NewRaw(store, "person_names"),
+		index:        storage.NewRaw(store, "shown"),
+		counts:       storage.NewTable[counts](store, "counts"),
+		flatCodes:    storage.NewTable[int](store, "flat_codes"),
+		groups:       storage.NewTable[groupRecord](store, "groups"),
+		calendars:    storage.NewTable[access.Calendar](store, "calendar"),
+		doorPolicies: storage.NewTable[access.DoorPolicy](store, "door_policies"),
+		settings:     storage.NewTable[web.AccessSettings](store, "access_settings"),
+		schedules:    storage.NewTable[access.Profile](store, "schedules"),
+		buttonTable:  storage.NewTable[buttonRecord](store, "buttons"),
+		meta:         storage.NewTable[string](store, "meta"),
+		note:         func(panel.Entry) {},
+		decide:       func(panel.PoliciesChanged) {},
 	}
-	return d, errors.Join(d.seedButtons(seed), d.takeOver())
+	return d, errors.Join(d.seedButtons(seed), d.takeOver(), d.readCodeRules())
 }
 
 // seedButtons reads the call buttons, and stores the configuration's the first time.
@@ -214,15 +228,6 @@ func (d *directory) Schedules() ([]access.Profile, error) {
 	return list, nil
 }
 
-// policies is what the machine decides by.
-func (d *directory) policies() panel.PoliciesChanged {
-	var e panel.PoliciesChanged
-	for _, p := range d.schedules.All() {
-		e.Timetable.Profiles = append(e.Timetable.Profiles, p)
-	}
-	return e
-}
-
 // PutSchedule makes or changes a weekly profile.
 func (d *directory) PutSchedule(_ context.Context, p access.Profile, by string) error {
 	if err := d.schedules.Put(p.Name, p); err != nil {
@@ -239,8 +244,8 @@ func (d *directory) DeleteSchedule(_ context.Context, name, by string) error {
 		if _, found, err := d.schedules.GetTx(tx, name); err != nil || !found {
 			return cmp.Or(err, notFound("cannot delete schedule %q: there is none", name))
 		}
-		if d.mentionedTx(tx, scheduleMark(name)) {
-			return fmt.Errorf("cannot delete schedule %q: credentials use it; give them another first: %w", name, web.ErrConflict)
+		if user := d.scheduleUserTx(tx, name); user != "" {
+			return fmt.Errorf("cannot delete schedule %q: %s uses it; choose another there first: %w", name, user, web.ErrConflict)
 		}
 		return d.schedules.DeleteTx(tx, name)
 	})

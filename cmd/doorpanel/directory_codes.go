@@ -1,70 +1,195 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
+	"errors"
 	"math/big"
+	"slices"
 	"strings"
 
+	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/access"
+	"github.com/doorpanel/doorpanel/panel/web"
 )
 
-// drawnDigits is the least length of a code that the panel draws.
-const drawnDigits = 6
+// The least lengths of a code that the panel draws: alone, and after the number of a flat.
+const (
+	drawnDigits     = 6
+	drawnFlatDigits = 5
+)
+
+const settingsKey = "site"
+
+// codeRules is what a lookup of a code must know before it looks into the store.
+type codeRules struct {
+	lengths []int // of the codes in use, with what is typed before them
+	decoys  bool
+}
+
+// AccessSettings is what the site decided about codes.
+func (d *directory) AccessSettings() (web.AccessSettings, error) {
+	s, _, err := d.settings.Get(settingsKey)
+	return s, err
+}
+
+// PutAccessSettings decides about codes. Codes that are too short for it are shown as such, and go on.
+func (d *directory) PutAccessSettings(_ context.Context, s web.AccessSettings, by string) error {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	if err := d.settings.Put(settingsKey, s); err != nil {
+		return storeError(err)
+	}
+	if err := d.readCodeRules(); err != nil {
+		return err
+	}
+	d.note(panel.Entry{Kind: panel.ConfigIs, Who: by, Detail: "access settings saved"})
+	return nil
+}
+
+// readCodeRules takes over from the store how codes are read.
+func (d *directory) readCodeRules() error {
+	s, err := d.AccessSettings()
+	c, _, countsErr := d.counts.Get(countsKey)
+	rules := codeRules{decoys: !s.NoDecoys}
+	for length, n := range c.Typed {
+		if length > 0 && n > 0 {
+			rules.lengths = append(rules.lengths, length)
+		}
+	}
+	d.codeRules.Store(&rules)
+	return errors.Join(err, countsErr)
+}
+
+// codesMeant is what somebody may mean who typed these digits: the code alone, or with digits around it.
+func (d *directory) codesMeant(typed string) []string {
+	var meant []string
+	if rules := d.codeRules.Load(); rules.decoys {
+		meant = access.Decoys(typed, rules.lengths)
+	}
+	if !slices.Contains(meant, typed) {
+		meant = append([]string{typed}, meant...)
+	}
+	return meant
+}
+
+// digitsFor is how long a code must be where that many are in use.
+func digitsFor(codes int, s web.AccessSettings) int {
+	guesses := access.GuessesADay
+	if !s.NoDecoys {
+		guesses *= access.DecoyWindows
+	}
+	return access.CodeLength(codes, guesses)
+}
+
+// needs is how many digits a code would have to have now, if it has fewer; else 0.
+func (d *directory) needs(h heldCredential) (int, error) {
+	if h.Kind != access.Code || h.Digits == 0 {
+		return 0, nil
+	}
+	s, err := d.AccessSettings()
+	if err != nil {
+		return 0, err
+	}
+	inUse, _, err := d.counts.Get(countsKey)
+	codes := inUse.Codes
+	if h.Flat != "" && err == nil {
+		codes, _, err = d.flatCodes.Get(h.Flat)
+	}
+	if need := digitsFor(codes, s); need > h.Digits {
+		return need, err
+	}
+	return 0, err
+}
 
 // code finds what a person types: the code that was named, or one that is drawn.
-func (c *change) code(p *personRecord, h *heldCredential, named string) (shown, drawn string, err error) {
+func (c *change) code(p *personRecord, h *heldCredential, named string) (typed, drawn string, err error) {
+	s, _, err := c.d.settings.GetTx(c.tx, settingsKey)
+	if err != nil {
+		return "", "", err
+	}
+	alone := digitsFor(c.Codes+1, s)
 	if named != "" {
-		if why := weakCode(named); why != "" {
+		if why := access.WeakCode(named); why != "" {
 			return "", "", invalid("cannot use this code: %s; choose another, or leave it empty to have one drawn", why)
+		}
+		if len(named) < alone {
+			return "", "", invalid("cannot use this code: it is too short; where %d codes are in use one needs %d digits; leave it empty to have one drawn", c.Codes+1, alone)
 		}
 		h.Digits = len(named)
 		return named, "", nil
 	}
-	for {
-		code, err := drawCode(drawnDigits)
+	h.Digits = max(alone, drawnDigits)
+	if p.Flat != "" {
+		inFlat, _, err := c.d.flatCodes.GetTx(c.tx, p.Flat)
 		if err != nil {
 			return "", "", err
 		}
-		if taken, err := c.taken(c.d.indexOf(access.Code, code)); err != nil {
-			return "", "", err
-		} else if !taken {
-			h.Digits = len(code)
-			return code, code, nil
+		if n := max(digitsFor(inFlat+1, s), drawnFlatDigits); n < h.Digits {
+			h.Digits, h.Flat = n, p.Flat
 		}
 	}
+	typed, err = c.draw(h.Flat, h.Digits)
+	return typed, typed, err
 }
 
-// drawCode draws decimal digits until they make no weak code.
-func drawCode(digits int) (string, error) {
+// draw makes a code that is not weak and that nobody has.
+func (c *change) draw(flat string, digits int) (typed string, err error) {
 	for {
-		var b strings.Builder
-		for range digits {
-			n, err := rand.Int(rand.Reader, big.NewInt(10))
-			if err != nil {
-				return "", err
-			}
-			b.WriteByte(byte('0' + n.Int64()))
+		code, err := drawDigits(digits)
+		if err != nil {
+			return "", err
 		}
-		if code := b.String(); weakCode(code) == "" {
-			return code, nil
+		if access.WeakCode(code) != "" {
+			continue
+		}
+		if taken, err := c.taken(c.d.indexOf(access.Code, flat+code)); err != nil || !taken {
+			return flat + code, err
 		}
 	}
 }
 
-// weakCode says why a code is too easy to guess, or nothing.
-func weakCode(code string) string {
-	up, down, same := true, true, true
-	for i := 1; i < len(code); i++ {
-		step := int(code[i]) - int(code[i-1])
-		up, down, same = up && step == 1, down && step == -1, same && step == 0
+// drawDigits draws decimal digits, each as likely as the others.
+func drawDigits(n int) (string, error) {
+	var b strings.Builder
+	for range n {
+		digit, err := rand.Int(rand.Reader, big.NewInt(10))
+		if err != nil {
+			return "", err
+		}
+		b.WriteByte(byte('0' + digit.Int64()))
 	}
-	switch {
-	case same:
-		return "all its digits are the same"
-	case up || down:
-		return "its digits only count up or down"
-	case len(code)%2 == 0 && code[:len(code)/2] == code[len(code)/2:]:
-		return "it repeats itself"
+	return b.String(), nil
+}
+
+// RedrawCode replaces a code by a drawn one with the same limits. The old one opens nothing any more.
+func (d *directory) RedrawCode(_ context.Context, id, by string) (made access.Credential, code string, err error) {
+	if err := d.enrolls(); err != nil {
+		return access.Credential{}, "", err
 	}
-	return ""
+	person, number := splitCredentialID(id)
+	err = d.changePeople(func(c *change) error {
+		before, _, err := d.people.GetTx(c.tx, person)
+		at := slices.IndexFunc(before.Held, func(h heldCredential) bool { return h.Number == number && h.Kind == access.Code })
+		if err != nil || at < 0 {
+			return cmp.Or(err, notFound("cannot draw code %q anew: there is no code with this id", id))
+		}
+		old := before.Held[at]
+		after := before
+		after.Held = slices.Delete(slices.Clone(before.Held), at, at+1)
+		if err := c.withdraw(old); err != nil {
+			return err
+		}
+		n := web.NewCredential{
+			Kind: access.Code, Doors: old.Doors, From: old.From, Until: old.Until, Schedule: old.Profile, Uses: old.Uses, Minutes: old.MinutesFromFirstUse,
+		}
+		made, code, err = c.enroll(person, &after, n)
+		return errors.Join(err, c.put(person, &before, after))
+	})
+	if err != nil {
+		return access.Credential{}, "", storeError(err)
+	}
+	d.note(panel.Entry{Kind: panel.ConfigIs, Who: by, Credential: made.ID, Detail: "code drawn anew, instead of " + id})
+	return made, code, nil
 }

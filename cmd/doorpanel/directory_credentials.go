@@ -30,28 +30,51 @@ func (d *directory) indexOf(kind access.Kind, shown string) []byte {
 
 // Facts is what the readers ask, in one look at the store. An unknown card is no error.
 func (d *directory) Facts(kind access.Kind, shown string) (facts panel.Facts, err error) {
-	index := string(d.indexOf(kind, shown))
+	meant := []string{shown}
+	if kind == access.Code {
+		meant = d.codesMeant(shown)
+	}
+	indexes := make([]string, len(meant))
+	for i, m := range meant {
+		indexes[i] = string(d.indexOf(kind, m))
+	}
 	err = d.store.View(func(tx *storage.Tx) error {
-		id, found, err := d.index.GetTx(tx, index)
-		if err != nil || !found {
-			return err
+		id := ""
+		for _, index := range indexes { // all of them, whichever is found: the time tells nothing
+			found, is, err := d.index.GetTx(tx, index)
+			if err != nil {
+				return err
+			}
+			if is && id == "" {
+				id = string(found)
+			}
 		}
-		person, number := splitCredentialID(string(id))
-		p, found, err := d.people.GetTx(tx, person)
-		if err != nil || !found {
-			return err
-		}
-		at := slices.IndexFunc(p.Held, func(h heldCredential) bool { return h.Number == number })
-		if at < 0 {
+		if id == "" {
 			return nil
 		}
-		facts.Credential, facts.Person, facts.Rights = p.Held[at].credential(person), p.Name, []access.Right{{}}
-		return nil
+		facts, err = d.factsTx(tx, id)
+		return err
 	})
 	if err != nil {
 		return panel.Facts{}, err
 	}
 	return facts, nil
+}
+
+// factsTx is everything about one credential: its holder, and what the holder and each of the groups may.
+func (d *directory) factsTx(tx *storage.Tx, id string) (panel.Facts, error) {
+	person, number := splitCredentialID(id)
+	p, found, err := d.people.GetTx(tx, person)
+	if err != nil || !found {
+		return panel.Facts{}, err
+	}
+	at := slices.IndexFunc(p.Held, func(h heldCredential) bool { return h.Number == number })
+	if at < 0 {
+		return panel.Facts{}, nil
+	}
+	facts := panel.Facts{Credential: p.Held[at].credential(person), Person: p.Name}
+	facts.Rights, facts.Emergency, err = d.rightsTx(tx, p)
+	return facts, err
 }
 
 // AddCredential makes a card or a code for a person.
@@ -95,17 +118,17 @@ func (c *change) enroll(id string, p *personRecord, n web.NewCredential) (made a
 		}
 	}
 	if n.Schedule != "" {
-		if _, found, err := c.d.schedules.GetTx(c.tx, n.Schedule); err != nil {
+		if err := c.d.checkScheduleTx(c.tx, n.Schedule); err != nil {
 			return made, "", err
-		} else if !found {
-			return made, "", invalid("cannot add credential: there is no schedule %q; make it first", n.Schedule)
 		}
 	}
 	if len(p.Held) >= maxHeld {
 		return made, "", invalid("cannot add credential: this person has %d already; remove some first", maxHeld)
 	}
 	p.Drawn++
-	h := heldCredential{Number: p.Drawn, Credential: access.Credential{Kind: n.Kind, Doors: n.Doors, From: n.From, Until: n.Until, Profile: n.Schedule}}
+	h := heldCredential{Number: p.Drawn, Credential: access.Credential{
+		Kind: n.Kind, Doors: n.Doors, From: n.From, Until: n.Until, Profile: n.Schedule, Uses: n.Uses, MinutesFromFirstUse: n.Minutes,
+	}}
 	shown := n.UID
 	if n.Kind == access.Code {
 		if shown, drawn, err = c.code(p, &h, n.Code); err != nil {
@@ -119,13 +142,8 @@ func (c *change) enroll(id string, p *personRecord, n web.NewCredential) (made a
 		// That a code is taken must not tell whose it is, nor be a way to try codes: makers of credentials are logged in.
 		return made, "", fmt.Errorf("cannot add credential: this %s is in use already: %w", n.Kind, web.ErrConflict)
 	}
-	if n.Kind == access.Card {
-		c.Cards++
-	} else {
-		c.Codes++
-	}
 	p.Held = append(slices.Clone(p.Held), h)
-	return h.credential(id), drawn, c.d.index.PutTx(c.tx, string(h.Index), []byte(credentialID(id, h.Number)))
+	return h.credential(id), drawn, errors.Join(c.count(h, 1), c.d.index.PutTx(c.tx, string(h.Index), []byte(credentialID(id, h.Number))))
 }
 
 func (c *change) taken(index []byte) (bool, error) {
@@ -157,6 +175,7 @@ func (d *directory) takeOver() error {
 			}
 		}
 		for id, p := range people.AllTx(c.tx) {
+			p.Rights = []access.Right{{}} // nobody's card asked for more until now
 			for _, old := range held[id] {
 				if err := c.takeOver(id, &p, old); err != nil {
 					return err
@@ -177,11 +196,6 @@ func (c *change) takeOver(id string, p *personRecord, old oldCredential) error {
 	}
 	p.Drawn++
 	h := heldCredential{Number: p.Drawn, Index: sum[:indexBytes], Credential: old.Credential}
-	if h.Kind == access.Card {
-		c.Cards++
-	} else {
-		c.Codes++
-	}
 	p.Held = append(p.Held, h)
-	return c.d.index.PutTx(c.tx, string(h.Index), []byte(credentialID(id, h.Number)))
+	return errors.Join(c.count(h, 1), c.d.index.PutTx(c.tx, string(h.Index), []byte(credentialID(id, h.Number))))
 }

@@ -22,6 +22,7 @@ type personRecord struct {
 	Note   string           `json:"note,omitempty"`
 	Flat   string           `json:"flat,omitempty"`
 	Groups []string         `json:"groups,omitempty"`
+	Rights []access.Right   `json:"rights,omitempty"` // of this person, beside those of the groups
 	Held   []heldCredential `json:"held,omitempty"`
 	// Drawn is how many credentials this person ever had: the number in the id of one is never another's.
 	Drawn int `json:"drawn,omitempty"`
@@ -68,7 +69,7 @@ func (h heldCredential) credential(person string) access.Credential {
 }
 
 func (p personRecord) view(id string) web.Person {
-	v := web.Person{ID: id, Name: p.Name, Note: p.Note, Flat: p.Flat, Groups: p.Groups}
+	v := web.Person{ID: id, Name: p.Name, Note: p.Note, Flat: p.Flat, Groups: p.Groups, Rights: p.Rights}
 	for _, h := range p.Held {
 		if h.Kind == access.Card {
 			v.Cards++
@@ -85,7 +86,12 @@ type counts struct {
 	Cards  int    `json:"cards"`
 	Codes  int    `json:"codes"`
 	Next   uint64 `json:"next"` // of the ids of persons
+	// Typed counts the codes by the number of digits that are typed for them; the first counts those where it is not known.
+	Typed [maxTyped + 1]int `json:"typed"`
 }
+
+// maxTyped is the most digits that are typed for one code.
+const maxTyped = maxFlat + access.MaxCodeLength
 
 const countsKey = "people"
 
@@ -98,17 +104,24 @@ type change struct {
 
 // changePeople runs how in one transaction. What it refuses is told in its own words, and nothing is changed.
 func (d *directory) changePeople(how func(*change) error) error {
-	return d.update(func(tx *storage.Tx) error {
-		before, _, err := d.counts.GetTx(tx, countsKey)
-		if err != nil {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	var before, after counts
+	err := d.update(func(tx *storage.Tx) (err error) {
+		if before, _, err = d.counts.GetTx(tx, countsKey); err != nil {
 			return err
 		}
 		c := &change{d: d, tx: tx, counts: before}
-		if err := how(c); err != nil || c.counts == before {
+		err = how(c)
+		if after = c.counts; err != nil || after == before {
 			return err
 		}
-		return d.counts.PutTx(tx, countsKey, c.counts)
+		return d.counts.PutTx(tx, countsKey, after)
 	})
+	if err == nil && after.Typed != before.Typed {
+		err = d.readCodeRules()
+	}
+	return err
 }
 
 // newPerson draws an id. Ids grow, so that people who are entered one after the other lie side by side in the store; the
@@ -142,12 +155,29 @@ func (c *change) remove(id string, p personRecord) error {
 
 // withdraw makes a card or a code open nothing. The person's record is the caller's to change.
 func (c *change) withdraw(h heldCredential) error {
+	return errors.Join(c.count(h, -1), c.d.index.DeleteTx(c.tx, string(h.Index)))
+}
+
+// count adds a card or a code to what is counted, or takes it off.
+func (c *change) count(h heldCredential, by int) error {
 	if h.Kind == access.Card {
-		c.Cards--
-	} else {
-		c.Codes--
+		c.Cards += by
+		return nil
 	}
-	return c.d.index.DeleteTx(c.tx, string(h.Index))
+	c.Codes += by
+	if h.Digits == 0 {
+		c.Typed[0] += by
+		return nil
+	}
+	c.Typed[len(h.Flat)+h.Digits] += by
+	if h.Flat == "" {
+		return nil
+	}
+	n, _, err := c.d.flatCodes.GetTx(c.tx, h.Flat)
+	if n += by; err != nil || n > 0 {
+		return cmp.Or(err, c.d.flatCodes.PutTx(c.tx, h.Flat, n))
+	}
+	return c.d.flatCodes.DeleteTx(c.tx, h.Flat)
 }
 
 // Person finds one person with every card and code.
@@ -158,39 +188,59 @@ func (d *directory) Person(id string) (web.PersonDetail, error) {
 	}
 	detail := web.PersonDetail{Person: p.view(id)}
 	for _, h := range p.Held {
-		detail.Credentials = append(detail.Credentials, h.view(id))
+		c := web.Credential{Credential: h.credential(id), Digits: h.Digits, Flat: h.Flat, Clonable: h.HowStrong() == access.Weak}
+		if c.NeedsDigits, err = d.needs(h); err != nil {
+			return web.PersonDetail{}, err
+		}
+		detail.Credentials = append(detail.Credentials, c)
 	}
 	return detail, nil
 }
 
-func (h heldCredential) view(person string) web.Credential {
-	return web.Credential{Credential: h.credential(person), Digits: h.Digits, Flat: h.Flat}
-}
-
-// PutPerson makes or changes a person. What opens doors stays as it is.
+// PutPerson makes or changes a person. What opens doors stays as it is, and so do groups and rights that are nil. A new
+// person of whom nothing is said may open every door at any time: in a house that has no groups, a card is enough.
 func (d *directory) PutPerson(_ context.Context, p web.Person, by string) (web.Person, error) {
 	if err := checkPerson(p); err != nil {
 		return p, err
 	}
 	err := d.changePeople(func(c *change) error {
+		var before *personRecord
+		after := personRecord{Rights: unlimited(p)}
 		if p.ID == "" {
 			p.ID = c.newPerson()
-			return c.put(p.ID, nil, personRecord{Name: p.Name, Note: p.Note, Flat: p.Flat})
+		} else {
+			stored, found, err := d.people.GetTx(c.tx, p.ID)
+			if err != nil || !found {
+				return cmp.Or(err, notFound("cannot change person %q: there is none with this id", p.ID))
+			}
+			before, after = &stored, stored
 		}
-		before, found, err := d.people.GetTx(c.tx, p.ID)
-		if err != nil || !found {
-			return cmp.Or(err, notFound("cannot change person %q: there is none with this id", p.ID))
-		}
-		after := before
 		after.Name, after.Note, after.Flat = p.Name, p.Note, p.Flat
+		if p.Groups != nil {
+			after.Groups = p.Groups
+		}
+		if p.Rights != nil {
+			after.Rights = p.Rights
+		}
+		if err := cmp.Or(d.checkGroupsTx(c.tx, p.Groups), d.checkRightsTx(c.tx, p.Rights)); err != nil {
+			return err
+		}
 		p = after.view(p.ID)
-		return c.put(p.ID, &before, after)
+		return c.put(p.ID, before, after)
 	})
 	if err != nil {
 		return p, storeError(err)
 	}
 	d.note(panel.Entry{Kind: panel.ConfigIs, Who: by, Detail: "person saved: " + p.ID})
 	return p, nil
+}
+
+// unlimited is the right of a new person for whom neither groups nor rights are named.
+func unlimited(p web.Person) []access.Right {
+	if p.Groups == nil && p.Rights == nil {
+		return []access.Right{{}}
+	}
+	return nil
 }
 
 func checkPerson(p web.Person) error {
@@ -255,7 +305,7 @@ func (c *change) person(who string) (id string, p personRecord, err error) {
 	if err := checkName("person", who); err != nil {
 		return "", p, err
 	}
-	id, p = c.newPerson(), personRecord{Name: who}
+	id, p = c.newPerson(), personRecord{Name: who, Rights: []access.Right{{}}}
 	return id, p, c.put(id, nil, p)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -20,6 +21,9 @@ const separator = "\x1f"
 func scheduleMark(name string) string { return "s:" + name }
 func groupMark(name string) string    { return "g:" + name }
 
+// codeMark is the length of a code, and what is typed before it.
+func codeMark(flat string, digits int) string { return fmt.Sprintf("c:%s/%d", flat, digits) }
+
 func nameKey(name, id string) string { return foldName(name) + "\x00" + id }
 
 // nameValue is everything else by which a person is found.
@@ -28,9 +32,22 @@ func (p *personRecord) nameValue() []byte {
 	for _, g := range p.Groups {
 		fields = append(fields, groupMark(g))
 	}
+	mark := func(text string) {
+		if !slices.Contains(fields, text) {
+			fields = append(fields, text)
+		}
+	}
+	for _, r := range p.Rights {
+		if r.Profile != "" {
+			mark(scheduleMark(r.Profile))
+		}
+	}
 	for _, h := range p.Held {
-		if mark := scheduleMark(h.Profile); h.Profile != "" && !slices.Contains(fields, mark) {
-			fields = append(fields, mark)
+		if h.Profile != "" {
+			mark(scheduleMark(h.Profile))
+		}
+		if h.Digits > 0 {
+			mark(codeMark(h.Flat, h.Digits))
 		}
 	}
 	return []byte(separator + strings.Join(fields, separator) + separator)

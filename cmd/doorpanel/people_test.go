@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -181,7 +182,7 @@ func TestCountsAndIndexesAgreeWithTheRecords(t *testing.T) {
 			name := rapid.SampledFrom([]string{"Anna", "anna", "Marco", "Ünal"}).Draw(rt, "name")
 			switch rapid.IntRange(0, 5).Draw(rt, "what") {
 			case 0:
-				people = append(people, b.save(web.Person{Name: name}))
+				people = append(people, b.save(web.Person{Name: name, Flat: rapid.SampledFrom([]string{"", "3", "12"}).Draw(rt, "flat")}))
 			case 1:
 				if len(people) > 0 {
 					_, _ = b.PutPerson(ctx, web.Person{ID: rapid.SampledFrom(people).Draw(rt, "who"), Name: name, Flat: "3"}, "a")
@@ -216,7 +217,7 @@ func (b *book) agrees(t interface {
 }) {
 	t.Helper()
 	var want counts
-	names, shown := map[string]string{}, map[string]string{}
+	names, shown, flats := map[string]string{}, map[string]string{}, map[string]int{}
 	for id, p := range b.people.All() {
 		want.People++
 		names[nameKey(p.Name, id)] = string(p.nameValue())
@@ -225,6 +226,10 @@ func (b *book) agrees(t interface {
 				want.Cards++
 			} else {
 				want.Codes++
+				want.Typed[len(h.Flat)+h.Digits]++
+			}
+			if h.Flat != "" {
+				flats[h.Flat]++
 			}
 			shown[string(h.Index)] = credentialID(id, h.Number)
 		}
@@ -233,6 +238,9 @@ func (b *book) agrees(t interface {
 	want.Next = got.Next
 	if err != nil || got != want {
 		t.Errorf("counted %+v, there are %+v, %v", got, want, err)
+	}
+	if got := maps.Collect(b.flatCodes.All()); !maps.Equal(got, flats) {
+		t.Errorf("codes of flats: counted %v, there are %v", got, flats)
 	}
 	for _, c := range []struct {
 		what  string

@@ -6,6 +6,31 @@ import (
 	"github.com/doorpanel/doorpanel/panel/access"
 )
 
+// AccessPorts is what the pages about access control are served from. All of it is required.
+type AccessPorts struct {
+	Groups    Groups
+	Calendars Calendars
+	Codes     CodeDrawer
+	Policies  DoorPolicies
+	Settings  AccessSettingsKeeper
+}
+
+// missing names the first port that was left out.
+func (p AccessPorts) missing() string {
+	for _, port := range []struct {
+		name string
+		left bool
+	}{
+		{"Groups", p.Groups == nil}, {"Calendars", p.Calendars == nil}, {"Codes", p.Codes == nil}, {"Policies", p.Policies == nil},
+		{"Settings", p.Settings == nil},
+	} {
+		if port.left {
+			return port.name
+		}
+	}
+	return ""
+}
+
 // People keeps the persons whom credentials belong to.
 type People interface {
 	// PutPerson makes a person (empty ID: one is drawn) or changes the one with this ID; cards and codes stay as they are.
@@ -27,8 +52,10 @@ type Person struct {
 	Note   string   `json:"note,omitempty"`   // company, telephone, anything
 	Flat   string   `json:"flat,omitempty"`   // its number, at most 5 digits: may be typed before a code
 	Groups []string `json:"groups,omitempty"` // what groups may open their members may open
-	Cards  int      `json:"cards"`            // how many credentials; not read on the way in
-	Codes  int      `json:"codes"`
+	// Rights are this person's own, beside those of the groups; a person with neither opens nothing.
+	Rights []access.Right `json:"rights,omitempty"`
+	Cards  int            `json:"cards"` // how many credentials; not read on the way in
+	Codes  int            `json:"codes"`
 }
 
 // PersonDetail is a person with what opens doors.
@@ -42,6 +69,58 @@ type Credential struct {
 	access.Credential
 	Digits int    `json:"digits,omitempty"` // of a code, without the flat; 0: not known
 	Flat   string `json:"flat,omitempty"`   // typed before the code
+	// NeedsDigits is how long a code would have to be now, where this one is shorter; 0: it is long enough.
+	NeedsDigits int  `json:"needs_digits,omitempty"`
+	Clonable    bool `json:"clonable,omitempty"` // a card known by its UID alone: copied in passing
+}
+
+// CodeDrawer replaces codes.
+type CodeDrawer interface {
+	// RedrawCode withdraws a code and draws another with the same limits; code is what is typed, shown once.
+	RedrawCode(ctx context.Context, id, by string) (made access.Credential, code string, err error)
+}
+
+// Groups keeps groups of people. What a group may, each of its members may.
+type Groups interface {
+	Groups() ([]Group, error)
+	PutGroup(ctx context.Context, g Group, by string) error
+	// DeleteGroup fails with ErrConflict while somebody is in the group.
+	DeleteGroup(ctx context.Context, name, by string) error
+}
+
+// Group is a group of people.
+type Group struct {
+	Name   string         `json:"name"`
+	Note   string         `json:"note,omitempty"`
+	Rights []access.Right `json:"rights"`
+	// Emergency lets its members in also during a lockdown.
+	Emergency bool `json:"emergency,omitempty"`
+	Members   int  `json:"members"` // not read on the way in
+}
+
+// Calendars keeps the site's holidays.
+type Calendars interface {
+	Calendar() (access.Calendar, error)
+	PutCalendar(ctx context.Context, c access.Calendar, by string) error
+}
+
+// DoorPolicies keeps what the people of the site decided about their doors.
+type DoorPolicies interface {
+	// DoorPolicies lists one for each door, in the order of the configuration.
+	DoorPolicies() ([]access.DoorPolicy, error)
+	PutDoorPolicy(ctx context.Context, p access.DoorPolicy, by string) error
+}
+
+// AccessSettings is what the people of the site decided about access as a whole. The zero value is how a panel comes.
+type AccessSettings struct {
+	// NoDecoys takes a code only as it is; else a few digits may be typed around it, and codes are a little longer.
+	NoDecoys bool `json:"no_decoys"`
+}
+
+// AccessSettingsKeeper keeps them.
+type AccessSettingsKeeper interface {
+	AccessSettings() (AccessSettings, error)
+	PutAccessSettings(ctx context.Context, s AccessSettings, by string) error
 }
 
 // PeopleQuery asks for a page of persons.

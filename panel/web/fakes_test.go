@@ -47,6 +47,7 @@ type house struct {
 	learned     chan string
 	face        FaceView
 	fail        error // of the store
+	decided     decisions
 }
 
 func newHouse() *house {
@@ -67,6 +68,7 @@ func (h *house) options() Options {
 		Doors: h, Licenses: h, Pools: h, Bindings: h, People: h, Credentials: h, Schedules: h, Buttons: h, Learner: h, Journal: h, Accounts: h,
 		Sessions: h, Face: h, Touch: h, Clock: h.clock, Timekeeper: h, Note: h.note,
 		Directory: h, Lockdown: &h.lockdown,
+		Access: AccessPorts{Groups: h, Calendars: h, Codes: h, Policies: h, Settings: h},
 		Status: func() Status {
 			return Status{
 				Version: "0.1.0", Panel: "k3x2wq7m5n4p6r2t3v5y7a2c4e", Site: "12 Mill Lane", Trusted: true, Now: h.clock().Wall, StartedAt: h.clock().Wall.Add(-26 * time.Hour),

@@ -13,10 +13,12 @@ import (
 
 type (
 	personRequest struct {
-		Name   string   `json:"name"`
-		Note   string   `json:"note,omitempty"`
-		Flat   string   `json:"flat,omitempty"`
-		Groups []string `json:"groups,omitempty"`
+		Name string `json:"name"`
+		Note string `json:"note,omitempty"`
+		Flat string `json:"flat,omitempty"`
+		// Groups and Rights that are absent stay as they are; a new person without either may open every door.
+		Groups []string       `json:"groups,omitempty"`
+		Rights []access.Right `json:"rights,omitempty"`
 	}
 	credentialAnswer struct {
 		access.Credential
@@ -29,6 +31,12 @@ type (
 		UID    string `json:"uid"`
 		Reader string `json:"reader"`
 	}
+)
+
+// The bounds of a credential that is used up.
+const (
+	maxUses    = 10_000
+	maxMinutes = 366 * 24 * 60
 )
 
 // peopleRoutes are persons and what they open doors with.
@@ -97,7 +105,7 @@ func (s *Server) savePerson(w http.ResponseWriter, r *http.Request, c caller, id
 	if err := errors.Join(checkName("name", in.Name, true), checkName("note", in.Note, false), checkID(id)); err != nil {
 		return err
 	}
-	p, err := s.o.People.PutPerson(r.Context(), Person{ID: id, Name: in.Name, Note: in.Note, Flat: in.Flat, Groups: in.Groups}, c.User)
+	p, err := s.o.People.PutPerson(r.Context(), Person{ID: id, Name: in.Name, Note: in.Note, Flat: in.Flat, Groups: in.Groups, Rights: in.Rights}, c.User)
 	if err != nil {
 		return err
 	}
@@ -170,8 +178,8 @@ func checkCredential(c *NewCredential) error {
 		if len(c.Code) < 4 || len(c.Code) > 12 || strings.Trim(c.Code, "0123456789") != "" {
 			return bad("a code has 4 to 12 digits")
 		}
-		if weakCode(c.Code) {
-			return bad("this code is one of the first that are tried; use another, or leave it to the panel to draw one")
+		if why := access.WeakCode(c.Code); why != "" {
+			return bad("this code is one of the first that are tried: %s; use another, or leave it to the panel to draw one", why)
 		}
 	default:
 		return bad("the kind %.20q is unknown; write card or code", string(c.Kind))
@@ -184,20 +192,13 @@ func checkCredential(c *NewCredential) error {
 			return err
 		}
 	}
+	if c.Uses < 0 || c.Uses > maxUses || c.Minutes < 0 || c.Minutes > maxMinutes {
+		return bad("uses are 0 to %d, minutes_from_first_use 0 to %d", maxUses, maxMinutes)
+	}
 	if !c.From.IsZero() && !c.Until.IsZero() && !c.From.Before(c.Until) {
 		return bad("valid_until must be later than valid_from")
 	}
 	return checkName("schedule", c.Schedule, false)
-}
-
-// weakCode finds codes of one digit repeated and of digits in a row.
-func weakCode(code string) bool {
-	up, down, same := true, true, true
-	for i := 1; i < len(code); i++ {
-		step := int(code[i]) - int(code[i-1])
-		up, down, same = up && step == 1, down && step == -1, same && step == 0
-	}
-	return up || down || same
 }
 
 func (s *Server) postLearn(w http.ResponseWriter, r *http.Request, _ caller) error {

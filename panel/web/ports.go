@@ -204,6 +204,8 @@ type NewCredential struct {
 	From     time.Time   `json:"valid_from,omitzero"`
 	Until    time.Time   `json:"valid_until,omitzero"`
 	Schedule string      `json:"schedule,omitempty"`
+	Uses     int         `json:"uses,omitempty"`                   // how often it opens; 0: as often as one likes
+	Minutes  int         `json:"minutes_from_first_use,omitempty"` // how long it opens from its first use; 0: no end
 }
 
 // Schedules keeps the weekly profiles. What it is given has passed access.Profile.Check.

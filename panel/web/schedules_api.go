@@ -9,6 +9,8 @@ import (
 type scheduleRequest struct {
 	Name  string        `json:"name,omitempty"` // as in the address, or absent
 	Slots []access.Slot `json:"slots"`
+	// Exceptions are days with other slots than the week has; none closes the day.
+	Exceptions []access.Exception `json:"exceptions,omitempty"`
 }
 
 var exampleSchedule = scheduleRequest{Name: "office hours", Slots: []access.Slot{{Days: []string{"mon", "fri"}, From: "08:00", To: "18:00"}}}
@@ -44,7 +46,7 @@ func (s *Server) putSchedule(w http.ResponseWriter, r *http.Request, c caller) e
 	if err := checkName("name", name, true); err != nil {
 		return err
 	}
-	p := access.Profile{Name: name, Slots: in.Slots}
+	p := access.Profile{Name: name, Slots: in.Slots, Exceptions: in.Exceptions}
 	if err := p.Check(); err != nil {
 		return problem(http.StatusUnprocessableEntity, "not-valid", err.Error())
 	}

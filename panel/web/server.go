@@ -29,6 +29,7 @@ type Options struct {
 	Bindings    Bindings
 	People      People
 	Directory   Directory
+	Access      AccessPorts
 	Credentials Credentials
 	Schedules   Schedules
 	Buttons     Buttons
@@ -107,6 +108,9 @@ func New(o Options) (*Server, error) {
 		if port.missing {
 			return nil, errors.New("cannot make web server: option " + port.name + " is missing")
 		}
+	}
+	if name := o.Access.missing(); name != "" {
+		return nil, errors.New("cannot make web server: option Access." + name + " is missing")
 	}
 	if o.Note == nil {
 		o.Note = func(panel.Entry) {}
