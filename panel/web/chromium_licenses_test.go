@@ -1,7 +1,16 @@
 package web
 
 import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
+	"image/png"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +18,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/panel"
 )
 
 // sold fills a house with every kind of license that a page must put into words.
@@ -28,6 +38,9 @@ func sold(t *testing.T) *house {
 		LicenseView{ID: "22222222222222222222222222222222", Label: "20 buttons", Grants: map[string]int{}, Scope: "panel", Status: "used-elsewhere", Message: "It was activated on Stairs C on 2 May 2026, which was earlier: it counts there.", Activated: now},
 		LicenseView{ID: "33333333333333333333333333333333", Label: "SIP interface", Grants: map[string]int{}, Scope: "panel", Status: "revoked", Message: "The seller has revoked it. Ask him why, or for a replacement.", Activated: now},
 	)
+	h.rights = rights(t, now.AddDate(-1, 0, 12), now,
+		license.Token{Grants: []license.Grant{{Feature: license.Buttons, Count: 15}}},
+		license.Token{Grants: []license.Grant{{Feature: license.AccessBasic, Count: 1}}, Expires: now.AddDate(0, 0, 12)})
 	h.overview = []license.Line{
 		{Feature: license.Buttons, Title: "Call buttons", Counted: true, Status: license.Active, Maximum: 15, Used: 8, Available: 7,
 			From: []license.Source{{License: pool, Label: "12 Mill Lane, 10 buttons", Count: 10, Status: license.Active}, {Label: "Site license, 80 buttons", Count: 5, Status: license.Active, GivenBy: stairsB}}},
@@ -41,7 +54,7 @@ func sold(t *testing.T) *house {
 }
 
 // enter serves the house's pages and logs an administrator in.
-func enter(t *testing.T, h *house) (*browser, string) {
+func enter(t *testing.T, h *house, more ...chromedp.ExecAllocatorOption) (*browser, string) {
 	t.Helper()
 	s := newServer(t, h)
 	web := httptest.NewServer(s.Handler())
@@ -54,7 +67,7 @@ func enter(t *testing.T, h *house) (*browser, string) {
 	if got := c.post("/api/v1/setup", `{"code":"`+h.code()+`","password":"four words are easy"}`); got.status != 201 {
 		t.Fatal(got)
 	}
-	b := newBrowser(t)
+	b := newBrowser(t, more...)
 	b.do(chromedp.EmulateViewport(1400, 950), chromedp.Navigate(web.URL+"/admin#licenses"))
 	b.says("Log in")
 	b.do(chromedp.SendKeys(chromedp.CSS("#password"), "four words are easy"))
@@ -141,4 +154,49 @@ func TestLicensesInARealBrowser(t *testing.T) {
 	b.says("Please ring")
 	// An order that waits for a confirmation is an answer of 409, which the console reports by itself.
 	b.quiet("status of 409")
+}
+
+// film is what a camera sees: an empty wall, then a code held into the picture.
+func film(t *testing.T, text string) string {
+	t.Helper()
+	code, err := png.Decode(strings.NewReader(drawQR(t, text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var frames bytes.Buffer
+	for i := range 60 {
+		frame := image.NewGray(image.Rect(0, 0, 640, 480))
+		draw.Draw(frame, frame.Bounds(), image.NewUniform(color.Gray{200}), image.Point{}, draw.Src)
+		if i >= 15 {
+			at := image.Pt((640-code.Bounds().Dx())/2, (480-code.Bounds().Dy())/2)
+			draw.Draw(frame, code.Bounds().Add(at), code, image.Point{}, draw.Src)
+		}
+		if err := jpeg.Encode(&frames, frame, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := filepath.Join(t.TempDir(), "camera.mjpeg")
+	if err := os.WriteFile(name, frames.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestALicenseIsReadByTheCameraOfTheBrowser(t *testing.T) {
+	h := newHouse()
+	b, _ := enter(t, h, chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true),
+		chromedp.Flag("use-file-for-fake-video-capture", film(t, "DP1:activated")))
+	b.says("No license is stored")
+	b.press("Use this device's camera")
+	b.says("10 buttons added")
+	b.says("12 Mill Lane, 10 buttons")
+	// A picture without a code is an answer of 422, which the console reports by itself.
+	b.quiet("status of 422")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range h.journal {
+		if e.Kind == panel.LicenseNo {
+			t.Errorf("a picture without a code was taken for a license: %+v", e)
+		}
+	}
 }

@@ -34,6 +34,7 @@ type house struct {
 	buttons     map[int]ButtonView
 	licenses    []LicenseView
 	codes       []PoolCode
+	rights      license.Entitlements
 	overview    []license.Line
 	accounts    []string // for whom licenses were shown
 	journal     []JournalEntry
@@ -164,7 +165,11 @@ func (h *house) Present(_ context.Context, text, account, via, by string) (licen
 	return license.Verdict{Result: result, Title: result.Title(), Message: "10 buttons added"}, nil
 }
 
-func (h *house) Entitlements() license.Entitlements { return license.Entitlements{} }
+func (h *house) Entitlements() license.Entitlements {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.rights
+}
 
 func (h *house) Overview() []license.Line {
 	h.mu.Lock()

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -318,5 +319,55 @@ func TestDaysAreCountedOnlyByABelievedClock(t *testing.T) {
 	h.now.Trusted = false
 	if got := s.endsIn(h.now.Wall.Add(48 * time.Hour)); got != "on 6 May 2026" {
 		t.Error(got)
+	}
+}
+
+// Story 21: panel and page say 30 days ahead that a license ends.
+func TestOnlyTheDisplayItselfSaysThatALicenseEndsSoon(t *testing.T) {
+	h := newHouse()
+	s := newServer(t, h)
+	now := h.now.Wall
+	show := func(ends ...time.Time) string {
+		var tokens []license.Token
+		for _, end := range ends {
+			tokens = append(tokens, license.Token{Grants: []license.Grant{{Feature: license.SIP, Count: 1}}, Expires: end})
+		}
+		h.rights = rights(t, now.AddDate(0, -1, 0), now, tokens...)
+		if got := s.face(caller{}).Notice; got != "" {
+			t.Errorf("the street reads %q", got)
+		}
+		return s.face(caller{Local: true}).Notice
+	}
+	for name, c := range map[string]struct {
+		ends []time.Time
+		want string
+	}{
+		"nothing is licensed":      {nil, ""},
+		"no end":                   {[]time.Time{{}}, ""},
+		"a year":                   {[]time.Time{now.AddDate(1, 0, 0)}, ""},
+		"twelve days":              {[]time.Time{now.AddDate(0, 0, 12)}, "For the installer: SIP interface ends in 12 days"},
+		"the first of two":         {[]time.Time{now.AddDate(0, 0, 20), now.AddDate(0, 0, 2)}, "For the installer: SIP interface ends in 2 days"},
+		"what ended is over":       {[]time.Time{now.AddDate(0, 0, -1)}, ""},
+		"an ended one and another": {[]time.Time{now.AddDate(0, 0, -1), now.AddDate(0, 0, 1)}, "For the installer: SIP interface ends within a day"},
+	} {
+		if got := show(c.ends...); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestAnOpenFaceLearnsThatALicenseBeginsToEnd(t *testing.T) {
+	h := newHouse()
+	s := newServer(t, h)
+	local := caller{Local: true}
+	_, changed := s.board.shown()
+	idle := s.face(local)
+	h.mu.Lock()
+	h.rights = rights(t, h.now.Wall.AddDate(0, -1, 0), h.now.Wall, license.Token{Grants: []license.Grant{{Feature: license.SIP, Count: 1}}, Expires: h.now.Wall.AddDate(0, 0, 5)})
+	h.mu.Unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond) // a heartbeat
+	defer cancel()
+	if err := s.waitFace(ctx, idle, changed, local); err != nil {
+		t.Errorf("the face is not drawn anew: %v", err)
 	}
 }

@@ -1111,26 +1111,22 @@ func TestLimitHoldsBackConnections(t *testing.T) {
 	}
 }
 
-func TestEntitlementsAreSummedUpByFeature(t *testing.T) {
+// rights are what a panel has of these licenses, activated at one time and looked at at another.
+func rights(t *testing.T, activated, now time.Time, tokens ...license.Token) license.Entitlements {
+	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	sign := func(m []byte) ([]byte, error) { return ed25519.Sign(private, m), nil }
 	var held []license.Document
-	for i, token := range []license.Token{
-		{Grants: []license.Grant{{Feature: license.Buttons, Count: 10}}},
-		{Grants: []license.Grant{{Feature: license.Buttons, Count: 4}}, Expires: at.AddDate(1, 0, 0)},
-		{Grants: []license.Grant{{Feature: license.Buttons, Count: 50}}, Expires: at.AddDate(0, 0, 1)},
-		{Grants: []license.Grant{{Feature: license.AccessAdvanced, Count: 1}}},
-	} {
-		token.ID, token.IssuedAt, token.Scope = license.TokenID{byte(i + 1)}, at, license.ScopePanel
+	for i, token := range tokens {
+		token.ID, token.IssuedAt, token.Scope = license.TokenID{byte(i + 1)}, activated, license.ScopePanel
 		raw, err := token.Sign(public, sign)
 		if err != nil {
 			t.Fatal(err)
 		}
-		activation, err := license.Activation{Panel: public, License: raw, At: at}.Sign(sign)
+		activation, err := license.Activation{Panel: public, License: raw, At: activated}.Sign(sign)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -1140,7 +1136,17 @@ func TestEntitlementsAreSummedUpByFeature(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	v := viewOf(license.Derive(ring, license.Panel{Key: public}, license.Clock{Now: at.AddDate(0, 0, 3), Trusted: true}, held))
+	return license.Derive(ring, license.Panel{Key: public}, license.Clock{Now: now, Trusted: true}, held)
+}
+
+func TestEntitlementsAreSummedUpByFeature(t *testing.T) {
+	at := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	v := viewOf(rights(t, at, at.AddDate(0, 0, 3),
+		license.Token{Grants: []license.Grant{{Feature: license.Buttons, Count: 10}}},
+		license.Token{Grants: []license.Grant{{Feature: license.Buttons, Count: 4}}, Expires: at.AddDate(1, 0, 0)},
+		license.Token{Grants: []license.Grant{{Feature: license.Buttons, Count: 50}}, Expires: at.AddDate(0, 0, 1)},
+		license.Token{Grants: []license.Grant{{Feature: license.AccessAdvanced, Count: 1}}},
+	))
 	if v.Buttons != 15 {
 		t.Errorf("%d buttons, want 15: the ended license does not count", v.Buttons)
 	}
