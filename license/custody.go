@@ -30,23 +30,17 @@ func (r *records) settle(v Verdict, a Activation, raw []byte, result Result, det
 		}
 		return v.because(UsedElsewhere, "this license is "+r.heldBy(before))
 	case compareClaims(before, a) < 0:
-		return v.because(UsedElsewhere, fmt.Sprintf("this license is %s; the activation on %s of %s counts no more", r.holds(before), r.name(by), a.At.Format(time.DateOnly)))
+		v = v.because(UsedElsewhere, "")
+		v.Message = sentence(fmt.Sprintf("this license is %s; the activation on %s of %s counts no more", r.heldBy(before), r.name(by), a.At.Format(time.DateOnly)))
+		return v
 	}
-	v = v.because(UsedElsewhere, fmt.Sprintf("this license is active on %s since %s, before %s: what is here of it counts no more",
-		r.name(by), a.At.Format(time.DateOnly), r.holds(before)))
+	v = v.because(UsedElsewhere, fmt.Sprintf("this license is %s; that goes before what is %s: what is here of it counts no more", r.heldBy(a), r.heldBy(before)))
 	r.claims = append(r.claims, holding{a, raw})
+	delete(r.withheld[reference(a.License)], place(placeClaim, envelope.NameOf(a.Panel), reference(a.License)))
 	after := r.derive(clock)
 	v.Keep = []Document{{envelope.Activation, place(placeClaim, envelope.NameOf(a.Panel), reference(a.License)), bytes.Clone(raw)}}
 	v.After = &after
 	return v
-}
-
-// holds says who holds a license: this panel or another one.
-func (r *records) holds(a Activation) string {
-	if bytes.Equal(a.Panel, r.panel.Key) {
-		return "active on this panel since " + a.At.Format(time.DateOnly)
-	}
-	return r.heldBy(a)
 }
 
 // examineActivation looks at what some panel activated.
@@ -72,6 +66,7 @@ func (r *records) examineActivation(v Verdict, raw []byte, clock Clock) Verdict 
 		return v.because(OtherPanel, p.notFor(r.panel))
 	}
 	r.own[ref] = holding{a, raw}
+	r.mend(placeActivation + ref)
 	v.Keep = []Document{{envelope.Activation, place(placeActivation, ref), bytes.Clone(raw)}}
 	return v.done(nil, r.derive(clock), "this panel's own activation was restored")
 }
@@ -110,7 +105,7 @@ func (r *records) releaseAgain(v Verdict, release ending, ref string, clock Cloc
 		return v.already("This license was already released from this panel on " + release.At.Format(time.DateOnly) + ".")
 	}
 	r.released[ref] = release
-	delete(r.withheld, ref)
+	delete(r.withheld[ref], place(placeRelease, ref))
 	v.Keep = []Document{{envelope.Release, place(placeRelease, ref), bytes.Clone(release.raw)}}
 	v = v.done(nil, r.derive(clock), "this panel released the license on "+release.At.Format(time.DateOnly)+", which its records did not show: it counts no more")
 	v.Title = "License released"
@@ -179,6 +174,7 @@ func (p printed) assigned(a Activation, account string) Activation {
 func (r *records) activate(v Verdict, a Activation, clock Clock) Verdict {
 	p := r.license(a.License)
 	r.own[reference(a.License)] = holding{Activation: a}
+	r.mend(placeActivation + reference(a.License))
 	v = v.done(a, r.derive(clock), gained(p.opened, r.derive(clock.sure())))
 	v.Kind = envelope.License
 	return v
@@ -199,8 +195,8 @@ func Undo(ring Keyring, panel Panel, clock Clock, docs []Document, id TokenID) V
 	}
 	entry, _ := r.entryOf(own.Activation, clock)
 	switch {
-	case r.withheld[ref] != "":
-		return v.because(NotPossible, r.withheld[ref])
+	case r.withholds(ref) != "":
+		return v.because(NotPossible, r.withholds(ref))
 	case len(r.uncounted[ref]) > 0:
 		return v.because(NotPossible, uncountable)
 	case !entry.Status.counts() && entry.Status != Waiting && entry.Status != Pending:

@@ -217,8 +217,8 @@ func (d *derivation) bar(i item, p printed) (Status, string) {
 	switch release, over := d.over(i.ref); {
 	case detail != "":
 		return Unusable, sentence(detail)
-	case i.share == nil && d.withheld[i.ref] != "":
-		return Unusable, sentence(d.withheld[i.ref])
+	case i.share == nil && d.withholds(i.ref) != "":
+		return Unusable, sentence(d.withholds(i.ref))
 	case i.share != nil && d.unshared[i.shareKey]:
 		return Unusable, sentence(unshareable)
 	case i.share == nil && over:
@@ -233,9 +233,13 @@ func (d *derivation) bar(i item, p printed) (Status, string) {
 	return "", ""
 }
 
-// heldBy says who holds a license instead of this panel.
+// heldBy says on which panel a license is active.
 func (r *records) heldBy(holder Activation) string {
-	return "active on " + r.name(envelope.ThumbprintOf(holder.Panel)) + " since " + holder.At.Format(time.DateOnly)
+	where := "this panel"
+	if id := envelope.ThumbprintOf(holder.Panel); id != r.self {
+		where = r.name(id)
+	}
+	return "active on " + where + " since " + holder.At.Format(time.DateOnly)
 }
 
 // grant is the entry of one feature of a license or share.

@@ -227,8 +227,8 @@ func (r *records) examineLicense(v Verdict, raw []byte, clock Clock, account str
 		return v.because(OtherPanel, p.notFor(r.panel))
 	case over:
 		return v.because(UsedElsewhere, "it was released from this panel on "+release.At.Format(time.DateOnly))
-	case r.withheld[ref] != "":
-		return v.because(NotPossible, r.withheld[ref])
+	case r.withholds(ref) != "":
+		return v.because(NotPossible, r.withholds(ref))
 	}
 	holder, held := r.holders()[p.self]
 	if held && !bytes.Equal(holder.Panel, r.panel.Key) && !p.partlyEverywhere() {

@@ -26,9 +26,9 @@ type records struct {
 	taken    map[string]dealt     // by reference / feature / holder
 	peers    map[string]knownPeer // by id
 	// A damaged record must not turn into more rights: what it could take away is withheld.
-	withheld  map[string]string          // by reference: the whole license
-	uncounted map[string]map[string]bool // by reference, the keys in given: what of that license is counted
-	unshared  map[string]bool            // by key in taken: that share
+	withheld  map[string]map[string]string // by reference, the keys of the records and why: the whole license
+	uncounted map[string]map[string]bool   // by reference, the keys in given: what of that license is counted
+	unshared  map[string]bool              // by key in taken: that share
 }
 
 // printed is a license as it was issued.
@@ -78,7 +78,7 @@ func read(ring Keyring, panel Panel, docs []Document) *records {
 	r := &records{
 		ring: ring, panel: panel, self: panel.ID(),
 		printed: map[string]printed{}, own: map[string]holding{}, released: map[string]ending{}, given: map[string]dealt{}, taken: map[string]dealt{},
-		peers: map[string]knownPeer{}, withheld: map[string]string{}, uncounted: map[string]map[string]bool{}, unshared: map[string]bool{},
+		peers: map[string]knownPeer{}, withheld: map[string]map[string]string{}, uncounted: map[string]map[string]bool{}, unshared: map[string]bool{},
 	}
 	good, bad := map[string]bool{}, map[string]string{}
 	for _, doc := range docs {
@@ -298,12 +298,32 @@ func (r *records) damage(key, detail string) {
 		}
 		r.uncounted[parts[0]][tail] = true
 	case prefix == placeRelease:
-		r.withheld[parts[0]] = "the record of its release is damaged; " + restore
+		r.withhold(parts[0], key, "the record of its release is damaged; "+restore)
 	case prefix == placeClaim && len(parts) == 2:
-		r.withheld[parts[1]] = "the record of another panel's claim is damaged; " + restore
+		r.withhold(parts[1], key, "the record of another panel's claim is damaged; "+restore)
 	case prefix == placeBack:
 		r.unshared[tail] = true
 	}
+}
+
+func (r *records) withhold(ref, key, detail string) {
+	if r.withheld[ref] == nil {
+		r.withheld[ref] = map[string]string{}
+	}
+	r.withheld[ref][key] = detail
+}
+
+// withholds tells why a license does not count whatever else is known of it; empty when it does.
+func (r *records) withholds(ref string) string {
+	for _, key := range slices.Sorted(maps.Keys(r.withheld[ref])) {
+		return r.withheld[ref][key]
+	}
+	return ""
+}
+
+// mend forgets that a record could not be believed: it is replaced.
+func (r *records) mend(key string) {
+	r.faults = slices.DeleteFunc(r.faults, func(f fault) bool { return f.key == key })
 }
 
 // license verifies a license once.

@@ -40,7 +40,7 @@ type Activation struct {
 	License []byte    // the license's envelope
 	At      time.Time // the claim, and the start of a term
 	Account string    // for whom; empty = waiting, or a license that is for no account
-	// AssignedAt is when Account was first set; zero while it waits.
+	// AssignedAt is when Account was first set; zero before.
 	AssignedAt time.Time
 	// Changes counts how often the activation was signed anew, so that the newest of several is known.
 	Changes int
@@ -106,8 +106,6 @@ func (a Activation) check() error {
 		return errors.New("the license is missing")
 	case len(a.Account) > maxLabel || !printable(a.Account):
 		return fmt.Errorf("the account %q is not one line of at most %d bytes", a.Account, maxLabel)
-	case a.Account == "" && !a.AssignedAt.IsZero():
-		return errors.New("it was assigned to nobody")
 	case a.Changes < 0 || a.Changes > maxChanges:
 		return fmt.Errorf("%d changes are not between 0 and %d", a.Changes, maxChanges)
 	case a.Turn < 0 || a.Turn > maxTurns:

@@ -262,7 +262,9 @@ func (r *records) examineSlice(v Verdict, raw []byte, clock Clock) Verdict {
 		return v.because(OtherPanel, detail)
 	}
 	if holder, held := r.holders(slice.activation)[p.self]; held && !bytes.Equal(holder.Panel, slice.Holder) {
-		return v.because(UsedElsewhere, fmt.Sprintf("this license is %s; what %s gives of it does not count", r.heldBy(holder), r.name(envelope.ThumbprintOf(slice.Holder))))
+		v = v.because(UsedElsewhere, "")
+		v.Message = sentence(fmt.Sprintf("this license is %s; what %s gives of it does not count", r.heldBy(holder), r.name(envelope.ThumbprintOf(slice.Holder))))
+		return v
 	}
 	return r.takeShare(v, key, slice, raw, clock)
 }
@@ -295,10 +297,11 @@ func (r *records) takeShare(v Verdict, key string, slice given, raw []byte, cloc
 	mine, held := r.holders()[p.self]
 	r.taken[key] = share
 	delete(r.unshared, key)
+	r.mend(placeTaken + key)
 	v = r.tookShare(v, slice, gain, clock)
 	if held && bytes.Equal(mine.Panel, r.panel.Key) {
 		v.Result, v.Title = UsedElsewhere, UsedElsewhere.Title()
-		v.Message = sentence("this license is "+r.heldBy(slice.activation)+", before this panel: what was activated here counts no more") + " " + sentence(v.Message)
+		v.Message = sentence("this license is "+r.heldBy(slice.activation)+", which goes before what is "+r.heldBy(mine)+": that counts no more") + " " + sentence(v.Message)
 	}
 	return v
 }
@@ -353,6 +356,7 @@ func (r *records) remember(v Verdict, slice given, raw []byte, returned int, bac
 	if !here || newer(holding{slice.activation, slice.Activation}, own) {
 		own = holding{slice.activation, slice.Activation}
 		r.own[ref] = own
+		r.mend(placeActivation + ref)
 		v.Keep = append(v.Keep, Document{envelope.Activation, place(placeActivation, ref), bytes.Clone(own.raw)})
 	}
 	if back != nil {
