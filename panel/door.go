@@ -86,7 +86,7 @@ func (s *step) open(w pending, detail string) {
 		s.turnDown(w, why, s.undo(w)...)
 		return
 	}
-	if d.rules.Toggle && d.rules.Interlock == "" {
+	if d.rules.Toggle && d.rules.Interlock == "" && !s.p.lockdown {
 		s.toggle(w)
 		s.hangUpAfter(w.call)
 	} else {
@@ -117,7 +117,7 @@ func (s *step) release(i int) {
 
 func (s *step) pulseOver(i int) {
 	d := &s.p.doors[i]
-	d.until, d.byExit = 0, false
+	d.until, d.exitUntil = 0, 0
 	if s.p.standing(d) == "" {
 		s.secure(i)
 	}
@@ -146,7 +146,7 @@ func (s *step) exit(e ExitRequested) {
 		return
 	}
 	s.release(i)
-	s.p.doors[i].byExit = true
+	s.p.doors[i].exitUntil = s.p.doors[i].until
 	s.tell(Green, ToneGranted, s.p.rules.Words.Exit)
 	s.record(Entry{Kind: ExitOpened, Door: e.Door})
 }

@@ -44,7 +44,10 @@ func (s *step) lockdownRequested(e LockdownRequested) {
 func (s *step) lockDown() {
 	for i := range s.p.doors {
 		s.letGo(i)
-		if d := &s.p.doors[i]; d.until > 0 && !d.byExit {
+		switch d := &s.p.doors[i]; {
+		case d.exitUntil > s.now.Mono:
+			d.until = d.exitUntil
+		case d.until > 0:
 			s.pulseOver(i)
 		}
 	}

@@ -51,7 +51,7 @@ type door struct {
 	passing   []moved       // who was let in by the release that runs, until the contact shows the door open
 	passAt    time.Duration // when they did not go through; 0: nobody is on the way
 	hangUp    string        // the call that is over once this door is secured again
-	byExit    bool          // the pulse that runs serves somebody on the way out
+	exitUntil time.Duration // end of the pulse that serves somebody on the way out; 0: none
 	toggled   time.Duration // until when it stands open by a grant; 0: it does not
 	hold      hold
 	readBack  readBack
