@@ -65,12 +65,12 @@ type building struct {
 	durable map[string]string
 	number  int
 
-	doors    map[string]*account
-	fire     bool
-	locked   bool
-	blocked  time.Time // end of the tamper block
-	tamper   bool
-	event    panel.Event
+	doors   map[string]*account
+	fire    bool
+	locked  bool
+	blocked time.Time // end of the tamper block
+	tamper  bool
+	event   panel.Event
 }
 
 // account is what is known of one door from outside.

@@ -312,33 +312,8 @@ func journalCommand() *cobra.Command {
 			return nil
 		},
 	}
-	export := &cobra.Command{
-		Use: "export", Short: "Write all entries, one JSON object a line", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withAPI(cmd, p, func(ctx context.Context, a *api) error {
-				for after := uint64(0); ; {
-					var page struct {
-						Entries []web.JournalEntry `json:"entries"`
-					}
-					if err := a.call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/journal?after=%d&limit=1000", after), "", nil, &page); err != nil {
-						return err
-					}
-					if len(page.Entries) == 0 {
-						return nil
-					}
-					out := json.NewEncoder(cmd.OutOrStdout())
-					for _, e := range page.Entries {
-						if err := out.Encode(e); err != nil {
-							return err
-						}
-						after = e.Seq
-					}
-				}
-			})
-		},
-	}
+	export := journalExport(&p)
 	verify.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
-	export.Flags().Bool("json", true, "one JSON object a line, the only form there is")
 	parent.AddCommand(verify, export)
 	return parent
 }

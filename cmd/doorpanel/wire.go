@@ -686,7 +686,7 @@ func (h *house) buildPages(senses *senses, more extras) error {
 		Reset:   h.askReset,
 		Address: func() string { return pageAddress(h.address) },
 		Clock:   h.clock.now, Timekeeper: timePort{h.clock, storage.NewTable[clockWord](h.store, clockTable), h.tell}, Sim: simulated, Metrics: http.HandlerFunc(h.metrics),
-		SiteName: h.config.Site.Name, Language: h.config.Site.Language, Hosts: h.config.Web.Hosts, Logger: h.log.With("part", "web"),
+		Zone: h.config.Site.TimeZone, SiteName: h.config.Site.Name, Language: h.config.Site.Language, Hosts: h.config.Web.Hosts, Logger: h.log.With("part", "web"),
 	})
 	h.pages = pages
 	senses.service = func() {

@@ -63,6 +63,7 @@ type Options struct {
 	Sim     http.Handler // serves /sim/ with simulated hardware, for callers on this host; nil otherwise
 	Metrics http.Handler // serves /metrics; nil: not found
 
+	Zone     *time.Location // in which dates count; nil: UTC
 	SiteName string
 	Language string
 	// Hosts are the names under which the panel may be called, besides IP addresses and localhost.

@@ -100,8 +100,9 @@ func (st stream) idle(ctx context.Context, news func(context.Context) error, sti
 // journalRoutes are the journal.
 func (s *Server) journalRoutes() []route {
 	return []route{
-		{Method: "GET", Pattern: api + "/journal", Access: AsInstaller, Handler: s.getJournal, Status: 200, Query: []string{"after", "before", "limit"}, Summary: "Entries younger than after, oldest first; or older than before, newest first",
-			Response: object{"entries": []JournalEntry{}}},
+		{Method: "GET", Pattern: api + "/journal", Access: AsInstaller, Handler: s.getJournal, Status: 200, Query: []string{"after", "before", "limit", "kind", "door", "who", "since", "until"}, Summary: "Entries younger than after, oldest first; or older than before, newest first. With a filter next tells where to go on",
+			Response: object{"entries": []JournalEntry{}, "next": 0}},
+		{Method: "GET", Pattern: api + "/journal/export", Access: AsInstaller, Handler: s.exportJournal, Status: 200, Query: []string{"format", "kind", "door", "who", "since", "until"}, Summary: "All entries that fit, as lines of JSON or as CSV"},
 		{Method: "GET", Pattern: api + "/journal/events", Access: AsInstaller, Handler: s.journalEvents, Status: 200, Query: []string{"after"}, Summary: "New entries as they are written (server-sent events, id = seq)"},
 	}
 }
@@ -112,24 +113,30 @@ func (s *Server) getJournal(w http.ResponseWriter, r *http.Request, _ caller) er
 	if err != nil {
 		return err
 	}
-	var entries []JournalEntry
-	if q.Has("before") {
-		var before uint64
-		if before, err = seqOf("before", q.Get("before")); err != nil {
-			return err
-		}
-		entries, err = s.o.Journal.Before(before, limit)
-	} else {
-		var after uint64
-		if after, err = seqOf("after", q.Get("after")); err != nil {
-			return err
-		}
-		entries, err = s.o.Journal.After(after, limit)
-	}
+	filter, err := filterOf(q, s.zone())
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, object{"entries": list(entries)})
+	read, name := s.o.Journal.After, "after"
+	if q.Has("before") {
+		read, name = s.o.Journal.Before, "before"
+	}
+	from, err := seqOf(name, q.Get(name))
+	if err != nil {
+		return err
+	}
+	if filter.empty() {
+		entries, err := read(from, limit)
+		if err != nil {
+			return err
+		}
+		return writeJSON(w, http.StatusOK, object{"entries": list(entries)})
+	}
+	entries, next, err := filter.search(read, from, limit)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, object{"entries": list(entries), "next": next})
 }
 
 func seqOf(name, text string) (uint64, error) {
