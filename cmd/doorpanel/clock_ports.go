@@ -13,8 +13,8 @@ import (
 )
 
 // errSynchronized is the answer to whoever sets a clock that a better source sets already.
-var errSynchronized = errors.New("cannot set the clock by hand: this machine's clock follows a time server, which knows better; " +
-	"if it is wrong, mend the time server, or say kernel = false under [clock] in the configuration")
+var errSynchronized = fmt.Errorf("%w: this machine's clock follows a time server, which knows better; "+
+	"if it is wrong, mend the time server, or say kernel = false under [clock] in the configuration", web.ErrOtherClock)
 
 // farAhead is how much later than what is known a time may be before it must be confirmed: a year that was mistyped ends
 // licenses for good once it has stood for a day.
@@ -43,12 +43,10 @@ func (p timePort) Time() web.ClockView {
 func (p timePort) SetTime(_ context.Context, now time.Time, confirmed bool, by string) (web.ClockView, error) {
 	before, _, keeping := p.clock.look()
 	if ahead := now.Sub(keeping.Mark); !confirmed && !keeping.Mark.IsZero() && ahead > farAhead {
-		return web.ClockView{}, fmt.Errorf("%w: %s is %d days later than the last time this panel is sure of (%s), and would end licenses for good once it has stood for a day; confirm it if it is right",
-			web.ErrConflict, now.UTC().Format(time.RFC3339), int(ahead.Hours()/24), keeping.Mark.UTC().Format(time.DateOnly))
+		return web.ClockView{}, fmt.Errorf("%s is %d days later than the last time this panel is sure of (%s), and would end licenses for good once it has stood for a day; %w",
+			now.UTC().Format(time.RFC3339), int(ahead.Hours()/24), keeping.Mark.UTC().Format(time.DateOnly), web.ErrFarAhead)
 	}
 	switch err := p.clock.say(now, func(w clockWord) error { return p.words.Put(wordKey, w) }); {
-	case errors.Is(err, errSynchronized):
-		return web.ClockView{}, fmt.Errorf("%w: %w", web.ErrConflict, err)
 	case errors.Is(err, storage.ErrReadOnly), errors.Is(err, storage.ErrFull):
 		return web.ClockView{}, fmt.Errorf("%w: %w", web.ErrReadOnly, err)
 	case err != nil:

@@ -2,15 +2,21 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
+)
+
+// Why a clock is not set. The text of what wraps them is shown.
+var (
+	ErrFarAhead   = errors.New("confirm it if it is right")       // 409 far-ahead
+	ErrOtherClock = errors.New("the clock cannot be set by hand") // 409 synchronized: a better source sets it
 )
 
 // Timekeeper tells the panel's time, and takes an administrator's word for it.
 type Timekeeper interface {
 	Time() ClockView
-	// SetTime sets the panel's clock, durably, or says why not: ErrConflict when a better source sets it, or when the time is far
-	// ahead and was not confirmed.
+	// SetTime sets the panel's clock, durably, or says why not: ErrOtherClock, or ErrFarAhead when it was not confirmed.
 	SetTime(ctx context.Context, now time.Time, confirmed bool, by string) (ClockView, error)
 }
 
@@ -55,7 +61,12 @@ func (s *Server) postClock(w http.ResponseWriter, r *http.Request, c caller) err
 		return problem(http.StatusUnprocessableEntity, "not-valid", "now must be a time after 1970, like 2026-11-21T12:00:00Z")
 	}
 	view, err := s.o.Timekeeper.SetTime(r.Context(), in.Now, in.Confirm, c.User)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrFarAhead):
+		return problem(http.StatusConflict, "far-ahead", err.Error())
+	case errors.Is(err, ErrOtherClock):
+		return problem(http.StatusConflict, "synchronized", err.Error())
+	case err != nil:
 		return err
 	}
 	if err := s.keepSession(c.Token, view.Now); err != nil {

@@ -17,7 +17,7 @@ func (h *house) Time() ClockView {
 
 func (h *house) SetTime(_ context.Context, now time.Time, confirmed bool, by string) (ClockView, error) {
 	if now.Year() > 2030 && !confirmed {
-		return ClockView{}, fmt.Errorf("%w: far ahead", ErrConflict)
+		return ClockView{}, fmt.Errorf("far ahead; %w", ErrFarAhead)
 	}
 	h.mu.Lock()
 	h.now.Wall = now
@@ -37,7 +37,7 @@ func TestAnAdministratorSetsTheClock(t *testing.T) {
 		kind       string
 	}{
 		{"a time", `{"now":"2026-05-04T12:00:00+02:00"}`, http.StatusOK, ""},
-		{"far ahead", `{"now":"2040-05-04T12:00:00Z"}`, http.StatusConflict, "conflict"},
+		{"far ahead", `{"now":"2040-05-04T12:00:00Z"}`, http.StatusConflict, "far-ahead"},
 		{"far ahead and confirmed", `{"now":"2040-05-04T12:00:00Z","confirm":true}`, http.StatusOK, ""},
 		{"before computers", `{"now":"1969-12-31T23:59:59Z"}`, http.StatusUnprocessableEntity, "not-valid"},
 		{"nothing", `{}`, http.StatusUnprocessableEntity, "not-valid"},

@@ -1,6 +1,7 @@
 // How the panel is.
 import { badge, get, h, moment, notice } from "./api.js";
 import { card, facts, statusTone, table } from "./kit.js";
+import { clockCard } from "./clock.js";
 import { entitlements } from "./entitlements.js";
 import { contact, strike } from "./doormarks.js";
 
@@ -27,5 +28,5 @@ export async function overview(shell) {
   };
   await draw();
   shell.every(5000, draw);
-  return place;
+  return [place, h("div", { class: "content inner" }, clockCard(shell))];
 }
