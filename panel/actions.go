@@ -35,9 +35,10 @@ type (
 		Ticket   uint64
 		Entry    Entry
 		Remember []Memory // durable in the same frame as the entry
-		// Seal asks for Entry.Sealed: the mark Duress, readable by the recipient of the silent alarm alone. Every grant asks
-		// for it while the silent alarm is switched on, so that none can be told from the others.
-		Seal, Duress bool
+		// Seal is to whose key Entry.Sealed is to be made: the mark Duress, which its recipient alone can read. Every grant asks
+		// for it while the silent alarm is switched on, so that none can be told from the others. Empty: none is asked for.
+		Seal   string
+		Duress bool
 	}
 	// Answer tells whoever sent an OpenRequested what came of it.
 	Answer struct {

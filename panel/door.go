@@ -22,8 +22,8 @@ func (s *step) grant(w pending, remember ...Memory) {
 	}
 	w.entry.Kind, w.entry.Door = AccessGranted, p.doors[w.door].rules.Name
 	p.pending = append(p.pending, w)
-	on := p.duress.recipient != ""
-	s.do(Record{Ticket: w.ticket, Entry: w.entry, Remember: remember, Seal: on, Duress: on && w.duress})
+	seal := p.duress.recipient
+	s.do(Record{Ticket: w.ticket, Entry: w.entry, Remember: remember, Seal: seal, Duress: seal != "" && w.duress})
 }
 
 // refuse tells and records a refusal at once.

@@ -340,8 +340,8 @@ func words(action panel.Action) string {
 				text += " " + part
 			}
 		}
-		if a.Seal {
-			text += map[bool]string{false: " [sealed]", true: " [sealed: under duress]"}[a.Duress]
+		if a.Seal != "" {
+			text += " [sealed to " + a.Seal + map[bool]string{true: ": under duress"}[a.Duress] + "]"
 		}
 		for _, m := range a.Remember {
 			text += fmt.Sprintf(" [remember %s = %q]", m.Key, m.Value)

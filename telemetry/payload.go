@@ -129,6 +129,7 @@ type Event struct {
 	Call       string    `json:"call,omitempty"`
 	Button     int       `json:"button,omitempty"`
 	Detail     string    `json:"detail,omitempty"` // a sentence for people
+	Sealed     []byte    `json:"sealed,omitempty"` // a mark on a grant that the recipient of the silent alarm can read
 	Erased     bool      `json:"erased,omitempty"` // what named a person has been taken out
 	Gap        *Gap      `json:"gap,omitempty"`
 }

@@ -314,7 +314,7 @@ func journalCommand() *cobra.Command {
 	}
 	export := journalExport(&p)
 	verify.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
-	parent.AddCommand(verify, export)
+	parent.AddCommand(verify, export, journalDuress(&p))
 	return parent
 }
 

@@ -261,6 +261,7 @@ func eventOf(f storage.Frame) telemetry.Event {
 	e.Boot, e.Time, e.Trusted, e.MonoMS = r.Boot, r.Now.Wall, r.Now.Trusted, uint64(r.Now.Mono.Milliseconds())
 	e.Kind, e.Door, e.Who, e.Why = string(r.Entry.Kind), r.Entry.Door, r.Entry.Who, r.Entry.Why
 	e.Reader, e.Credential, e.Call, e.Button, e.Detail = r.Entry.Reader, r.Entry.Credential, r.Entry.Call, r.Entry.Button, r.Entry.Detail
+	e.Sealed = r.Entry.Sealed
 	return e
 }
 

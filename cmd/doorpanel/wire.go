@@ -166,7 +166,7 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 	machine := panel.New(h.rules(), h.licenses.Entitlements(), replay.Memory(), h.clock.now())
 	h.agent = agent.New(agent.Options{
 		Panel: machine, Boot: h.boot, Journal: h.journal, Phone: h.telephone(), Hardware: h.hardware.out, Lookups: h.dir,
-		Button: h.dir.Button, Doors: senses.doors, Clock: h.clock.now, Replay: replay, Logger: log,
+		Button: h.dir.Button, Doors: senses.doors, Clock: h.clock.now, Replay: replay, Logger: log, Seal: sealMark,
 	})
 	senses.agent.Store(h.agent)
 	h.dir.note = h.tell
@@ -669,8 +669,8 @@ func (h *house) buildPages(senses *senses, more extras) error {
 	pages, err := web.New(web.Options{
 		Doors: doorPort{agent: h.agent, safe: safe, contacts: h.hardware.contacts, parts: h.parts}, Licenses: licenses,
 		Pools: licenses, Bindings: licenses,
-		Lockdown: lockdownPort{h.agent},
-		People:   h.dir, Directory: h.dir, Access: web.AccessPorts{Groups: h.dir, Calendars: h.dir, Codes: h.dir, Policies: h.dir, Settings: h.dir},
+		Lockdown: lockdownPort{h.agent}, SilentAlarm: alarmPort{h.agent}, Guesses: alarmPort{h.agent},
+		People: h.dir, Directory: h.dir, Access: web.AccessPorts{Groups: h.dir, Calendars: h.dir, Codes: h.dir, Policies: h.dir, Settings: h.dir},
 		Credentials: h.dir, Schedules: h.dir, Buttons: h.dir, Learner: learnPort{h.agent},
 		Journal: journalPort{h.journal}, Accounts: accountPort{storage.NewTable[web.User](h.store, "users")}, Sessions: sessions,
 		Face: facePort{agent: h.agent, dir: h.dir}, Touch: touchPort{agent: h.agent, reader: keypad},

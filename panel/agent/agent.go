@@ -57,7 +57,7 @@ type Options struct {
 	Doors []string
 	Clock func() panel.Now // asked from several goroutines
 	// Seal seals a mark to the recipient of the silent alarm, always into the same number of bytes. nil: grants carry none.
-	Seal   func(duress bool) ([]byte, error)
+	Seal   func(recipient string, duress bool) ([]byte, error)
 	Replay *Replay // what was remembered; owned by the agent from now on
 	Logger *slog.Logger
 }
@@ -283,8 +283,8 @@ func (a *Agent) perform(now panel.Now, actions []panel.Action) {
 }
 
 func (a *Agent) record(now panel.Now, r panel.Record) error {
-	if r.Seal && a.o.Seal != nil {
-		sealed, err := a.o.Seal(r.Duress)
+	if r.Seal != "" && a.o.Seal != nil {
+		sealed, err := a.o.Seal(r.Seal, r.Duress)
 		if err != nil {
 			a.log.Error("cannot seal the mark of a grant", "cause", err)
 		}
@@ -481,12 +481,19 @@ func (a *Agent) Lockdown(ctx context.Context, request panel.LockdownRequested) (
 	return answer, err
 }
 
+// ConfirmDuress brings the number that the recipient of the silent alarm found in the test, and waits for the decision.
+func (a *Agent) ConfirmDuress(ctx context.Context, number, who string) (panel.Answer, error) {
+	return a.ask(ctx, panel.DuressConfirmed{Request: fmt.Sprintf("duress-%d", a.requests.Add(1)), Number: number, Who: who})
+}
+
 // requestOf is the id by which an event's answer comes back.
 func requestOf(event panel.Event) string {
 	switch e := event.(type) {
 	case panel.OpenRequested:
 		return e.Request
 	case panel.LockdownRequested:
+		return e.Request
+	case panel.DuressConfirmed:
 		return e.Request
 	}
 	return ""

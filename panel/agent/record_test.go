@@ -24,9 +24,11 @@ func TestARecordComesBackAsItWas(t *testing.T) {
 	full := badge
 	full.Entry.Call, full.Entry.Button = "call-12", 3
 	full.Now.ByHand = true
-	full.Remember = []panel.Memory{{Key: "guess", Value: "0"}, {Key: "tamper", Value: ""}}
+	full.Remember = []panel.Memory{{Key: "guess", Value: "0"}, {Key: "tamper", Value: ""}, {Key: "inside/", Value: ""}, {Key: "inside/Maria", Value: "1 front"}}
+	full.Entry.Sealed = bytes.Repeat([]byte{7}, 49)
+	present := agent.Record{Boot: boot, Now: badge.Now, Entry: panel.Entry{Kind: panel.PresenceEmpty}, Remember: []panel.Memory{{Key: "inside/Maria", Value: ""}}}
 	for name, record := range map[string]agent.Record{
-		"a badge": badge, "everything": full, "nobody named": {Boot: boot, Now: badge.Now, Entry: panel.Entry{Kind: panel.FireOn}},
+		"a badge": badge, "everything": full, "somebody taken off the list": present, "nobody named": {Boot: boot, Now: badge.Now, Entry: panel.Entry{Kind: panel.FireOn}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			open, personal := record.Encode()
@@ -34,7 +36,7 @@ func TestARecordComesBackAsItWas(t *testing.T) {
 			if err != nil || !reflect.DeepEqual(got, record) {
 				t.Errorf("got %+v, %v\nwant %+v", got, err, record)
 			}
-			if named := record.Entry.Who != ""; named != (len(personal) > 0) {
+			if named := record.Entry.Who != "" || record.Remember != nil; named != (len(personal) > 0) {
 				t.Errorf("the personal part has %d bytes", len(personal))
 			}
 			if bytes.Contains(open, []byte("Maria")) || bytes.Contains(open, []byte("7f3a91c2")) {
@@ -51,6 +53,26 @@ func TestAnErasedPersonLeavesTheRest(t *testing.T) {
 	want.Entry.Who, want.Entry.Credential = "", ""
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestWhatIsForgottenIsNotRememberedAfterAReplay(t *testing.T) {
+	var replay agent.Replay
+	for _, m := range []panel.Memory{
+		{Key: "inside/a", Value: "1 front"}, {Key: "inside/b", Value: "2 front"}, {Key: "uses/x", Value: "1 0 0"}, {Key: "uses/y", Value: "1 0 0"}, {Key: "guess", Value: "3"},
+		{Key: "uses/x"}, {Key: "inside/"}, {Key: "inside/c", Value: "3 front"}, {Key: "never/was"},
+	} {
+		record := agent.Record{Boot: boot, Now: badge.Now, Entry: panel.Entry{Kind: panel.AccessGranted}, Remember: []panel.Memory{m}}
+		open, personal := record.Encode()
+		back, err := agent.Decode(open, personal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replay.Add(back)
+	}
+	want := []panel.Memory{{Key: "guess", Value: "3"}, {Key: "inside/c", Value: "3 front"}, {Key: "uses/y", Value: "1 0 0"}}
+	if got := replay.Memory(); !reflect.DeepEqual(got, want) {
+		t.Errorf("remembers %v, want %v", got, want)
 	}
 }
 

@@ -57,7 +57,7 @@ func (w *world) rules() panel.Rules {
 	return panel.Rules{
 		ID: "me", Boot: boot, Words: panel.WordsIn("en"), RingFor: time.Minute, TalkFor: time.Minute,
 		Doors:   []panel.DoorRules{{Name: "front", Pulse: 3 * time.Second, OpenDigit: '1'}, {Name: "gate", Pulse: 8 * time.Second}},
-		Readers: []panel.Reader{{Name: "front-in", Door: "front"}, {Name: "gate-in", Door: "gate"}},
+		Readers: []panel.Reader{{Name: "front-in", Door: "front", Direction: panel.In}, {Name: "gate-in", Door: "gate"}},
 	}
 }
 
@@ -74,7 +74,9 @@ func (w *world) make() *agent.Agent {
 		Button: func(n int) panel.CallButtonPressed {
 			return panel.CallButtonPressed{Button: n, Label: "Rossi", Target: "sip:rossi@192.0.2.10", Route: panel.LAN}
 		},
-		Doors: []string{"front", "gate"}, Clock: w.Clock, Replay: replay, Logger: slog.New(slog.DiscardHandler),
+		Doors: []string{"front", "gate"}, Clock: w.Clock, Seal: func(recipient string, duress bool) ([]byte, error) {
+			return fmt.Appendf(nil, "to %s: %-5v", recipient, duress), nil
+		}, Replay: replay, Logger: slog.New(slog.DiscardHandler),
 	})
 	return w.agent
 }

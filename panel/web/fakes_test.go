@@ -42,6 +42,7 @@ type house struct {
 	opened      []string      // "door by who via"
 	refuse      string        // why doors do not open
 	lockdown    lockdownFake
+	duress      duressFake
 	pressed     []int
 	keys        string
 	setupCode   string
@@ -68,7 +69,7 @@ func (h *house) options() Options {
 	return Options{
 		Doors: h, Licenses: h, Pools: h, Bindings: h, People: h, Credentials: h, Schedules: h, Buttons: h, Learner: h, Journal: h, Accounts: h,
 		Sessions: h, Face: h, Touch: h, Clock: h.clock, Timekeeper: h, Note: h.note,
-		Directory: h, Lockdown: &h.lockdown,
+		Directory: h, Lockdown: &h.lockdown, SilentAlarm: &h.duress, Guesses: &h.duress,
 		Access: AccessPorts{Groups: h, Calendars: h, Codes: h, Policies: h, Settings: h},
 		Status: func() Status {
 			return Status{

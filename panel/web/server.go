@@ -35,6 +35,8 @@ type Options struct {
 	Buttons     Buttons
 	Learner     Learner
 	Journal     Journal
+	SilentAlarm SilentAlarm
+	Guesses     Guesses
 	Accounts    Accounts
 	Sessions    Sessions
 	Face        Face
@@ -100,7 +102,7 @@ func New(o Options) (*Server, error) {
 		missing bool
 	}{
 		{"Doors", o.Doors == nil}, {"Licenses", o.Licenses == nil}, {"Pools", o.Pools == nil}, {"Bindings", o.Bindings == nil}, {"People", o.People == nil}, {"Directory", o.Directory == nil},
-		{"Lockdown", o.Lockdown == nil},
+		{"Lockdown", o.Lockdown == nil}, {"SilentAlarm", o.SilentAlarm == nil}, {"Guesses", o.Guesses == nil},
 		{"Credentials", o.Credentials == nil}, {"Schedules", o.Schedules == nil}, {"Buttons", o.Buttons == nil},
 		{"Learner", o.Learner == nil}, {"Journal", o.Journal == nil}, {"Accounts", o.Accounts == nil},
 		{"Sessions", o.Sessions == nil}, {"Face", o.Face == nil}, {"Status", o.Status == nil},

@@ -1,0 +1,73 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// duressFake is a silent alarm whose test always carries 40718352.
+type duressFake struct {
+	candidate, recipient, forgiven atomic.Value
+}
+
+func (d *duressFake) Recipient() string {
+	recipient, _ := d.recipient.Load().(string)
+	return recipient
+}
+
+func (d *duressFake) TestDuress(_ context.Context, recipient, _ string) (string, error) {
+	if recipient != "" && !strings.HasPrefix(recipient, "x25519:") {
+		return "", fmt.Errorf("cannot use recipient %q: %w", recipient, ErrInvalid)
+	}
+	d.recipient.Store("")
+	d.candidate.Store(recipient)
+	return "DT1:sealed", nil
+}
+
+func (d *duressFake) ConfirmDuress(_ context.Context, number, _ string) error {
+	if number != "40718352" {
+		return fmt.Errorf("cannot switch the silent alarm on: not the number in the test: %w", ErrInvalid)
+	}
+	d.recipient.Store(d.candidate.Load())
+	return nil
+}
+
+func (d *duressFake) ForgiveGuesses(_ context.Context, by string) error {
+	d.forgiven.Store(by)
+	return nil
+}
+
+func TestTheSilentAlarmIsOnOnlyAfterItsNumberCameBack(t *testing.T) {
+	h := newHouse()
+	s := newServer(t, h)
+	admin := client{t: t, handler: s.Handler(), token: h.login(Administrator)}
+	if got := admin.get("/api/v1/duress"); got.body != `{"on":false}`+"\n" {
+		t.Error(got)
+	}
+	if got := admin.post("/api/v1/duress/test", `{"recipient":"x25519:abc"}`); got.status != 200 || got.body != `{"message":"DT1:sealed"}`+"\n" {
+		t.Error(got)
+	}
+	for _, body := range []string{`{"recipient":"ed25519:abc"}`, `{"recipient":""}`, `{}`, `[]`} {
+		if got := admin.post("/api/v1/duress/test", body); got.status < 400 || got.status > 499 {
+			t.Errorf("%s: %v", body, got)
+		}
+	}
+	if got := admin.post("/api/v1/duress/confirm", `{"number":"40718353"}`); got.status != 422 || h.duress.Recipient() != "" {
+		t.Error(got)
+	}
+	if got := admin.post("/api/v1/duress/confirm", `{"number":"40718352"}`); got.status != 200 || got.body != `{"on":true,"recipient":"x25519:abc"}`+"\n" {
+		t.Error(got)
+	}
+	if got := admin.do("DELETE", "/api/v1/duress", "", ""); got.status != 204 || h.duress.Recipient() != "" {
+		t.Error(got)
+	}
+	if got := (client{t: t, handler: s.Handler(), token: h.login(Installer)}).post("/api/v1/duress/test", `{"recipient":"x25519:abc"}`); got.status != 403 {
+		t.Error(got)
+	}
+	if got := admin.post("/api/v1/guesses/forgive", ""); got.status != 204 || h.duress.forgiven.Load() == nil {
+		t.Error(got)
+	}
+}
