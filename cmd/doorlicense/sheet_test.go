@@ -63,7 +63,7 @@ func TestAPrintedSheetIsReadByStrangers(t *testing.T) {
 	v := newVendor(t)
 	v.must("keygen", "root", "--unencrypted")
 	write(t, "flats.csv", "label,grant,count,annual\n"+
-		"\"Müller, 1º piano\",buttons=10,1,\n"+
+		"\"Müller, 1º piano, interno 12, scala B, dietro la corte\",buttons=10,1,\n"+
 		"Villa Rosa,access_basic sip,8,yes\n"+
 		",buttons=4 access_advanced app_remote monitoring sip_numbers=50 apps=20 ukey=100,6,\n")
 	v.must("issue", "--key", "root.key", "--csv", "flats.csv", "--batch", "flats.jsonl")
@@ -92,7 +92,7 @@ func TestAPrintedSheetIsReadByStrangers(t *testing.T) {
 		}
 	}
 	for part, count := range map[string]int{
-		"Müller, 1º piano": 1, "Call buttons: 10": 1, "Villa Rosa": 8, "Access control, SIP interface": 8, "One year from activation": 8,
+		"Müller, 1º piano": 1, "la corte": 1, "Call buttons: 10": 1, "Villa Rosa": 8, "Access control, SIP interface": 8, "One year from activation": 8,
 		"Without an end": 7, "For the panel that reads it first": 15, "…": 6, "flats.jsonl": 2, "page 2 of 2": 1, "issued 2026-11-21, key ": 15,
 	} {
 		if got := strings.Count(words, part); got != count {

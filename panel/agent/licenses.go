@@ -68,7 +68,7 @@ type Inform func(context.Context, panel.Event) error
 func (l *Licenses) Present(ctx context.Context, text, account, via, by string, inform Inform) (license.Verdict, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := license.Examine(text, l.ring, l.o.Panel, l.o.Clock(), l.docs, account)
+	v := l.guarded(license.Examine(text, l.ring, l.o.Panel, l.o.Clock(), l.docs, account), text, via)
 	docs, err := l.signed(v)
 	if err != nil {
 		return v, err
