@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,6 +18,11 @@ const (
 	accountID = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
 	stairsB   = "b3x2wq7m5n4p6r2t3v5y7a2c4e"
 )
+
+// stairsBKey is the key of a panel that is not here.
+func stairsBKey() ed25519.PublicKey {
+	return ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public().(ed25519.PublicKey)
+}
 
 // pool is what a house has of a pool of buttons; the free one comes on top.
 func (h *house) pool(id string) *LicenseView {

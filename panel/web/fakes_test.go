@@ -150,6 +150,14 @@ func (h *house) Present(_ context.Context, text, account, via, by string) (licen
 	if h.fail != nil {
 		return license.Verdict{}, h.fail
 	}
+	switch text {
+	case "DP1:WAITING": // a license of one person, who was not named
+		id := license.TokenID{7}
+		h.licenses = append(h.licenses, LicenseView{ID: id.String(), Label: "Remote App", Grants: map[string]int{"app_remote": 1}, Scope: "account", Status: string(license.Waiting), Account: account})
+		return license.Verdict{Result: license.Activated, Token: &license.Token{ID: id}, Message: "Remote App waits for somebody"}, nil
+	case "DI1:STAIRS B":
+		return license.Verdict{Result: license.Activated, Peer: &license.Identity{Panel: stairsBKey(), Name: "Stairs B"}, Message: "Panel Stairs B is known here now"}, nil
+	}
 	result := license.Result(strings.TrimPrefix(text, "DP1:"))
 	if !strings.HasPrefix(text, "DP1:") {
 		result = license.Malformed

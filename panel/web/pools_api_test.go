@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/license/envelope"
 )
 
 // withPool is a house with a pool of ten buttons, eleven of them usable with the free one, and nine named.
@@ -369,5 +370,53 @@ func TestAnOpenFaceLearnsThatALicenseBeginsToEnd(t *testing.T) {
 	defer cancel()
 	if err := s.waitFace(ctx, idle, changed, local); err != nil {
 		t.Errorf("the face is not drawn anew: %v", err)
+	}
+}
+
+func TestLicensesAreTheInstallersBusiness(t *testing.T) {
+	h := newHouse()
+	checked := 0
+	for _, rt := range newServer(t, h).routes {
+		for _, mine := range []string{"/licenses", "/entitlements", "/panels", "/identity", "/face/code"} {
+			if strings.HasPrefix(rt.Pattern, api+mine) {
+				checked++
+				if rt.Access != AsInstaller {
+					t.Errorf("%s %s is for %s", rt.Method, rt.Pattern, rt.Access)
+				}
+			}
+		}
+	}
+	if checked != 12 {
+		t.Errorf("%d routes were looked at", checked)
+	}
+}
+
+func TestTheAnswerSaysWhatToAskNext(t *testing.T) {
+	h := newHouse()
+	c := client{t: t, handler: newServer(t, h).Handler(), token: h.login(Installer)}
+	if got := c.post("/api/v1/licenses", `{"token":"DP1:WAITING"}`); got.status != 201 || !strings.Contains(got.body, `"license":"07000000000000000000000000000000","waiting":true`) {
+		t.Error(got)
+	}
+	if got := c.post("/api/v1/licenses", `{"token":"DI1:STAIRS B"}`); got.status != 201 || !strings.Contains(got.body, `"panel":"`+envelope.NameOf(stairsBKey())+`"`) || strings.Contains(got.body, "waiting") {
+		t.Error(got)
+	}
+	if got := c.post("/api/v1/licenses", `{"token":"DP1:activated"}`); got.status != 201 || strings.Contains(got.body, "waiting") || strings.Contains(got.body, `"panel"`) {
+		t.Error(got)
+	}
+}
+
+func TestAStatusThatCountsSpeaksBeforeOneThatDoesNot(t *testing.T) {
+	for _, lost := range []license.Status{license.Ended, license.Withdrawn, license.Elsewhere, license.Released, license.Missing, license.Unusable} {
+		for _, counts := range []license.Status{license.Active, license.Ending, license.Waiting, license.Grace, license.Pending} {
+			for _, order := range [][]license.Status{{lost, counts}, {counts, lost}} {
+				v := entitlementsView{Features: map[string]featureView{}}
+				for _, status := range order {
+					v.add(license.SIP, featureView{Status: status})
+				}
+				if got := v.Features[license.SIP].Status; got != counts {
+					t.Errorf("of %v, %s speaks", order, got)
+				}
+			}
+		}
 	}
 }
