@@ -88,7 +88,7 @@ type board struct {
 
 	mu      sync.Mutex
 	code    FaceCode
-	until   time.Duration // 0: no code is shown
+	until   time.Duration // no code is shown from then on
 	timer   *time.Timer
 	changed chan struct{} // closed at each change
 }
@@ -137,7 +137,7 @@ func (b *board) shown() (code *FaceCode, changed <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	left := b.until - b.now()
-	if b.until == 0 || left <= 0 {
+	if left <= 0 {
 		return nil, b.changed
 	}
 	shown := b.code

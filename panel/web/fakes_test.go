@@ -155,6 +155,8 @@ func (h *house) Present(_ context.Context, text, account, via, by string) (licen
 		id := license.TokenID{7}
 		h.licenses = append(h.licenses, LicenseView{ID: id.String(), Label: "Remote App", Grants: map[string]int{"app_remote": 1}, Scope: "account", Status: string(license.Waiting), Account: account})
 		return license.Verdict{Result: license.Activated, Token: &license.Token{ID: id}, Message: "Remote App waits for somebody"}, nil
+	case "DP1:KNOWN":
+		return license.Verdict{Result: license.AlreadyActive, Token: &license.Token{ID: license.TokenID{8}}}, nil
 	case "DI1:STAIRS B":
 		return license.Verdict{Result: license.Activated, Peer: &license.Identity{Panel: stairsBKey(), Name: "Stairs B"}, Message: "Panel Stairs B is known here now"}, nil
 	}

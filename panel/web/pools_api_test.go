@@ -1,9 +1,12 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"slices"
 	"strings"
 	"testing"
@@ -184,6 +187,21 @@ func TestAShortCodeFindsALicenseThatIsHere(t *testing.T) {
 	}
 }
 
+func TestAPictureWithoutACodeLetsACameraGoOn(t *testing.T) {
+	h := newHouse()
+	c := client{t: t, handler: newServer(t, h).Handler(), token: h.login(Installer)}
+	var wall bytes.Buffer
+	if err := png.Encode(&wall, image.NewGray(image.Rect(0, 0, 64, 64))); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.do("POST", "/api/v1/licenses", "image/png", wall.String()); got.status != 422 || !strings.Contains(got.body, `"why":"no_code"`) {
+		t.Error(got)
+	}
+	if got := c.do("POST", "/api/v1/licenses", "image/png", "no picture"); got.status != 422 || strings.Contains(got.body, "no_code") {
+		t.Errorf("what is no picture is not looked at again: %v", got)
+	}
+}
+
 func TestIdentityAndKnownPanels(t *testing.T) {
 	h := withPool(t)
 	c := client{t: t, handler: newServer(t, h).Handler(), token: h.login(Installer)}
@@ -330,8 +348,9 @@ func TestOnlyTheDisplayItselfSaysThatALicenseEndsSoon(t *testing.T) {
 	now := h.now.Wall
 	show := func(ends ...time.Time) string {
 		var tokens []license.Token
-		for _, end := range ends {
-			tokens = append(tokens, license.Token{Grants: []license.Grant{{Feature: license.SIP, Count: 1}}, Expires: end})
+		for i, end := range ends {
+			feature := []string{license.SIP, license.Monitoring}[i]
+			tokens = append(tokens, license.Token{Grants: []license.Grant{{Feature: feature, Count: 1}}, Expires: end})
 		}
 		h.rights = rights(t, now.AddDate(0, -1, 0), now, tokens...)
 		if got := s.face(caller{}).Notice; got != "" {
@@ -347,13 +366,29 @@ func TestOnlyTheDisplayItselfSaysThatALicenseEndsSoon(t *testing.T) {
 		"no end":                   {[]time.Time{{}}, ""},
 		"a year":                   {[]time.Time{now.AddDate(1, 0, 0)}, ""},
 		"twelve days":              {[]time.Time{now.AddDate(0, 0, 12)}, "For the installer: SIP interface ends in 12 days"},
-		"the first of two":         {[]time.Time{now.AddDate(0, 0, 20), now.AddDate(0, 0, 2)}, "For the installer: SIP interface ends in 2 days"},
+		"the second of two":        {[]time.Time{now.AddDate(0, 0, 20), now.AddDate(0, 0, 2)}, "For the installer: Monitoring ends in 2 days"},
+		"the first of two":         {[]time.Time{now.AddDate(0, 0, 2), now.AddDate(0, 0, 20)}, "For the installer: SIP interface ends in 2 days"},
 		"what ended is over":       {[]time.Time{now.AddDate(0, 0, -1)}, ""},
-		"an ended one and another": {[]time.Time{now.AddDate(0, 0, -1), now.AddDate(0, 0, 1)}, "For the installer: SIP interface ends within a day"},
+		"an ended one and another": {[]time.Time{now.AddDate(0, 0, -1), now.AddDate(0, 0, 1)}, "For the installer: Monitoring ends within a day"},
 	} {
 		if got := show(c.ends...); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
+	}
+}
+
+// The timer that takes a code away may be early by the panel's clock.
+func TestAnOpenFaceLearnsWithAHeartbeatThatACodeIsOver(t *testing.T) {
+	h := newHouse()
+	s := newServer(t, h)
+	s.board.show(FaceCode{Title: "For the other panel"})
+	_, changed := s.board.shown()
+	shown := s.face(caller{})
+	h.pass(faceCodeTime)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond) // a heartbeat
+	defer cancel()
+	if err := s.waitFace(ctx, shown, changed, caller{}); err != nil {
+		t.Errorf("the face is not drawn anew: %v", err)
 	}
 }
 
@@ -399,6 +434,9 @@ func TestTheAnswerSaysWhatToAskNext(t *testing.T) {
 	}
 	if got := c.post("/api/v1/licenses", `{"token":"DI1:STAIRS B"}`); got.status != 201 || !strings.Contains(got.body, `"panel":"`+envelope.NameOf(stairsBKey())+`"`) || strings.Contains(got.body, "waiting") {
 		t.Error(got)
+	}
+	if got := c.post("/api/v1/licenses", `{"token":"DP1:KNOWN"}`); got.status != 200 || !strings.Contains(got.body, `"license":"08`) || strings.Contains(got.body, `"waiting":true`) {
+		t.Errorf("another license waits, not this one: %v", got)
 	}
 	if got := c.post("/api/v1/licenses", `{"token":"DP1:activated"}`); got.status != 201 || strings.Contains(got.body, "waiting") || strings.Contains(got.body, `"panel"`) {
 		t.Error(got)
