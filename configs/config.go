@@ -232,5 +232,24 @@ type Clock struct {
 
 // Journal bounds the journal on disk.
 type Journal struct {
-	MaxBytes int64
+	MaxBytes    int64
+	EntriesDays int // entries older than so many days are deleted; 0: none for its age
+	PersonsDays int // who it was is taken out of entries older than that; 0: it stays as long as the entry
+	Kinds       []JournalKind
+}
+
+// JournalKind is a period of its own for some kinds of entries.
+type JournalKind struct {
+	Kinds       []string // such as access.refused
+	PersonsDays int      // 0: for as long as the entry
+}
+
+// ErasesPersons reports whether persons are ever taken out for their age.
+func (j Journal) ErasesPersons() bool {
+	for _, k := range j.Kinds {
+		if k.PersonsDays > 0 {
+			return true
+		}
+	}
+	return j.PersonsDays > 0
 }

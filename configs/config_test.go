@@ -87,6 +87,7 @@ const full = `
 [[button]]
 [[reader]]
 [[sip.account]]
+[[journal.kind]]
 `
 
 func TestDocumentationListsEveryKey(t *testing.T) {
@@ -222,6 +223,11 @@ empty_at = "03:30"
 inside = "opened"
 [journal]
 max_size = "1GiB"
+entries_days = 365
+persons_days = 90
+[[journal.kind]]
+kinds = ["access.refused", "scan.refused"]
+persons_days = 7
 `, secret, secret, goodKey, goodKey)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -266,7 +272,7 @@ max_size = "1GiB"
 		{"roots", len(c.License.Roots[0]), 32},
 		{"clock", c.Clock, Clock{RTC: true}},
 		{"access", c.Access, Access{Policy: SecurePolicy, GuessesADay: 250, EmptyAt: "03:30", InsideWhenOpened: true}},
-		{"journal", c.Journal.MaxBytes, int64(1 << 30)},
+		{"journal", c.Journal, Journal{MaxBytes: 1 << 30, EntriesDays: 365, PersonsDays: 90, Kinds: []JournalKind{{[]string{"access.refused", "scan.refused"}, 7}}}},
 	} {
 		if !reflect.DeepEqual(x.got, x.want) {
 			t.Errorf("%s: got %+v, want %+v", x.what, x.got, x.want)

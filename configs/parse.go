@@ -560,5 +560,8 @@ func (r *reading) journal(s *section) {
 			c.MaxBytes = n
 		}
 	}
+	c.EntriesDays, _ = s.number("entries_days", 0, 0, maxDays)
+	c.PersonsDays, _ = s.number("persons_days", 0, 0, maxDays)
+	r.journalKinds(s, c)
 	s.done()
 }

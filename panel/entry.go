@@ -71,8 +71,9 @@ const (
 	DeviceDead  Kind = "device.failed"
 	DeviceBack  Kind = "device.recovered"
 
-	ServiceOn     Kind = "service.on"   // the service input: setting up is open for a while
-	JournalLost   Kind = "journal.lost" // entries that the disk did not take: how many
+	ServiceOn     Kind = "service.on"     // the service input: setting up is open for a while
+	JournalTidied Kind = "journal.tidied" // persons or old entries were taken out: how many
+	JournalLost   Kind = "journal.lost"   // entries that the disk did not take: how many
 	SystemStarted Kind = "system.started"
 	SystemStopped Kind = "system.stopped"
 	SystemReset   Kind = "system.reset"     // everything of the owner was erased; the first entry after it

@@ -87,6 +87,7 @@ func (h *house) run(ctx context.Context, front *front, stdout io.Writer) error {
 		core.start(func(ctx context.Context) { h.supervise(ctx, d.kind, d.name, settled, d.run) })
 	}
 	core.start(func(ctx context.Context) { h.keepMemory(ctx) })
+	core.start(func(ctx context.Context) { h.keepTidy(ctx) })
 	core.start(func(ctx context.Context) { h.keepTime(ctx) })
 	telephone.start(func(ctx context.Context) {
 		if err := h.phone.Run(ctx); err != nil {

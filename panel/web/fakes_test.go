@@ -43,6 +43,7 @@ type house struct {
 	refuse      string        // why doors do not open
 	lockdown    lockdownFake
 	duress      duressFake
+	archive     archiveFake
 	pressed     []int
 	keys        string
 	setupCode   string
@@ -70,7 +71,8 @@ func (h *house) options() Options {
 		Doors: h, Licenses: h, Pools: h, Bindings: h, People: h, Credentials: h, Schedules: h, Buttons: h, Learner: h, Journal: h, Accounts: h,
 		Sessions: h, Face: h, Touch: h, Clock: h.clock, Timekeeper: h, Note: h.note,
 		Directory: h, Lockdown: &h.lockdown, SilentAlarm: &h.duress, Guesses: &h.duress,
-		Access: AccessPorts{Groups: h, Calendars: h, Codes: h, Policies: h, Settings: h},
+		Archive: &h.archive,
+		Access:  AccessPorts{Groups: h, Calendars: h, Codes: h, Policies: h, Settings: h},
 		Status: func() Status {
 			return Status{
 				Version: "0.1.0", Panel: "k3x2wq7m5n4p6r2t3v5y7a2c4e", Site: "12 Mill Lane", Trusted: true, Now: h.clock().Wall, StartedAt: h.clock().Wall.Add(-26 * time.Hour),

@@ -143,6 +143,14 @@ func (s *Server) exportJournal(w http.ResponseWriter, r *http.Request, _ caller)
 	}
 }
 
+func (s *Server) tidyJournal(w http.ResponseWriter, r *http.Request, c caller) error {
+	done, err := s.o.Archive.Tidy(r.Context(), c.User)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, done)
+}
+
 // zone is the one in which dates of the pages count.
 func (s *Server) zone() *time.Location {
 	if s.o.Zone == nil {

@@ -51,7 +51,7 @@ func (s *Server) peopleRoutes() []route {
 			Request: personRequest{Name: "Ada Lovelace", Flat: "4"}, Response: Person{ID: "p7", Name: "Ada Lovelace", Flat: "4"}},
 		{Method: "PUT", Pattern: api + "/people/{id}", Access: AsInstaller, Handler: s.putPerson, Status: 200, Summary: "Change a person",
 			Request: personRequest{Name: "Ada King"}, Response: Person{ID: "p7", Name: "Ada King"}},
-		{Method: "DELETE", Pattern: api + "/people/{id}", Access: AsInstaller, Handler: s.deletePerson, Status: 204, Summary: "Erase a person with every card and code"},
+		{Method: "DELETE", Pattern: api + "/people/{id}", Access: AsInstaller, Handler: s.deletePerson, Status: 204, Query: []string{"journal"}, Summary: "Erase a person with every card and code; journal=erase: out of the journal too"},
 		{Method: "GET", Pattern: api + "/credentials", Access: AsInstaller, Handler: s.getCredentials, Status: 200, Query: paged, Summary: "Cards and codes, by id; what is shown to a reader is not stored",
 			Response: object{"credentials": []object{{"id": "c3", "person": "p7", "kind": "card"}}, "next": ""}},
 		{Method: "POST", Pattern: api + "/credentials", Access: AsInstaller, Handler: s.postCredential, Status: 201, Summary: "Add a card or a code; a code that was drawn is answered once",
@@ -113,7 +113,23 @@ func (s *Server) savePerson(w http.ResponseWriter, r *http.Request, c caller, id
 }
 
 func (s *Server) deletePerson(w http.ResponseWriter, r *http.Request, c caller) error {
-	return gone(w, s.o.People.DeletePeople(r.Context(), []string{r.PathValue("id")}, c.User))
+	id := r.PathValue("id")
+	switch journal := r.URL.Query().Get("journal"); journal {
+	case "":
+		return gone(w, s.o.People.DeletePeople(r.Context(), []string{id}, c.User))
+	case "erase":
+	default:
+		return problem(http.StatusBadRequest, "bad-query", `journal is "erase" or left out`)
+	}
+	person, err := s.o.Directory.Person(id)
+	if err != nil {
+		return err
+	}
+	if err := s.o.People.DeletePeople(r.Context(), []string{id}, c.User); err != nil {
+		return err
+	}
+	_, err = s.o.Archive.ErasePerson(r.Context(), id, person.Name, c.User)
+	return gone(w, err)
 }
 
 func (s *Server) getCredentials(w http.ResponseWriter, r *http.Request, _ caller) error {

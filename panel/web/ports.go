@@ -249,6 +249,20 @@ type Journal interface {
 	Wait(ctx context.Context, after uint64) error
 }
 
+// Archive takes persons and old entries out of the journal, whose chain can be checked all the same.
+type Archive interface {
+	// ErasePerson takes a person, by id and name, out of every entry, and returns how many it were.
+	ErasePerson(ctx context.Context, id, name, by string) (entries int, err error)
+	// Tidy does what the configuration says about old entries. ErrConflict: the panel does not know the time.
+	Tidy(ctx context.Context, by string) (JournalTidied, error)
+}
+
+// JournalTidied is what came of it.
+type JournalTidied struct {
+	Erased  int    `json:"persons_erased"` // entries that still stand
+	Deleted uint64 `json:"entries_deleted"`
+}
+
 // JournalEntry is one entry with its place in the journal.
 type JournalEntry struct {
 	Seq     uint64    `json:"seq"`

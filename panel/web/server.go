@@ -37,6 +37,7 @@ type Options struct {
 	Journal     Journal
 	SilentAlarm SilentAlarm
 	Guesses     Guesses
+	Archive     Archive
 	Accounts    Accounts
 	Sessions    Sessions
 	Face        Face
@@ -103,6 +104,7 @@ func New(o Options) (*Server, error) {
 	}{
 		{"Doors", o.Doors == nil}, {"Licenses", o.Licenses == nil}, {"Pools", o.Pools == nil}, {"Bindings", o.Bindings == nil}, {"People", o.People == nil}, {"Directory", o.Directory == nil},
 		{"Lockdown", o.Lockdown == nil}, {"SilentAlarm", o.SilentAlarm == nil}, {"Guesses", o.Guesses == nil},
+		{"Archive", o.Archive == nil},
 		{"Credentials", o.Credentials == nil}, {"Schedules", o.Schedules == nil}, {"Buttons", o.Buttons == nil},
 		{"Learner", o.Learner == nil}, {"Journal", o.Journal == nil}, {"Accounts", o.Accounts == nil},
 		{"Sessions", o.Sessions == nil}, {"Face", o.Face == nil}, {"Status", o.Status == nil},

@@ -103,6 +103,8 @@ func (s *Server) journalRoutes() []route {
 		{Method: "GET", Pattern: api + "/journal", Access: AsInstaller, Handler: s.getJournal, Status: 200, Query: []string{"after", "before", "limit", "kind", "door", "who", "since", "until"}, Summary: "Entries younger than after, oldest first; or older than before, newest first. With a filter next tells where to go on",
 			Response: object{"entries": []JournalEntry{}, "next": 0}},
 		{Method: "GET", Pattern: api + "/journal/export", Access: AsInstaller, Handler: s.exportJournal, Status: 200, Query: []string{"format", "kind", "door", "who", "since", "until"}, Summary: "All entries that fit, as lines of JSON or as CSV"},
+		{Method: "POST", Pattern: api + "/journal/tidy", Access: AsAdministrator, Handler: s.tidyJournal, Status: 200, Summary: "Take persons and old entries out as the configuration says, at once",
+			Response: JournalTidied{Erased: 12}},
 		{Method: "GET", Pattern: api + "/journal/events", Access: AsInstaller, Handler: s.journalEvents, Status: 200, Query: []string{"after"}, Summary: "New entries as they are written (server-sent events, id = seq)"},
 	}
 }

@@ -95,6 +95,7 @@ const kinds = {
   "device.failed": ["bad", () => "A device failed"],
   "device.recovered": ["good", () => "A device is back"],
   "service.on": ["", () => "Service input: setting up is open for a while"],
+  "journal.tidied": ["", (e) => `The journal was tidied${e.who ? ` by ${e.who}` : ""}`],
   "journal.lost": ["bad", () => "The disk did not take entries before this one"],
   "journal.gap": ["warn", () => "Entries were dropped, for the journal was full"],
   "journal.unreadable": ["warn", () => "An entry that this version cannot read"],
