@@ -106,6 +106,7 @@ func (s *step) stay(m moved) Memory {
 		return Memory{Key: insideKey + m.key}
 	}
 	s.p.inside[m.key] = *m.before
+	s.emptyLater()
 	return m.before.memory()
 }
 
