@@ -142,7 +142,7 @@ func (s *step) reason(why access.Why) string {
 		return w.UsedUp
 	case access.PassedBack:
 		return w.PassedBack
-	case access.ForgedPass, access.OtherPanelsPass:
+	case access.ForgedPass:
 		return w.NotThisPass
 	case access.SecondFactor:
 		return w.NowCode

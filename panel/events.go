@@ -38,7 +38,7 @@ type Facts struct {
 	Emergency bool       // opens also during a lockdown
 	Person    string     // the person's name, for the journal
 	Duress    bool       // the code that its holder types under threat; Credential is then the one it stands beside
-	Fault     access.Why // why a pass cannot be looked up at all: forged_pass, other_panels_pass. It counts as a wrong try
+	Fault     access.Why // why a pass cannot be looked up at all: forged_pass. It counts as a wrong try
 	Failed    bool       // the store did not answer
 }
 

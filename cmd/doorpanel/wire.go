@@ -166,7 +166,7 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 	machine := panel.New(h.rules(), h.licenses.Entitlements(), replay.Memory(), h.clock.now())
 	h.agent = agent.New(agent.Options{
 		Panel: machine, Boot: h.boot, Journal: h.journal, Phone: h.telephone(), Hardware: h.hardware.out, Lookups: h.dir,
-		Button: h.dir.Button, Doors: senses.doors, Clock: h.clock.now, Replay: replay, Logger: log, Seal: sealMark,
+		Button: h.dir.Button, Doors: senses.doors, Clock: h.clock.now, Replay: replay, Logger: log, Seal: sealMark, Key: h.keys.public(),
 	})
 	senses.agent.Store(h.agent)
 	h.dir.note = h.tell
@@ -592,6 +592,9 @@ func (h *house) presentScans(ctx context.Context, scans <-chan scan) {
 		case <-ctx.Done():
 			return
 		case s := <-scans:
+			if h.agent.Scan(s.reader, s.text) {
+				continue
+			}
 			if kind, _, _ := envelope.Unarmor(s.text); kind == "" {
 				h.agent.Post(panel.CodeRejected{Reader: s.reader, Why: "not_ours"})
 				continue

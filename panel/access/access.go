@@ -95,8 +95,7 @@ const (
 	UsedUp          Why = "used_up"           // it was used as often as it may be
 	SecondFactor    Why = "second_factor"     // good, and not enough by itself at this time
 	PassedBack      Why = "passback"          // its holder is inside already
-	ForgedPass      Why = "forged_pass"       // a guest's pass whose signature does not hold
-	OtherPanelsPass Why = "other_panels_pass" // a guest's pass for another panel
+	ForgedPass      Why = "forged_pass"       // a guest's pass that this panel has not signed
 )
 
 // Question is everything a decision depends on.

@@ -6,6 +6,7 @@ package agent
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,13 +41,15 @@ type Hardware interface {
 
 // Lookups finds credentials. It may wait for a disk: it is asked outside the loop.
 type Lookups interface {
+	// Facts finds who a card (its UID), a code (its digits) or a pass (PassID) belongs to. What is not known is no error.
 	Facts(kind access.Kind, shown string) (panel.Facts, error)
 }
 
 // Options is everything an agent works with.
 type Options struct {
 	Panel    *panel.Panel
-	Boot     string // 16 hexadecimal digits, drawn at this start
+	Key      ed25519.PublicKey // the panel's own: guests' passes are signed with it
+	Boot     string            // 16 hexadecimal digits, drawn at this start
 	Journal  Journal
 	Phone    Phone
 	Hardware Hardware

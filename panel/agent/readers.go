@@ -11,10 +11,11 @@ import (
 
 // read is a card or a key on its way to be looked up, in the order in which they came.
 type read struct {
-	reader string
-	uid    string        // of a card
-	key    rune          // of a keypad
-	at     time.Duration // monotonic: a lookup that is slow does not change how fast somebody typed
+	reader  string
+	uid     string        // of a card
+	scanned string        // a pass or a code of digits
+	key     rune          // of a keypad
+	at      time.Duration // monotonic: a lookup that is slow does not change how fast somebody typed
 }
 
 // learner is somebody who waits for the next card.
@@ -47,6 +48,10 @@ func (a *Agent) read(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case r := <-a.reads:
+			if r.scanned != "" {
+				a.scanned(r)
+				continue
+			}
 			if r.uid != "" {
 				if !a.learned(r) {
 					a.lookUp(r.reader, access.Card, r.uid)
@@ -66,11 +71,19 @@ func (a *Agent) read(ctx context.Context) {
 }
 
 func (a *Agent) lookUp(reader string, kind access.Kind, shown string) {
+	a.present(reader, kind, a.facts(kind, shown))
+}
+
+func (a *Agent) facts(kind access.Kind, shown string) panel.Facts {
 	facts, err := a.o.Lookups.Facts(kind, shown)
 	if err != nil {
-		a.log.Error("cannot look up credential", "kind", kind, "reader", reader, "cause", err)
-		facts = panel.Facts{Failed: true}
+		a.log.Error("cannot look up credential", "kind", kind, "cause", err)
+		return panel.Facts{Failed: true}
 	}
+	return facts
+}
+
+func (a *Agent) present(reader string, kind access.Kind, facts panel.Facts) {
 	select {
 	case a.inbox <- input{event: panel.CredentialPresented{Reader: reader, Kind: kind, Facts: facts}}:
 	case <-a.stopped:

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,7 @@ type world struct {
 	hang     chan struct{} // while not nil lookups hang until it is closed
 	existing *agent.Replay
 	rights   license.Entitlements
+	key      ed25519.PrivateKey // the panel's
 }
 
 const (
@@ -50,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	return &world{t: t, start: time.Now(), facts: map[string]panel.Facts{
 		"card 04AA": {Person: "Bianchi", Rights: []access.Right{{}}, Credential: access.Credential{ID: "c1", Person: "p1", Kind: access.Card}},
 		"code 1234": {Person: "Bianchi", Rights: []access.Right{{}}, Credential: access.Credential{ID: "c2", Person: "p1", Kind: access.Code}},
-	}, rights: accessControl(t)}
+	}, rights: accessControl(t), key: keyOf("p")}
 }
 
 func (w *world) rules() panel.Rules {
@@ -70,7 +72,7 @@ func (w *world) make() *agent.Agent {
 		replay = &agent.Replay{}
 	}
 	w.agent = agent.New(agent.Options{
-		Panel: panel.New(w.rules(), w.rights, replay.Memory(), w.Clock()), Boot: boot, Journal: w, Phone: w, Hardware: w, Lookups: w,
+		Panel: panel.New(w.rules(), w.rights, replay.Memory(), w.Clock()), Boot: boot, Key: w.key.Public().(ed25519.PublicKey), Journal: w, Phone: w, Hardware: w, Lookups: w,
 		Button: func(n int) panel.CallButtonPressed {
 			return panel.CallButtonPressed{Button: n, Label: "Rossi", Target: "sip:rossi@192.0.2.10", Route: panel.LAN}
 		},
