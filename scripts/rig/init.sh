@@ -25,7 +25,7 @@ mkdir -p $chip/bank
 echo 16 > $chip/bank/num_lines
 echo panel > $chip/bank/label
 n=0
-for line in BUTTON1 BUTTON2 EXIT FIRE CONTACT TAMPER SERVICE - STRIKE STRIKE-LOW MAGNET - - - OUT IN; do
+for line in BUTTON1 BUTTON2 EXIT FIRE CONTACT TAMPER SERVICE CONTACT2 STRIKE STRIKE-LOW MAGNET EXIT2 FEEDBACK - OUT IN; do
   if [ $line != - ]; then
     mkdir $chip/bank/line$n
     echo $line > $chip/bank/line$n/name
@@ -36,7 +36,7 @@ echo 1 > $chip/live
 
 # Wires that rest high on a real board, by a resistor: buttons to ground, and a relay that is active low.
 bank=/sys/devices/platform/$(cat $chip/dev_name)/$(cat $chip/bank/chip_name)
-for n in 0 1 2 9; do echo pull-up > "$bank/sim_gpio$n/pull"; done
+for n in 0 1 2 9 11; do echo pull-up > "$bank/sim_gpio$n/pull"; done
 
 echo "rig: up after $(cut -d' ' -f1 /proc/uptime) s, $(uname -rm)"
 /scenario

@@ -28,12 +28,12 @@ if [[ -d cmd/doorpanel ]]; then
   go build -trimpath -ldflags '-s -w' -o "$work/root/doorpanel" ./cmd/doorpanel
 fi
 install -m 755 "$here/init.sh" "$work/root/init"
-printf '#!/bin/sh\nexec /probe.test -test.timeout 240s %s -test.run %q\n' "$verbose" "$tests" > "$work/root/scenario"
+printf '#!/bin/sh\nexec /probe.test -test.timeout 400s %s -test.run %q\n' "$verbose" "$tests" > "$work/root/scenario"
 chmod 755 "$work/root/scenario"
 (cat "$board/root.cpio.gz" && cd "$work/root" && find . | cpio -o -H newc --quiet | gzip -1) > "$work/initrd"
 
 # KVM is of no use for another architecture, and one core keeps the order of events readable.
-timeout 300 qemu-system-aarch64 -M virt -cpu cortex-a53 -accel tcg,thread=multi -smp 1 -m 768 -nodefaults -display none \
+timeout 480 qemu-system-aarch64 -M virt -cpu cortex-a53 -accel tcg,thread=multi -smp 1 -m 768 -nodefaults -display none \
   -no-reboot -serial stdio -kernel "$board/kernel" -initrd "$work/initrd" \
   -append 'console=ttyAMA0 panic=-1 quiet loglevel=4' < /dev/null | tr -d '\r' | tee "$work/log"
 status=$(sed -n 's/^rig-exit \([0-9]*\)$/\1/p' "$work/log")

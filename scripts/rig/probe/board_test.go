@@ -22,8 +22,8 @@ const chip = "panel"
 
 // Lines of the chip by name.
 var lines = map[string]int{
-	"BUTTON1": 0, "BUTTON2": 1, "EXIT": 2, "FIRE": 3, "CONTACT": 4, "TAMPER": 5, "SERVICE": 6,
-	"STRIKE": 8, "STRIKE-LOW": 9, "MAGNET": 10, "OUT": 14, "IN": 15,
+	"BUTTON1": 0, "BUTTON2": 1, "EXIT": 2, "FIRE": 3, "CONTACT": 4, "TAMPER": 5, "SERVICE": 6, "CONTACT2": 7,
+	"STRIKE": 8, "STRIKE-LOW": 9, "MAGNET": 10, "EXIT2": 11, "FEEDBACK": 12, "OUT": 14, "IN": 15,
 }
 
 const (

@@ -49,6 +49,8 @@ var (
 type setting struct {
 	wiring wiring
 	pulse  time.Duration
+	door   string // further keys of the door
+	inputs string // further keys of the inputs
 	target string // whom the call button rings
 	more   string // further sections
 }
@@ -73,6 +75,7 @@ contact = "gpio:panel/CONTACT"
 exit = "gpio:panel/EXIT,active-low,pull-up"
 held_open_after = "5s"
 fire = "release"
+%s
 [[button]]
 number = 1
 label = "Rossi"
@@ -82,7 +85,8 @@ line = "gpio:panel/BUTTON1,active-low,pull-up"
 fire = "gpio:panel/FIRE"
 tamper = "gpio:panel/TAMPER"
 service = "gpio:panel/SERVICE"
-`, data, s.wiring.line, s.wiring.option, s.wiring.safe, s.pulse, s.target) + s.more
+%s
+`, data, s.wiring.line, s.wiring.option, s.wiring.safe, s.pulse, s.door, s.target, s.inputs) + s.more
 }
 
 // panel is the running program, seen through its wires and its socket.
@@ -110,6 +114,7 @@ func prepare(t *testing.T, s setting) *panel {
 	t.Helper()
 	for line, rest := range map[string]gpio.Level{
 		"BUTTON1": true, "EXIT": true, "FIRE": false, "CONTACT": false, "TAMPER": false, "SERVICE": false,
+		"EXIT2": true, "CONTACT2": false, "FEEDBACK": false,
 	} {
 		drive(t, line, rest)
 	}
@@ -217,7 +222,7 @@ func (p *panel) expect(when string, lengths ...time.Duration) {
 	ok := len(list) == len(lengths)
 	for i := 0; ok && i < len(list); i++ {
 		// Between the guard's look at its clock and the wire it may have had to wait for the processor.
-		ok = list[i].over && list[i].length() > lengths[i]-20*time.Millisecond && list[i].length() < lengths[i]+time.Second
+		ok = list[i].over && list[i].length() > lengths[i]-100*time.Millisecond && list[i].length() < lengths[i]+time.Second
 	}
 	if !ok {
 		p.t.Errorf("%s: releases %v, want %v\n%s", when, list, lengths, excerpt(p.t, p.setting.wiring.line))
