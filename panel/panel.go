@@ -261,6 +261,9 @@ func (s *step) tell(light Light, tone Tone, text string) {
 func (s *step) idle() {
 	s.p.clearAt = 0
 	signal := Signal{Light: Off, Clear: true}
+	if s.allStandOpen() {
+		signal.Light = Green
+	}
 	if s.p.tamper {
 		signal.Light = Amber
 	}

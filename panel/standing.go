@@ -126,6 +126,16 @@ func (s *step) inHours(d *door) bool {
 	return s.p.timetable.Contains(d.rules.StandsOpen, s.now.Wall, s.p.rules.zone())
 }
 
+// allStandOpen reports whether there is no door at which anybody would have to ask: the light at rest says so.
+func (s *step) allStandOpen() bool {
+	for i := range s.p.doors {
+		if s.p.standing(&s.p.doors[i]) == "" {
+			return false
+		}
+	}
+	return len(s.p.doors) > 0
+}
+
 func (s *step) setHold(i int, on bool) {
 	d := &s.p.doors[i]
 	before := s.p.standing(d)
@@ -133,12 +143,14 @@ func (s *step) setHold(i int, on bool) {
 	if !on {
 		s.unstand(i)
 		s.record(Entry{Kind: HoldOff, Door: d.rules.Name, Why: string(bySchedule)})
+		s.refresh()
 		return
 	}
 	if before == "" {
 		s.stand(i)
 	}
 	s.record(Entry{Kind: HoldOn, Door: d.rules.Name, Why: string(bySchedule)})
+	s.refresh()
 }
 
 // firstOfDay notes a card or code inside the hours in which the door may then stand open. A call, a page or an order does

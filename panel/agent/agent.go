@@ -368,7 +368,12 @@ func (a *Agent) leave() {
 		}
 	}
 	now := a.o.Clock()
-	open, personal := Record{Boot: a.o.Boot, Now: now, Entry: panel.Entry{Kind: panel.SystemStopped}}.Encode()
+	stopped := panel.Entry{Kind: panel.SystemStopped}
+	if a.o.Panel.View(now).Fire {
+		stopped.Detail = "during a fire alarm: nobody watches it now, and what it had released takes its safe state"
+		a.log.Warn("stopping during a fire alarm: the doors that it released take their safe state")
+	}
+	open, personal := Record{Boot: a.o.Boot, Now: now, Entry: stopped}.Encode()
 	seq, done, err := a.o.Journal.Append(open, personal)
 	if err == nil {
 		a.lastSeq = seq

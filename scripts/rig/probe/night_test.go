@@ -87,15 +87,16 @@ device = %q
 	front.tells("door.closed", "")
 	closed := time.NewTimer(time.Until(closing))
 	<-closed.C
-	front.locked(1)
 	front.tells("door.stands_open_over", "schedule")
+	day := len(front.releases()) // more than one where the board was so slow that the guard was started again
+	front.locked(day)
 
 	// Somebody comes with a code, and somebody with force.
 	types(t, keys)
 	if e := front.tells("access.granted", "code"); e.Who != "Anna" || e.Door != "front" {
 		t.Errorf("written as %+v", e)
 	}
-	if length := front.locked(2); length > pulse+time.Second {
+	if length := front.locked(day + 1); length > pulse+time.Second {
 		t.Errorf("a pulse lasted %s", length)
 	}
 	drive(t, "CONTACT2", true)
@@ -118,8 +119,8 @@ device = %q
 	front.api(http.StatusOK, "POST", "/lockdown", map[string]bool{"on": true})
 	types(t, keys)
 	front.tells("access.refused", "lockdown")
-	leaves("EXIT", front, 3)
-	front.locked(3)
+	leaves("EXIT", front, day+2)
+	front.locked(day + 2)
 	front.api(http.StatusOK, "POST", "/lockdown", map[string]bool{"on": false})
 
 	// Tampering blocks what comes in; the way out and fire do not ask it.
@@ -128,15 +129,15 @@ device = %q
 	drive(t, "TAMPER", false)
 	types(t, keys)
 	front.tells("access.refused", "tampered")
-	leaves("EXIT", front, 4)
-	front.locked(4)
+	leaves("EXIT", front, day+3)
+	front.locked(day + 3)
 	drive(t, "FIRE", true)
-	front.released(5)
+	front.released(day + 4)
 	yard.released(2)
 	front.tells("fire.on", "")
 	drive(t, "FIRE", false)
 	front.tells("fire.off", "")
-	front.locked(5)
+	front.locked(day + 4)
 	yard.locked(2)
 
 	// Killed in the middle of a pulse, both doors are locked, and the block goes on with the next start.
@@ -149,8 +150,8 @@ device = %q
 	gone(t, guard)
 	t.Logf("the night of the front door:\n%s", excerpt(t, strike.line))
 	t.Logf("the night of the yard's door:\n%s", excerpt(t, strikeLow.line))
-	if list := front.releases(); len(list) != 5 {
-		t.Errorf("the front door was released %d times, not 5: %v", len(list), list)
+	if list := front.releases(); len(list) != day+4 {
+		t.Errorf("the front door was released %d times, not %d: %v", len(list), day+4, list)
 	}
 	if list := yard.releases(); len(list) != 3 {
 		t.Errorf("the yard's door was released %d times, not 3: %v", len(list), list)
