@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -31,9 +30,29 @@ func newDocumentStore(s *storage.Store) documentStore {
 	return documentStore{store: s, table: storage.NewRaw(s, "documents"), held: storage.NewTable[heldRecord](s, "licenses")}
 }
 
-// Keep stores all of the documents, durably, or none.
+// Keep stores all of the documents, durably, or none. Each takes the place of every copy under its key.
 func (d documentStore) Keep(docs ...license.Document) error {
-	return d.store.Update(func(tx *storage.Tx) error { return d.keepTx(tx, docs) })
+	copies := d.copies(docs)
+	return d.store.Update(func(tx *storage.Tx) error {
+		for _, key := range copies {
+			if err := d.table.DeleteTx(tx, key); err != nil {
+				return err
+			}
+		}
+		return d.keepTx(tx, docs)
+	})
+}
+
+// add stores documents beside those with the same keys: which of them is newer is told by what they say, when rights are derived.
+func (d documentStore) add(docs []license.Document) error {
+	return d.store.Update(func(tx *storage.Tx) error {
+		for _, doc := range docs {
+			if err := d.table.PutTx(tx, agent.CopyKey(doc), doc.Raw); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (d documentStore) keepTx(tx *storage.Tx, docs []license.Document) error {
@@ -45,11 +64,23 @@ func (d documentStore) keepTx(tx *storage.Tx, docs []license.Document) error {
 	return nil
 }
 
-// all returns every document, by key.
+// copies are the keys of what lies beside documents with the same keys.
+func (d documentStore) copies(docs []license.Document) []string {
+	var keys []string
+	for key, raw := range d.table.All() {
+		doc, known := agent.DocumentAt(key, raw)
+		if known && key != doc.Key && slices.ContainsFunc(docs, func(n license.Document) bool { return n.Key == doc.Key }) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// all returns every document, by key; several with one key are copies.
 func (d documentStore) all() []license.Document {
 	var docs []license.Document
 	for key, raw := range d.table.All() {
-		if doc, known := license.DocumentAt(key, raw); known {
+		if doc, known := agent.DocumentAt(key, raw); known {
 			docs = append(docs, doc)
 		}
 	}
@@ -103,44 +134,46 @@ type keptDocuments struct {
 // something was given away, or without it, does not bring it back.
 func gather(d documentStore, keys deviceKeys, memory []panel.Memory) (keptDocuments, error) {
 	upgraded, err := d.upgrade(keys)
-	stored, remembered := byKey(append(upgraded, d.all()...)), byKey(agent.RememberedDocuments(memory))
-	var s keptDocuments
-	for _, key := range slices.Sorted(maps.Keys(stored)) {
-		s.docs = append(s.docs, stored[key])
-		if _, twin := remembered[key]; !twin {
-			s.unspoken = append(s.unspoken, stored[key])
+	k := keptDocuments{docs: union(upgraded, d.all())}
+	remembered := agent.RememberedDocuments(memory)
+	k.unspoken, k.missing = without(k.docs, remembered), without(remembered, k.docs)
+	k.docs = append(k.docs, k.missing...)
+	return k, err
+}
+
+// without are the documents that are not among others.
+func without(docs, others []license.Document) []license.Document {
+	seen := map[string]bool{}
+	for _, d := range others {
+		seen[agent.CopyKey(d)] = true
+	}
+	var left []license.Document
+	for _, d := range docs {
+		if !seen[agent.CopyKey(d)] {
+			left = append(left, d)
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(remembered)) {
-		twin, both := stored[key]
-		if !both {
-			s.missing = append(s.missing, remembered[key])
-		}
-		if !both || !bytes.Equal(twin.Raw, remembered[key].Raw) {
-			s.docs = append(s.docs, remembered[key])
-		}
-	}
-	return s, err
+	return left
+}
+
+func union(docs, more []license.Document) []license.Document {
+	return append(docs, without(more, docs)...)
 }
 
 // entries are what the journal is to say of it: what came back, and what it had no copy of.
-func (s keptDocuments) entries() []panel.Noted {
+func (k keptDocuments) entries() []panel.Noted {
 	var list []panel.Noted
-	for _, doc := range s.missing {
+	for _, doc := range k.missing {
 		list = append(list, panel.Noted{Entry: panel.Entry{Kind: panel.LicenseRestored, Detail: string(doc.Kind) + ": the store had lost it, the journal had a copy"}})
 	}
-	for _, doc := range s.unspoken {
-		if memory := agent.DocumentMemory([]license.Document{doc}); len(memory) > 0 {
+	for _, doc := range k.unspoken {
+		memory := agent.CopyMemory([]license.Document{doc})
+		if !slices.ContainsFunc(k.docs, func(d license.Document) bool { return d.Key == doc.Key && !bytes.Equal(d.Raw, doc.Raw) }) {
+			memory = agent.DocumentMemory([]license.Document{doc})
+		}
+		if len(memory) > 0 {
 			list = append(list, panel.Noted{Entry: panel.Entry{Kind: panel.LicenseWritten, Detail: string(doc.Kind) + ": the journal has a copy now"}, Remember: memory})
 		}
 	}
 	return list
-}
-
-func byKey(docs []license.Document) map[string]license.Document {
-	m := map[string]license.Document{}
-	for _, d := range docs {
-		m[d.Key] = d
-	}
-	return m
 }

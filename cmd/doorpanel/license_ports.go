@@ -21,7 +21,11 @@ type licensePort struct {
 	agent    *agent.Agent
 	dir      *directory // whose buttons stop when licenses go
 	id, name string     // of this panel
+	now      func() time.Time
 }
+
+// undoDays is for how long an activation may be given up.
+const undoDays = 7
 
 func (p licensePort) Present(ctx context.Context, text, account, via, by string) (license.Verdict, error) {
 	v, err := p.licenses.Present(ctx, text, account, via, by, p.agent.Do)
@@ -118,6 +122,10 @@ func (p licensePort) viewOf(e license.Entry, peers []license.Identity) web.Licen
 	if e.TokenID != (license.TokenID{}) {
 		v.ShortCode = e.TokenID.ShortCode().String()
 	}
+	// Only what is young can be undone; whether it can is not cheap to ask.
+	if until := e.Activated.AddDate(0, 0, undoDays); e.GivenBy == "" && !e.Activated.IsZero() && p.now().Before(until) && p.licenses.CanUndo(e.TokenID) {
+		v.UndoUntil = until
+	}
 	if e.GivenBy != "" {
 		v.GiverName = nameOf(peers, e.GivenBy)
 	}
@@ -155,10 +163,9 @@ func (p licensePort) Codes() []web.PoolCode {
 	for _, c := range e.Codes() {
 		list = append(list, web.PoolCode{
 			Kind: string(c.Kind), Text: envelope.Armor(c.Kind, c.Raw), License: c.License.String(), Label: labelOf(e, c.License),
-			Panel: c.Panel, Name: nameOf(peers, c.Panel), Feature: c.Feature, Count: c.Count, At: signedAt(c.Document),
+			Panel: c.Panel, Name: nameOf(peers, c.Panel), Feature: c.Feature, Count: c.Count, At: c.At,
 		})
 	}
-	slices.SortStableFunc(list, func(a, b web.PoolCode) int { return b.At.Compare(a.At) })
 	return list
 }
 
@@ -169,22 +176,6 @@ func labelOf(e license.Entitlements, id license.TokenID) string {
 		}
 	}
 	return ""
-}
-
-// signedAt is when this panel signed one of its documents.
-func signedAt(d license.Document) time.Time {
-	switch d.Kind {
-	case envelope.Slice:
-		s, _ := license.OpenSlice(d.Raw)
-		return s.At
-	case envelope.Return:
-		r, _ := license.OpenReturn(d.Raw)
-		return r.At
-	case envelope.Release:
-		r, _ := license.OpenRelease(d.Raw)
-		return r.At
-	}
-	return time.Time{}
 }
 
 // entry is what is stored of the license that an order names.

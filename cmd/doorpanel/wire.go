@@ -293,7 +293,7 @@ func (h *house) openLicenses(replay *agent.Replay) {
 		h.note("licenses of an earlier version", err.Error())
 	}
 	if len(kept.missing) > 0 && !h.store.ReadOnly() {
-		if err := store.Keep(kept.missing...); err != nil {
+		if err := store.add(kept.missing); err != nil {
 			h.note("license documents that the store had lost", err.Error())
 		}
 	}
@@ -608,7 +608,7 @@ func (h *house) presentScans(ctx context.Context, scans <-chan scan) {
 }
 
 func (h *house) licensePort() licensePort {
-	return licensePort{licenses: h.licenses, agent: h.agent, dir: h.dir, id: h.id, name: panelName(h.config.Site)}
+	return licensePort{licenses: h.licenses, agent: h.agent, dir: h.dir, id: h.id, name: panelName(h.config.Site), now: func() time.Time { return h.clock.now().Wall }}
 }
 
 // document presents a signed document from upstream the way a scanned code is presented.

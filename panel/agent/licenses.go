@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -73,7 +74,8 @@ func (l *Licenses) Present(ctx context.Context, text, account, via, by string, i
 	if err != nil {
 		return v, err
 	}
-	if err := l.keep(docs); err != nil {
+	remember, err := l.keep(docs)
+	if err != nil {
 		return v, fmt.Errorf("cannot store license: %w; nothing was changed, try again", err)
 	}
 	if len(docs) > 0 || !v.Result.Refused() {
@@ -85,7 +87,7 @@ func (l *Licenses) Present(ctx context.Context, text, account, via, by string, i
 	}
 	shown := panel.LicensePresented{
 		Result: v.Result, Title: v.Title, Message: v.Message, Document: v.Kind, Via: via, By: by, Accepted: !v.Result.Refused(),
-		Remember: DocumentMemory(docs),
+		Remember: remember,
 	}
 	if v.Token != nil {
 		shown.Token = v.Token.ID.String()
@@ -113,21 +115,22 @@ func (l *Licenses) signed(v license.Verdict) ([]license.Document, error) {
 	return docs, nil
 }
 
-// keep makes documents durable and puts them in the place of what they replace.
-func (l *Licenses) keep(docs []license.Document) error {
+// keep makes documents durable and puts them in the place of what they replace. What it returns is for the journal.
+func (l *Licenses) keep(docs []license.Document) ([]panel.Memory, error) {
 	if len(docs) == 0 {
-		return nil
+		return nil, nil
 	}
 	if err := l.o.Store.Keep(docs...); err != nil {
-		return err
+		return nil, err
 	}
+	remember := append(DocumentMemory(docs), forgotten(l.docs, docs)...)
 	l.docs = replaced(l.docs, docs)
 	ring, faults := license.KeyringOf(l.o.Roots, l.docs)
 	for _, fault := range faults {
 		l.o.Logger.Warn("cannot use stored document", "cause", fault)
 	}
 	l.ring = ring
-	return nil
+	return remember, nil
 }
 
 func replaced(docs, newer []license.Document) []license.Document {
@@ -233,7 +236,8 @@ func (l *Licenses) order(ctx context.Context, a Asker, kind panel.Kind, decide f
 	if !o.Result.Refused() {
 		docs = append(slices.Clone(a.Along), docs...)
 	}
-	if err := l.keep(docs); err != nil {
+	remember, err := l.keep(docs)
+	if err != nil {
 		return o, fmt.Errorf("cannot store what was signed: %w; nothing was changed, try again", err)
 	}
 	o.Done = !o.Result.Refused()
@@ -243,7 +247,7 @@ func (l *Licenses) order(ctx context.Context, a Asker, kind panel.Kind, decide f
 	}
 	ctx = context.WithoutCancel(ctx) // kept is kept
 	told := l.derive(ctx, a.Inform)
-	told = firstOf(told, a.Inform(ctx, panel.Noted{Entry: entry, Remember: DocumentMemory(docs)}))
+	told = firstOf(told, a.Inform(ctx, panel.Noted{Entry: entry, Remember: remember}))
 	if told != nil {
 		return o, fmt.Errorf("cannot apply what was stored: %w; it is in force after the next start", told)
 	}
@@ -285,6 +289,13 @@ func (l *Licenses) Identity() (string, error) {
 	return envelope.Armor(doc.Kind, doc.Raw), nil
 }
 
+// CanUndo tells whether an activation can be given up at this moment.
+func (l *Licenses) CanUndo(id license.TokenID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return license.Undo(l.ring, l.o.Panel, l.o.Clock(), l.docs, id).Result == license.Activated
+}
+
 // Entitlements is what the licenses give at this moment.
 func (l *Licenses) Entitlements() license.Entitlements {
 	l.mu.Lock()
@@ -308,28 +319,65 @@ const maxRemembered = 40 << 10
 
 // DocumentMemory is what the journal keeps of documents: a second copy, for a store that was damaged or brought back from before.
 func DocumentMemory(docs []license.Document) []panel.Memory {
+	return memoryOf(docs, func(d license.Document) string { return d.Key })
+}
+
+// CopyMemory is what the journal keeps of documents beside those with the same keys, when it cannot be told which one is newer.
+func CopyMemory(docs []license.Document) []panel.Memory { return memoryOf(docs, CopyKey) }
+
+func memoryOf(docs []license.Document, key func(license.Document) string) []panel.Memory {
 	var list []panel.Memory
 	for _, d := range docs {
 		if len(d.Raw) <= maxRemembered {
-			list = append(list, panel.Memory{Key: memoryPrefix + d.Key, Value: base64.RawStdEncoding.EncodeToString(d.Raw)})
+			list = append(list, panel.Memory{Key: memoryPrefix + key(d), Value: base64.RawStdEncoding.EncodeToString(d.Raw)})
 		}
 	}
 	return list
 }
 
-// RememberedDocuments are the license documents in a panel's memory. What is none is left out.
+// forgotten lets the journal forget the copies of documents that newer ones replace.
+func forgotten(docs, newer []license.Document) []panel.Memory {
+	copies := map[string][]panel.Memory{}
+	for _, d := range docs {
+		copies[d.Key] = append(copies[d.Key], panel.Memory{Key: memoryPrefix + CopyKey(d)})
+	}
+	var list []panel.Memory
+	for _, n := range newer {
+		if len(copies[n.Key]) > 1 {
+			list = append(list, copies[n.Key]...)
+		}
+	}
+	return list
+}
+
+// copyMark stands between the key of a document and what tells its copy from the others.
+const copyMark = "#"
+
+// CopyKey is a key for one of several documents whose key is the same.
+func CopyKey(d license.Document) string {
+	digest := license.DigestOf(d.Raw)
+	return d.Key + copyMark + hex.EncodeToString(digest[:])
+}
+
+// DocumentAt is the document that is kept under a key of its own or under a CopyKey; false when it is none.
+func DocumentAt(key string, raw []byte) (license.Document, bool) {
+	key, _, _ = strings.Cut(key, copyMark)
+	return license.DocumentAt(key, raw)
+}
+
+// RememberedDocuments are the license documents in a panel's memory; several with one key are copies. What is none is left out.
 func RememberedDocuments(memory []panel.Memory) []license.Document {
 	var docs []license.Document
 	for _, m := range memory {
 		key, ok := strings.CutPrefix(m.Key, memoryPrefix)
-		if !ok {
+		if !ok || m.Value == "" {
 			continue
 		}
 		raw, err := base64.RawStdEncoding.DecodeString(m.Value)
 		if err != nil {
 			continue
 		}
-		if doc, known := license.DocumentAt(key, raw); known {
+		if doc, known := DocumentAt(key, raw); known {
 			docs = append(docs, doc)
 		}
 	}
