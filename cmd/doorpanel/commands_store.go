@@ -451,7 +451,7 @@ func replaceStore(cmd *cobra.Command, config configs.Config, file string, image 
 		return fmt.Errorf("cannot restore: %w", err)
 	}
 	defer func() { err = errors.Join(err, held.Close()) }()
-	if err := tryImage(config.Data, file, image); err != nil {
+	if image, err = tryImage(config.Data, file, image, held); err != nil {
 		return err
 	}
 	path := filepath.Join(config.Data, storeFile)
@@ -472,31 +472,33 @@ func replaceStore(cmd *cobra.Command, config configs.Config, file string, image 
 	return writeDurably(path, image, 0o600)
 }
 
-// tryImage opens a backup's store beside the panel's own and checks it.
-func tryImage(data, file string, image []byte) (err error) {
+// tryImage opens a backup's store beside the panel's own, checks it, and returns it with what a restore does not set back.
+func tryImage(data, file string, image []byte, present *storage.Store) (whole []byte, err error) {
 	trial, err := os.MkdirTemp(data, ".restore-*")
 	if err != nil {
-		return fmt.Errorf("cannot make room for the backup: %w", err)
+		return nil, fmt.Errorf("cannot make room for the backup: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(trial)) }()
-	if err := writeDurably(filepath.Join(trial, storeFile), image, 0o600); err != nil {
-		return err
+	path := filepath.Join(trial, storeFile)
+	if err := writeDurably(path, image, 0o600); err != nil {
+		return nil, err
 	}
 	store, notes, err := storage.Open(storage.Options{Dir: trial, MaxSize: maxStore, Schema: schema, CopyEvery: -1})
 	if err != nil {
-		return fmt.Errorf("cannot use backup %s: %w; nothing was changed", file, err)
-	}
-	newer := store.ReadOnly()
-	if err := store.Close(); err != nil {
-		return err
+		return nil, fmt.Errorf("cannot use backup %s: %w; nothing was changed", file, err)
 	}
 	switch {
 	case len(notes) > 0:
-		return fmt.Errorf("cannot use backup %s: %s: %s; nothing was changed", file, notes[0].What, notes[0].Cause)
-	case newer:
-		return fmt.Errorf("cannot use backup %s: it was made by a newer version, install that version; nothing was changed", file)
+		err = fmt.Errorf("cannot use backup %s: %s: %s; nothing was changed", file, notes[0].What, notes[0].Cause)
+	case store.ReadOnly():
+		err = fmt.Errorf("cannot use backup %s: it was made by a newer version, install that version; nothing was changed", file)
+	default:
+		err = carryOver(present, store)
 	}
-	return nil
+	if err = errors.Join(err, store.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
 }
 
 // maxImage bounds the store inside a backup, in bytes.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -176,4 +177,26 @@ func (k keptDocuments) entries() []panel.Noted {
 		}
 	}
 	return list
+}
+
+// carryOver takes along what no backup may set back: what was activated, given away, given back and revoked since, and what the
+// machine remembers of the journal, which goes on.
+func carryOver(present, restored *storage.Store) error {
+	from, to := newDocumentStore(present), newDocumentStore(restored)
+	if err := to.add(without(from.all(), to.all())); err != nil {
+		return fmt.Errorf("cannot keep the licenses of the present store: %w; nothing was changed", err)
+	}
+	for name, h := range from.held.All() {
+		if err := to.held.Put(name, h); err != nil {
+			return fmt.Errorf("cannot keep the licenses of the present store: %w; nothing was changed", err)
+		}
+	}
+	known, found, err := storage.NewTable[memorySnapshot](present, memoryTable).Get(snapshotKey)
+	if err != nil || !found {
+		return nil // the journal tells it again
+	}
+	if err := storage.NewTable[memorySnapshot](restored, memoryTable).Put(snapshotKey, known); err != nil {
+		return fmt.Errorf("cannot keep what the panel remembers: %w; nothing was changed", err)
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/doorpanel/doorpanel/license"
@@ -45,11 +46,11 @@ type LicenseOptions struct {
 // written into the journal, in this order; only then anybody is told.
 type Licenses struct {
 	o            LicenseOptions
-	mu           sync.Mutex // one code or order at a time; guards what follows
+	mu           sync.Mutex // one code or order at a time; guards ring and docs
 	ring         license.Keyring
 	docs         []license.Document
-	entitlements license.Entitlements
-	changed      chan struct{} // Watch computes anew for how long nothing will change
+	entitlements atomic.Pointer[license.Entitlements] // read at any time, also by who is asked about an order
+	changed      chan struct{}                        // Watch computes anew for how long nothing will change
 }
 
 // NewLicenses derives the entitlements of what is stored. What cannot be used is reported and left alone.
@@ -57,7 +58,8 @@ func NewLicenses(o LicenseOptions) (*Licenses, []error) {
 	l := &Licenses{o: o, changed: make(chan struct{}, 1), docs: slices.Clone(o.Docs)}
 	var faults []error
 	l.ring, faults = license.KeyringOf(o.Roots, l.docs)
-	l.entitlements = l.rights()
+	rights := l.rights()
+	l.entitlements.Store(&rights)
 	return l, faults
 }
 
@@ -154,14 +156,14 @@ func (l *Licenses) rights() license.Entitlements {
 // derive computes the entitlements anew and tells the panel when they changed.
 func (l *Licenses) derive(ctx context.Context, inform Inform) error {
 	now := l.rights()
-	if now.Equal(l.entitlements) {
-		l.entitlements = now
+	if now.Equal(*l.entitlements.Load()) {
+		l.entitlements.Store(&now)
 		return nil
 	}
 	if err := inform(ctx, panel.EntitlementsChanged{Entitlements: now}); err != nil {
 		return err // the next look at the clock tries again
 	}
-	l.entitlements = now
+	l.entitlements.Store(&now)
 	select {
 	case l.changed <- struct{}{}:
 	default:
@@ -173,7 +175,7 @@ func (l *Licenses) derive(ctx context.Context, inform Inform) error {
 type Asker struct {
 	By, Via string
 	// Agree is asked when the order can be done, before anything is changed, with what would come of it; false: nothing
-	// is changed. nil: agreed.
+	// is changed. It must not give orders itself. nil: agreed.
 	Agree func(Outcome) bool
 	// Along is kept together with what is signed: the identity of the panel that is given something.
 	Along  []license.Document
@@ -221,7 +223,7 @@ func (l *Licenses) Assign(ctx context.Context, id license.TokenID, account strin
 func (l *Licenses) order(ctx context.Context, a Asker, kind panel.Kind, decide func() license.Verdict) (Outcome, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	o := Outcome{Verdict: decide(), Before: l.entitlements, After: l.entitlements}
+	o := Outcome{Verdict: decide(), Before: l.Entitlements(), After: l.Entitlements()}
 	docs, err := l.signed(o.Verdict)
 	if err != nil {
 		return o, err
@@ -297,11 +299,7 @@ func (l *Licenses) CanUndo(id license.TokenID) bool {
 }
 
 // Entitlements is what the licenses give at this moment.
-func (l *Licenses) Entitlements() license.Entitlements {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.entitlements
-}
+func (l *Licenses) Entitlements() license.Entitlements { return *l.entitlements.Load() }
 
 // Documents are all that is kept, and the ring they are verified with.
 func (l *Licenses) Documents() ([]license.Document, license.Keyring) {
@@ -392,9 +390,8 @@ func (l *Licenses) Watch(ctx context.Context, a *Agent) error {
 	timer := time.NewTimer(longestWatch)
 	defer timer.Stop()
 	for {
-		l.mu.Lock()
 		wait := longestWatch
-		if next := l.entitlements.NextChange(); !next.IsZero() {
+		if next := l.Entitlements().NextChange(); !next.IsZero() {
 			// An instant that lies in the past on a clock nobody trusts changes nothing yet: look again, without haste.
 			if left := next.Sub(l.o.Clock().Now); left > 0 {
 				wait = min(left+time.Millisecond, longestWatch)
@@ -402,7 +399,6 @@ func (l *Licenses) Watch(ctx context.Context, a *Agent) error {
 				wait = time.Minute
 			}
 		}
-		l.mu.Unlock()
 		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
