@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -142,42 +144,68 @@ func becomeOwner(data string) (restore func() error, err error) {
 // inProcess answers requests by a handler, without a wire.
 type inProcess struct{ handler http.Handler }
 
-func (t inProcess) RoundTrip(r *http.Request) (_ *http.Response, err error) {
-	answer := &answer{header: http.Header{}, status: http.StatusOK}
-	defer func() {
-		if cause := recover(); cause == http.ErrAbortHandler {
-			err = errors.New("the answer broke off")
-		} else if cause != nil {
-			panic(cause)
-		}
-	}()
+// RoundTrip returns when the answer begins; the rest is read while the handler writes it.
+func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	reader, writer := io.Pipe()
+	answer := &answer{header: http.Header{}, body: writer, begun: make(chan *http.Response, 1)}
 	r.RequestURI = r.URL.RequestURI()
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
-	t.handler.ServeHTTP(answer, r)
-	return &http.Response{
-		StatusCode: answer.status, Status: fmt.Sprintf("%d %s", answer.status, http.StatusText(answer.status)), Header: answer.header, Request: r,
-		Body: io.NopCloser(&answer.body), ContentLength: int64(answer.body.Len()),
-	}, nil
+	go answer.from(t.handler, r)
+	response := <-answer.begun
+	response.Request, response.Body, response.ContentLength = r, reader, -1
+	return response, nil
 }
 
+// answer is what a handler writes, on its way to whoever asked.
 type answer struct {
 	header http.Header
-	status int
-	body   bytes.Buffer
+	body   *io.PipeWriter
+	begun  chan *http.Response // gets status and header, once
+	once   sync.Once
 }
 
-func (a *answer) Header() http.Header         { return a.header }
-func (a *answer) WriteHeader(status int)      { a.status = status }
-func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
+// from lets the handler answer, and ends the answer with it. A panic that is no broken answer ends the program, as it would
+// without this goroutine.
+func (a *answer) from(h http.Handler, r *http.Request) {
+	defer func() {
+		cause := recover()
+		if cause != nil && cause != http.ErrAbortHandler {
+			panic(cause)
+		}
+		if cause != nil {
+			_ = a.body.CloseWithError(errors.New("the answer broke off"))
+		}
+		a.WriteHeader(http.StatusOK)
+		_ = a.body.Close() // io.Pipe documents that it returns nil
+	}()
+	h.ServeHTTP(a, r)
+}
+
+func (a *answer) Header() http.Header { return a.header }
+
+func (a *answer) WriteHeader(status int) {
+	a.once.Do(func() {
+		a.begun <- &http.Response{StatusCode: status, Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), Header: a.header.Clone()}
+	})
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(p)
+}
+
+// FlushError is asked for by whoever streams; nothing is kept back here.
+func (*answer) FlushError() error { return nil }
 
 // problemDetails is an error of the API (RFC 9457).
 type problemDetails struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
+	Type   string   `json:"type"`
+	Title  string   `json:"title"`
+	Status int      `json:"status"`
+	Detail string   `json:"detail"`
+	Causes []string `json:"causes"`
 }
 
 func (p problemDetails) Error() string {
@@ -226,6 +254,60 @@ func (a *api) callJSON(ctx context.Context, method, path string, in, out any) er
 		return err
 	}
 	return a.call(ctx, method, path, "application/json", body, out)
+}
+
+// lines sends a list and hands over each line of the answer as it comes. A problem comes back as problemDetails.
+func (a *api) lines(ctx context.Context, path, contentType string, content []byte, take func([]byte) error) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost"+path, bytes.NewReader(content))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", contentType)
+	response, err := a.client.Do(r)
+	if err != nil {
+		return fmt.Errorf("cannot ask the panel: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= http.StatusBadRequest {
+		return problemOf(response)
+	}
+	scanner := bufio.NewScanner(response.Body)
+	scanner.Buffer(nil, 16<<20)
+	for scanner.Scan() {
+		if err := take(scanner.Bytes()); err != nil {
+			return err
+		}
+	}
+	return scanner.Err()
+}
+
+// copy writes an answer through as it comes.
+func (a *api) copy(ctx context.Context, path string, to io.Writer) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
+	if err != nil {
+		return err
+	}
+	response, err := a.client.Do(r)
+	if err != nil {
+		return fmt.Errorf("cannot ask the panel: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= http.StatusBadRequest {
+		return problemOf(response)
+	}
+	if _, err := io.Copy(to, response.Body); err != nil {
+		return fmt.Errorf("cannot read the panel's answer: %w", err)
+	}
+	return nil
+}
+
+func problemOf(response *http.Response) error {
+	problem := problemDetails{Title: response.Status}
+	content, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))
+	if err == nil {
+		_ = json.Unmarshal(content, &problem)
+	}
+	return problem
 }
 
 // withAPI runs one command against the panel.

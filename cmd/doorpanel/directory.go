@@ -54,6 +54,7 @@ type directory struct {
 	decide func(panel.PoliciesChanged)
 	doors  []string
 
+	importing sync.Mutex // one list after the other
 	changing  sync.Mutex // of people: what is in memory follows the store in its order
 	codeRules atomic.Pointer[codeRules]
 
@@ -82,6 +83,11 @@ func newDirectory(store *storage.Store, indexKey []byte, doors []string, seed []
 		decide:       func(panel.PoliciesChanged) {},
 	}
 	return d, errors.Join(d.seedButtons(seed), d.takeOver(), d.readCodeRules())
+}
+
+// ports is what the pages about access control are served from.
+func (d *directory) ports() web.AccessPorts {
+	return web.AccessPorts{Groups: d, Calendars: d, Codes: d, Policies: d, Settings: d, Lists: d}
 }
 
 // seedButtons reads the call buttons, and stores the configuration's the first time.

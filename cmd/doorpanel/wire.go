@@ -674,7 +674,7 @@ func (h *house) buildPages(senses *senses, more extras) error {
 		Pools: licenses, Bindings: licenses,
 		Lockdown: lockdownPort{h.agent}, SilentAlarm: alarmPort{h.agent}, Guesses: alarmPort{h.agent},
 		Archive: h.archive(),
-		People:  h.dir, Directory: h.dir, Access: web.AccessPorts{Groups: h.dir, Calendars: h.dir, Codes: h.dir, Policies: h.dir, Settings: h.dir},
+		People:  h.dir, Directory: h.dir, Access: h.dir.ports(),
 		Credentials: h.dir, Schedules: h.dir, Buttons: h.dir, Learner: learnPort{h.agent},
 		Journal: journalPort{h.journal}, Accounts: accountPort{storage.NewTable[web.User](h.store, "users")}, Sessions: sessions,
 		Face: facePort{agent: h.agent, dir: h.dir}, Touch: touchPort{agent: h.agent, reader: keypad},

@@ -13,6 +13,11 @@ type Right struct {
 	Until   time.Time `json:"valid_until,omitzero"` // in force in [From, Until); zero: no bound
 }
 
+// Unlimited reports whether it permits every door at any time.
+func (r Right) Unlimited() bool {
+	return len(r.Doors) == 0 && r.Profile == "" && r.From.IsZero() && r.Until.IsZero()
+}
+
 // fault says why a right does not permit this door at this moment, or nothing.
 func (q Question) fault(r Right) Why {
 	switch {

@@ -31,7 +31,7 @@ const maxDeleted = 1000
 func (s *Server) accessRoutes() []route {
 	group := groupRequest{Rights: []access.Right{{Doors: []string{"front"}, Profile: "office hours"}}}
 	calendar := access.Calendar{Holidays: []access.Holiday{{Date: "12-25", Name: "Christmas"}, {Date: "2027-03-29", Name: "Easter Monday"}}}
-	return []route{
+	return append(s.listRoutes(), []route{
 		{Method: "GET", Pattern: api + "/groups", Access: AsInstaller, Handler: s.getGroups, Status: 200, Summary: "Groups of people and what they may open",
 			Response: object{"groups": []Group{{Name: "staff", Rights: group.Rights, Members: 12}}}},
 		{Method: "PUT", Pattern: api + "/groups/{name}", Access: AsInstaller, Handler: s.putGroup, Status: 200, Summary: "Make or change a group",
@@ -49,7 +49,7 @@ func (s *Server) accessRoutes() []route {
 			Request: idsRequest{IDs: []string{"p7", "p8"}}},
 		{Method: "POST", Pattern: api + "/credentials/{id}/redraw", Access: AsInstaller, Handler: s.postRedraw, Status: 201, Summary: "Replace a code by a drawn one with the same limits; it is answered once",
 			Response: object{"id": "p7-2", "person": "p7", "kind": "code", "code": "4839207"}},
-	}
+	}...)
 }
 
 func (s *Server) getGroups(w http.ResponseWriter, _ *http.Request, _ caller) error {

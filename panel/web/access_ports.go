@@ -13,6 +13,7 @@ type AccessPorts struct {
 	Codes     CodeDrawer
 	Policies  DoorPolicies
 	Settings  AccessSettingsKeeper
+	Lists     PeopleLists
 }
 
 // missing names the first port that was left out.
@@ -22,7 +23,7 @@ func (p AccessPorts) missing() string {
 		left bool
 	}{
 		{"Groups", p.Groups == nil}, {"Calendars", p.Calendars == nil}, {"Codes", p.Codes == nil}, {"Policies", p.Policies == nil},
-		{"Settings", p.Settings == nil},
+		{"Settings", p.Settings == nil}, {"Lists", p.Lists == nil},
 	} {
 		if port.left {
 			return port.name
@@ -137,4 +138,77 @@ type PeoplePage struct {
 	People []Person `json:"people"`
 	Next   string   `json:"next"`  // goes into After; empty at the end
 	Total  int      `json:"total"` // of all persons, found or not
+}
+
+// PeopleLists brings lists of people in and gives them out.
+type PeopleLists interface {
+	// ImportPeople compares a list with the people who are here and, unless o.DryRun, brings it in, batch by batch; progress is
+	// told of each, and may end the import by an error. A list with mistakes changes nothing: the result names them all. When
+	// ctx ends, whole rows are in, and the same list goes on where it stopped. ErrBusy: another list is being brought in.
+	ImportPeople(ctx context.Context, content []byte, o ImportOptions, progress func(ImportProgress) error) (ImportResult, error)
+	// ExportPeople hands out everybody by name, without what opens a door, for as long as take returns nil.
+	ExportPeople(ctx context.Context, take func(ExportedPerson) error) error
+}
+
+// ImportOptions says how a list is taken.
+type ImportOptions struct {
+	JSON    bool   // a JSON list; else CSV
+	DryRun  bool   // only the difference is told
+	Replace bool   // who is not in the list is removed
+	By      string // who asked
+}
+
+// ImportProgress is how far an import has come. The codes that were drawn are told once, here.
+type ImportProgress struct {
+	Done  int         `json:"done"`
+	Of    int         `json:"of"`
+	Codes []DrawnCode `json:"codes,omitempty"`
+}
+
+// DrawnCode is a code that was drawn for somebody of a list.
+type DrawnCode struct {
+	Line int    `json:"line"`
+	Name string `json:"name"`
+	Flat string `json:"flat,omitempty"` // the code begins with it
+	Code string `json:"code"`           // all that is typed
+}
+
+// ImportResult is the difference that a list makes, or would make.
+type ImportResult struct {
+	Rows      int  `json:"rows"`
+	Added     int  `json:"added"`
+	Changed   int  `json:"changed"`
+	Unchanged int  `json:"unchanged"`
+	Removed   int  `json:"removed"`
+	Stopped   bool `json:"stopped,omitempty"` // before the end: whole rows are in
+	// Differences and Mistakes name the first thousand each.
+	Differences  []ImportDifference `json:"differences,omitempty"`
+	MistakeCount int                `json:"mistake_count,omitempty"`
+	Mistakes     []ImportMistake    `json:"mistakes,omitempty"`
+}
+
+// ImportDifference is one person whom a list changes.
+type ImportDifference struct {
+	Line int      `json:"line,omitempty"` // 0: the person is not in the list
+	Name string   `json:"name"`
+	What string   `json:"what"` // added, changed, removed
+	How  []string `json:"how,omitempty"`
+}
+
+// ImportMistake is what is wrong with one line of a list.
+type ImportMistake struct {
+	Line int    `json:"line"`
+	Text string `json:"text"`
+}
+
+// ExportedPerson is a person as a list carries it: it can be brought in again as it is.
+type ExportedPerson struct {
+	ID     string         `json:"id"`
+	Name   string         `json:"name"`
+	Note   string         `json:"note,omitempty"`
+	Flat   string         `json:"flat,omitempty"`
+	Groups []string       `json:"groups"`
+	Rights []access.Right `json:"rights"`
+	Cards  int            `json:"cards"`
+	Codes  int            `json:"codes"`
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/doorpanel/doorpanel/panel/access"
 )
@@ -14,6 +15,10 @@ type decisions struct {
 	calendar access.Calendar
 	policies map[string]access.DoorPolicy
 	settings AccessSettings
+}
+
+func (h *house) accessPorts() AccessPorts {
+	return AccessPorts{Groups: h, Calendars: h, Codes: h, Policies: h, Settings: h, Lists: h}
 }
 
 func (h *house) Groups() ([]Group, error) {
@@ -102,4 +107,40 @@ func (h *house) RedrawCode(_ context.Context, id, _ string) (access.Credential, 
 		return access.Credential{}, "", fmt.Errorf("cannot draw code %q anew: %w", id, ErrNotFound)
 	}
 	return c, "5820417", nil
+}
+
+func (h *house) ImportPeople(_ context.Context, content []byte, o ImportOptions, progress func(ImportProgress) error) (ImportResult, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	result := ImportResult{}
+	for line := range strings.Lines(string(content)) {
+		result.Rows++
+		name := strings.TrimSpace(line)
+		if name == "" {
+			result.MistakeCount++
+			result.Mistakes = append(result.Mistakes, ImportMistake{result.Rows, "the name is empty"})
+			continue
+		}
+		result.Added++
+		result.Differences = append(result.Differences, ImportDifference{Line: result.Rows, Name: name, What: "added"})
+	}
+	if o.DryRun || result.MistakeCount > 0 {
+		return result, h.fail
+	}
+	for _, d := range result.Differences {
+		h.putPerson(Person{Name: d.Name}, o.By)
+	}
+	result.Differences = nil
+	return result, progress(ImportProgress{Done: result.Rows, Of: result.Rows, Codes: []DrawnCode{{Line: 1, Name: "Ada Lovelace", Code: "4839207"}}})
+}
+
+func (h *house) ExportPeople(_ context.Context, take func(ExportedPerson) error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range sorted(h.people, "", len(h.people)) {
+		if err := take(ExportedPerson{ID: p.ID, Name: p.Name, Note: p.Note, Flat: p.Flat}); err != nil {
+			return err
+		}
+	}
+	return h.fail
 }

@@ -72,7 +72,7 @@ func (h *house) options() Options {
 		Sessions: h, Face: h, Touch: h, Clock: h.clock, Timekeeper: h, Note: h.note,
 		Directory: h, Lockdown: &h.lockdown, SilentAlarm: &h.duress, Guesses: &h.duress,
 		Archive: &h.archive,
-		Access:  AccessPorts{Groups: h, Calendars: h, Codes: h, Policies: h, Settings: h},
+		Access:  h.accessPorts(),
 		Status: func() Status {
 			return Status{
 				Version: "0.1.0", Panel: "k3x2wq7m5n4p6r2t3v5y7a2c4e", Site: "12 Mill Lane", Trusted: true, Now: h.clock().Wall, StartedAt: h.clock().Wall.Add(-26 * time.Hour),
