@@ -200,17 +200,47 @@ func TestAReleaseThatTheStoreForgotIsLearnedAgain(t *testing.T) {
 }
 
 func TestOfTwoPanelsThatTakeOneReleaseOverOneStays(t *testing.T) {
-	a, b, c := newStation(t, "A", 9), newStation(t, "B", 8), newStation(t, "C", 7)
-	a.show(text(t, ten(1), rootKey), Activated, "")
-	release := a.undo(ten(1).ID, Activated, "")
-	b.clock, c.clock = on("2026-12-02"), on("2026-12-03")
-	b.show(release, Activated, "")
-	c.show(release, Activated, "")
-	b.show(c.activation(), UsedElsewhere, "counts no more")
-	b.has(10)
-	c.show(b.activation(), UsedElsewhere, "active on panel")
-	c.has(0)
-	c.show(release, AlreadyActive, "taken this license over already")
+	for _, seeds := range [][2]byte{{8, 7}, {7, 8}} {
+		a, b, c := newStation(t, "A", 9), newStation(t, "B", seeds[0]), newStation(t, "C", seeds[1])
+		a.show(text(t, ten(1), rootKey), Activated, "")
+		release := a.undo(ten(1).ID, Activated, "")
+		b.clock, c.clock = on("2026-12-02"), on("2026-12-03")
+		b.show(release, Activated, "")
+		c.show(release, Activated, "")
+		b.show(c.activation(), UsedElsewhere, "counts no more")
+		b.has(10)
+		c.show(b.activation(), UsedElsewhere, "active on panel")
+		c.has(0)
+		c.show(release, AlreadyActive, "taken this license over already")
+		d := newStation(t, "D", 6)
+		d.clock = on("2026-12-09")
+		d.show(text(t, ten(1), rootKey), Activated, "")
+		d.show(b.activation(), UsedElsewhere, "active on panel")
+		d.show(release, UsedElsewhere, "active on panel "+b.panel.ID().String())
+	}
+}
+
+func TestAClaimThatWasGivenUpOrRevokedStandsInNobodysWay(t *testing.T) {
+	paper, id := text(t, ten(1), rootKey), ten(1).ID
+	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
+	a.show(paper, Activated, "")
+	a.undo(id, Activated, "")
+	b.clock = on("2026-12-02")
+	b.show(paper, Activated, "")
+	a.show(b.give(a, id, 4, Activated, ""), Activated, "4 buttons added")
+	a.has(4)
+	// An issuer's key was stolen: the license that was issued anew under its id holds, whoever had activated the old one.
+	ring := ringOf(t, [][]byte{delegated(t, nil)}, [][]byte{revoking(t, 1, nil, map[envelope.KeyID]time.Time{envelope.IDOf(issuerKey.pub): issued})})
+	c, d := newStation(t, "C", 7), newStation(t, "D", 6)
+	c.ring = ringOf(t, [][]byte{delegated(t, nil)}, nil)
+	c.show(text(t, ten(2), issuerKey), Activated, "")
+	d.ring, d.clock = ring, on("2026-12-09")
+	d.show(text(t, ten(2), rootKey), Activated, "")
+	d.show(c.activation(), NotPossible, "nothing to do here")
+	d.has(10)
+	fromC := c.give(d, ten(2).ID, 1, Activated, "")
+	d.show(fromC, UsedElsewhere, "active on this panel")
+	d.has(10)
 }
 
 // Whoever photographed the paper gains nothing by releasing his own claim to a second panel.
@@ -441,22 +471,56 @@ func TestADamagedRecordNeverGivesMore(t *testing.T) {
 	a.has(6)
 }
 
+// A panel that released a license, got it back and kept both activations holds it by the later one.
+func TestALaterTurnReplacesAnEarlierOne(t *testing.T) {
+	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
+	a.show(text(t, ten(1), rootKey), Activated, "")
+	older := slices.Clone(a.docs)
+	b.show(a.undo(ten(1).ID, Activated, ""), Activated, "")
+	a.show(b.undo(ten(1).ID, Activated, ""), Activated, "")
+	for _, docs := range [][]Document{append(slices.Clone(older), a.docs...), append(slices.Clone(a.docs), older...)} {
+		a.docs = docs
+		a.has(10)
+	}
+}
+
+// What another panel signed is nobody's own record, whatever place it stands in.
+func TestRecordsOfAnotherPanelAreNotBelieved(t *testing.T) {
+	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
+	for _, s := range []*station{a, b} {
+		s.show(text(t, ten(1), rootKey), Activated, "")
+	}
+	forged := stated(t, Release{Panel: b.key.pub, Activation: a.docs[0].Raw, At: issued}, b.key)
+	foreign := stated(t, Release{Panel: b.key.pub, Activation: b.docs[0].Raw, At: issued}, b.key)
+	a.docs = append(a.docs, foreign)
+	a.has(10)
+	a.show(text(t, ten(1), rootKey), AlreadyActive, "")
+	a.docs = append(a.docs[:1:1], forged)
+	a.status(Unusable, "release is damaged")
+}
+
 func TestTheNewerOfTwoRecordsOfOnePlaceCounts(t *testing.T) {
+	for _, names := range [][2]string{{"rossi", "bianchi"}, {"bianchi", "rossi"}} {
+		newerCounts(t, names[0], names[1])
+	}
+}
+
+func newerCounts(t *testing.T, first, second string) {
 	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
 	seat := ten(2)
 	seat.Scope, seat.Grants = ScopeAccount, []Grant{{AppRemote, 1}}
 	a.show(text(t, ten(1), rootKey), Activated, "")
 	a.show(text(t, seat, rootKey), Activated, "")
 	a.give(b, ten(1).ID, 4, Activated, "")
-	a.assign(seat.ID, "rossi", Activated, "")
+	a.assign(seat.ID, first, Activated, "")
 	older := slices.Clone(a.docs)
 	a.give(b, ten(1).ID, 2, Activated, "")
-	a.assign(seat.ID, "bianchi", Activated, "")
+	a.assign(seat.ID, second, Activated, "")
 	newer := slices.Clone(a.docs)
 	for _, docs := range [][]Document{append(slices.Clone(older), newer...), append(slices.Clone(newer), older...)} {
 		a.docs = docs
 		a.has(4)
-		if !a.rights().AllowsAccount("bianchi", AppRemote) || a.rights().AllowsAccount("rossi", AppRemote) {
+		if !a.rights().AllowsAccount(second, AppRemote) || a.rights().AllowsAccount(first, AppRemote) {
 			t.Error("the older account counts")
 		}
 	}

@@ -67,7 +67,7 @@ func (r Result) words() (title, remedy string) {
 	case OtherPanel:
 		return "License for another panel", "Enter it there, or ask the seller to move it."
 	case UsedElsewhere:
-		return "License already used", "It is active on another panel; release it there first."
+		return "License already used", "A release by the panel that has it now brings it here; otherwise ask the seller."
 	case PoolExhausted:
 		return "Pool used up", "Lower the share of another panel first, or buy more."
 	case ClockUntrusted:

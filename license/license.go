@@ -1,6 +1,7 @@
-// Package license opens and signs license tokens, delegations and revocation lists, and derives from stored tokens what a panel
-// may do (Entitlements). It is pure: no clock, no files, no network. It does not store what was activated, does not claim
-// tokens at a hub, and does not act on any feature: whoever needs one asks Entitlements.Allows.
+// Package license opens and signs license tokens, delegations, revocation lists and what panels state about them, and derives from
+// these documents what a panel may do (Entitlements). It is pure: no clock, no files, no network. It signs nothing and stores
+// nothing by itself (Verdict says what the caller must sign and keep), does not claim tokens at a hub, and does not act on any
+// feature: whoever needs one asks Entitlements.Allows. docs/license-format.md has every rule.
 package license
 
 import (
