@@ -155,6 +155,17 @@ func TestFireDoesToEachDoorWhatItsSettingSays(t *testing.T) {
 	p.waitFor("strike", "stairs", false)
 }
 
+func TestAStopDuringAFireIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	p := startPanel(t, setting{})
+	p.input("fire", true)
+	p.waitFor("strike", "front", true)
+	p.stop()
+	if said := p.cliMust("journal", "export", "--kind", "system.stopped"); !strings.Contains(said, "during a fire alarm") {
+		t.Error(said)
+	}
+}
+
 func TestARelayThatSticksIsAnAlarm(t *testing.T) {
 	t.Parallel()
 	p := startPanel(t, setting{})
