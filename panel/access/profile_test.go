@@ -169,6 +169,15 @@ func compareWithWatch(t *testing.T, file string, office, night Profile) (changes
 		if got, want := night.Contains(instant, z, Calendar{}), minute >= 22*60+30 || minute < 2*60+15; got != want {
 			t.Errorf("night at %s UT, the watch shows %s: inside = %v", change.UT, change.Local, got)
 		}
+		// A date of the calendar is the date on that watch.
+		date := watch.Format(time.DateOnly)
+		closed := Profile{Name: "closed", Slots: night.Slots, Exceptions: []Exception{{Date: date}}}
+		if got, want := closed.Contains(instant, z, Calendar{}), minute < 2*60+15; got != want {
+			t.Errorf("closed on %s, the watch shows %s: inside = %v", date, change.Local, got)
+		}
+		if holiday := (Calendar{Holidays: []Holiday{{Date: date[len("2026-"):]}}}); office.Contains(instant, z, holiday) {
+			t.Errorf("%s is a holiday, the watch shows %s, and the office is open", date, change.Local)
+		}
 	}
 	return len(list.Transitions)
 }
