@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,13 +16,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorpanel/doorpanel/license/envelope"
-	"github.com/doorpanel/doorpanel/panel/web"
+	"github.com/doorpanel/doorpanel/qr"
 )
 
 func licenseCommand() *cobra.Command {
 	var p place
 	var asJSON bool
-	parent := &cobra.Command{Use: "license", Short: "Add and list licenses", Args: cobra.NoArgs, RunE: needsSubcommand}
+	var account string
+	parent := &cobra.Command{Use: "license", Short: "Add, list and share out licenses", Args: cobra.NoArgs, RunE: needsSubcommand}
 	p.flags(parent)
 	add := &cobra.Command{
 		Use:   "add CODE|FILE|-",
@@ -33,7 +33,7 @@ func licenseCommand() *cobra.Command {
 			"  doorpanel license add - < license.txt",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			content, contentType, err := licenseInput(args[0], cmd.InOrStdin())
+			content, contentType, err := licenseInput(args[0], account, cmd.InOrStdin())
 			if err != nil {
 				return err
 			}
@@ -44,16 +44,8 @@ func licenseCommand() *cobra.Command {
 					Entitlements json.RawMessage `json:"entitlements"`
 				}
 				err := a.call(ctx, http.MethodPost, "/api/v1/licenses", contentType, content, &answer)
-				var problem problemDetails
-				if errors.As(err, &problem) {
-					result := problem.Type[strings.LastIndexAny(problem.Type, "/:#")+1:]
-					if asJSON {
-						return errors.Join(printJSON(cmd, map[string]string{"result": result, "title": problem.Title, "message": problem.Detail}), errSilent)
-					}
-					return fmt.Errorf("%s: %s: %s", result, problem.Title, problem.Detail)
-				}
 				if err != nil {
-					return err
+					return refusedOrder(cmd, err, asJSON)
 				}
 				if asJSON {
 					return printJSON(cmd, answer)
@@ -67,22 +59,34 @@ func licenseCommand() *cobra.Command {
 		Use: "list", Short: "List the licenses in this panel and what they give", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withAPI(cmd, p, func(ctx context.Context, a *api) error {
-				var answer struct {
-					Licenses []web.LicenseView `json:"licenses"`
+				licenses, err := storedLicenses(ctx, a)
+				if err != nil {
+					return err
 				}
-				if err := a.call(ctx, http.MethodGet, "/api/v1/licenses", "", nil, &answer); err != nil {
+				var gives struct {
+					Overview json.RawMessage `json:"overview"`
+				}
+				if err := a.call(ctx, http.MethodGet, "/api/v1/entitlements", "", nil, &gives); err != nil {
 					return err
 				}
 				if asJSON {
-					return printJSON(cmd, answer)
+					return printJSON(cmd, map[string]any{"licenses": licenses, "overview": gives.Overview})
 				}
-				if len(answer.Licenses) == 0 {
+				var lines []overviewLine
+				if err := json.Unmarshal(gives.Overview, &lines); err != nil {
+					return err
+				}
+				if err := printOverview(cmd, lines); err != nil {
+					return err
+				}
+				fmt.Fprintln(cmd.OutOrStdout())
+				if len(licenses) == 0 {
 					fmt.Fprintln(cmd.OutOrStdout(), "No license is stored: one call button, and everything on the LAN.")
 					return nil
 				}
 				table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 				fmt.Fprintln(table, "LICENSE\tGIVES\tSTATUS\tUNTIL\tNOTE")
-				for _, l := range answer.Licenses {
+				for _, l := range licenses {
 					var grants []string
 					for feature, count := range l.Grants {
 						grants = append(grants, fmt.Sprintf("%s=%d", feature, count))
@@ -98,21 +102,17 @@ func licenseCommand() *cobra.Command {
 			})
 		},
 	}
-	slice := &cobra.Command{
-		Use: "slice", Short: "Split a pool of buttons among panels (not in this version)",
-		RunE: func(*cobra.Command, []string) error {
-			return errors.New("cannot slice license: this version does not split pools; issue one license for each panel")
-		},
-	}
+	add.Flags().StringVar(&account, "account", "", "user for whom an account's license is (default: nobody yet)")
 	for _, cmd := range []*cobra.Command{add, list} {
 		cmd.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
 	}
-	parent.AddCommand(add, list, slice)
+	parent.AddCommand(add, list)
+	parent.AddCommand(poolCommands(&p)...)
 	return parent
 }
 
 // licenseInput takes a code as it was typed, from standard input, or from a file, which may be a picture.
-func licenseInput(arg string, stdin io.Reader) (content []byte, contentType string, err error) {
+func licenseInput(arg, account string, stdin io.Reader) (content []byte, contentType string, err error) {
 	raw := []byte(arg)
 	switch info, err := os.Stat(arg); {
 	case arg == "-":
@@ -135,12 +135,22 @@ func licenseInput(arg string, stdin io.Reader) (content []byte, contentType stri
 		return nil, "", fmt.Errorf("cannot read license %s: there is no such file; name a file, or give the text that begins with DP1: in quotation marks", arg)
 	}
 	if kind := http.DetectContentType(raw); kind == "image/png" || kind == "image/jpeg" {
-		return raw, kind, nil
+		if account == "" {
+			return raw, kind, nil
+		}
+		text, err := qr.ReadBytes(raw)
+		if err != nil {
+			return nil, "", fmt.Errorf("cannot read license: %w", err)
+		}
+		raw = []byte(text)
 	}
 	if !utf8.Valid(raw) {
 		return nil, "", fmt.Errorf("cannot read license: %.40q is neither a text nor a PNG or JPEG picture", raw)
 	}
-	content, err = json.Marshal(map[string]string{"token": strings.TrimSpace(string(raw))})
+	content, err = json.Marshal(struct {
+		Token   string `json:"token"`
+		Account string `json:"account,omitempty"`
+	}{strings.TrimSpace(string(raw)), account})
 	return content, "application/json", err
 }
 

@@ -537,3 +537,59 @@ func TestStory21APanelWithoutAHubSaysThirtyDaysAheadThatItsYearEnds(t *testing.T
 		t.Errorf("25 days before its end: %+v", l)
 	}
 }
+
+func TestStory3OnTheCommandLineWithAndWithoutADaemon(t *testing.T) {
+	t.Parallel()
+	root := newSigner(t)
+	flats := button(1, "Reception", "") + button(8, "Studio Verdi", "sip:verdi@127.0.0.1:9")
+	a := startPanel(t, setting{roots: root.roots(), site: "panel = \"Stairs A\"\n", buttons: flats})
+	b := stairs(t, root, 2)[1]
+	pool, other := token(grant(license.Buttons, 10)), token(grant(license.SIP, 1))
+	pool.Label = "Villa Rosa"
+	for _, k := range []license.Token{pool, other} {
+		a.activate(root.license(t, k))
+	}
+	identity := saved(t, "b.txt", []byte(b.cliMust("license", "identity")))
+	for n, way := range []string{"daemon", "no daemon"} {
+		if way == "no daemon" {
+			a.stop()
+			b.stop()
+		}
+		preview := a.cli("license", "slice", "4", "--to", "@"+identity, "--preview")
+		if preview.code != 0 || preview.out != "" || !strings.Contains(preview.stderr, "4 buttons given to panel house Stairs B") {
+			t.Errorf("%s: %v", way, preview)
+		}
+		switch n {
+		case 0: // button 8 stops with the fourth one that goes
+			a.cliFails("Buttons 8 Studio Verdi would stop; nothing was changed", "license", "slice", "4", "--to", "@"+identity)
+		default:
+			a.cliFails("pool-exhausted", "license", "slice", pool.ID.String()[:8], "7", "--to", b.id, "--yes")
+		}
+		picture := filepath.Join(t.TempDir(), "slice.png")
+		code := strings.TrimSpace(a.cliMust("license", "slice", "4", "--to", "@"+identity, "--yes", "--out", picture))
+		if !strings.Contains(a.cliMust("license", "codes"), code) {
+			t.Errorf("%s: the code is not shown again", way)
+		}
+		if out := b.cliMust("license", "add", picture); !strings.HasPrefix(out, "activated: 4 buttons added") {
+			t.Errorf("%s: %s", way, out)
+		}
+		table := a.cliMust("license", "list")
+		for _, want := range []string{"FEATURE", "Villa Rosa", fmt.Sprint(10 - 4*(n+1)), pool.ID.String()} {
+			if !strings.Contains(table, want) {
+				t.Errorf("%s: the list says nothing of %q:\n%s", way, want, table)
+			}
+		}
+	}
+	b.cliFails("1 too many", "license", "return", "9")
+	back := strings.TrimSpace(b.cliMust("license", "return", "8"))
+	if out := a.cliMust("license", "add", back); !strings.HasPrefix(out, "activated: 8 buttons came back") {
+		t.Error(out)
+	}
+	a.cliFails("cannot find a license", "license", "release", "zz")
+	a.cliFails("not-possible", "license", "assign", other.ID.String()[:6], "root")
+	if out := a.cliMust("license", "release", other.ID.String()[:6]); !strings.HasPrefix(out, "DF1:") {
+		t.Error(out)
+	}
+	a, b = a.restart(), b.restart()
+	usable(t, "in the end", map[*panelProcess]int{a: 10, b: 0})
+}

@@ -322,7 +322,7 @@ func TestEachStoredLicenseIsListedOnceWithWhenItWasActivated(t *testing.T) {
 		Roots: []ed25519.PublicKey{pub}, Panel: license.Panel{Key: pub}, Store: shelf{}, Docs: held, Logger: slog.New(slog.DiscardHandler),
 		Clock: func() license.Clock { return license.Clock{Now: now, Trusted: true} },
 	})
-	list := licensePort{licenses: licenses}.Held()
+	list := licensePort{licenses: licenses, now: func() time.Time { return now }}.Held()
 	if len(list) != len(held) {
 		t.Fatalf("%d of %d: %+v", len(list), len(held), list)
 	}
