@@ -54,7 +54,7 @@ func sold(t *testing.T) *house {
 }
 
 // enter serves the house's pages and logs an administrator in.
-func enter(t *testing.T, h *house, more ...chromedp.ExecAllocatorOption) (*browser, string) {
+func enter(t *testing.T, h *house, more ...chromedp.ExecAllocatorOption) (*browser, *Server, string) {
 	t.Helper()
 	s := newServer(t, h)
 	web := httptest.NewServer(s.Handler())
@@ -72,12 +72,12 @@ func enter(t *testing.T, h *house, more ...chromedp.ExecAllocatorOption) (*brows
 	b.says("Log in")
 	b.do(chromedp.SendKeys(chromedp.CSS("#password"), "four words are easy"))
 	b.press("Log in")
-	return b, web.URL
+	return b, s, web.URL
 }
 
 func TestLicensesInARealBrowser(t *testing.T) {
 	h := sold(t)
-	b, url := enter(t, h)
+	b, s, url := enter(t, h)
 
 	// What there is, in words.
 	b.says("15 licensed + 1 free")
@@ -116,6 +116,7 @@ func TestLicensesInARealBrowser(t *testing.T) {
 	b.says("Given: Call buttons × 4")
 	b.press("Show again")
 	b.says("For Stairs B")
+	b.reads("dialog .qr", "DS1:GIVEN4")
 	b.escape()
 
 	// A share goes back, with the keyboard alone.
@@ -152,6 +153,21 @@ func TestLicensesInARealBrowser(t *testing.T) {
 	b.shot("face-code", 480, 900, true)
 	b.press("Close")
 	b.says("Please ring")
+
+	// The longest code that panels make is still read from a narrow display, and more easily when it is touched.
+	long := "DB1:" + strings.Repeat("AZ7$%*+-./: 0123456789BC", 42)
+	c := client{t: t, handler: s.Handler(), token: h.login(Installer)}
+	if got := c.post("/api/v1/face/code", `{"text":"`+long+`"}`); got.status != 200 {
+		t.Fatal(got)
+	}
+	b.says("Given back to the other panel")
+	b.reads("#code .qr", long)
+	b.do(chromedp.Click(chromedp.CSS("#code .bare")))
+	b.says("Touch the code to see the buttons again")
+	b.reads("#code .qr", long)
+	b.shot("face-code-large", 480, 900, true)
+	b.do(chromedp.Click(chromedp.CSS("#code .bare")))
+	b.says("Touch it to make it larger")
 	// An order that waits for a confirmation is an answer of 409, which the console reports by itself.
 	b.quiet("status of 409")
 }
@@ -184,7 +200,7 @@ func film(t *testing.T, text string) string {
 
 func TestALicenseIsReadByTheCameraOfTheBrowser(t *testing.T) {
 	h := newHouse()
-	b, _ := enter(t, h, chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true),
+	b, _, _ := enter(t, h, chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true),
 		chromedp.Flag("use-file-for-fake-video-capture", film(t, "DP1:activated")))
 	b.says("No license is stored")
 	b.press("Use this device's camera")

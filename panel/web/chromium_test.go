@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/doorpanel/doorpanel/panel"
+	"github.com/doorpanel/doorpanel/qr"
 )
 
 // browser is a real Chromium with what its console complained about.
@@ -118,6 +119,18 @@ func (b *browser) escape() {
 	calm := chromedp.Poll[bool](`!document.querySelector("dialog, main button:disabled")`, chromedp.WithPollingTimeout(15*time.Second))
 	if _, err := chromedp.Run(b.ctx, calm); err != nil {
 		b.t.Fatalf("the dialog does not end: %v", err)
+	}
+}
+
+// reads holds a camera to a code on the page.
+func (b *browser) reads(selector, want string) {
+	b.t.Helper()
+	picture, err := chromedp.Run(b.ctx, chromedp.Screenshot(chromedp.CSS(selector)))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if got, err := qr.ReadBytes(picture); err != nil || got != want {
+		b.t.Errorf("%s shows %.40q, want %.40q: %v", selector, got, want, err)
 	}
 }
 

@@ -6,7 +6,7 @@ const buttons = "buttons";
 let missingOpen = false; // the overview is drawn anew every few seconds
 
 // from names the licenses behind a line.
-const from = (line) => (line.from || []).map((s) => h("div", {}, s.label || "License", s.count > 1 ? ` × ${s.count}` : "", s.given_by && h("span", { class: "soft small" }, ` from panel ${s.given_by.slice(0, 8)}…`)));
+const from = (line) => (line.from || []).map((s) => h("div", {}, s.label || `License ${s.license.slice(0, 8)}…`, s.count > 1 ? ` × ${s.count}` : "", s.given_by && h("span", { class: "soft small" }, ` from panel ${s.given_by.slice(0, 8)}…`)));
 
 // Of these a panel has something, now or later.
 const had = ["active", "ending", "waiting", "grace", "pending"];

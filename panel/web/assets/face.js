@@ -76,10 +76,14 @@ function showCode(code) {
   const place = by("code");
   if (!code) closed = "";
   place.hidden = !code || code.svg === closed;
-  if (!code) return;
+  if (!code) {
+    place.classList.remove("large");
+    return;
+  }
   codeTimer = setTimeout(() => { place.hidden = true; }, code.seconds * 1000);
-  place.replaceChildren(picture(code.svg, `QR code: ${code.title}`),
-    h("p", {}, h("strong", {}, code.title), " Hold the other panel's reader to it, or take a picture."),
+  const large = place.classList.contains("large");
+  place.replaceChildren(h("button", { type: "button", class: "bare", "aria-label": large ? "Smaller" : "Larger", onclick: () => { place.classList.toggle("large"); showCode(code); } }, picture(code.svg, `QR code: ${code.title}`)),
+    h("p", {}, h("strong", {}, code.title), large ? "Touch the code to see the buttons again." : "Hold the other panel's reader to it, or take a picture. Touch it to make it larger."),
     h("button", { type: "button", onclick: () => { closed = code.svg; place.hidden = true; } }, "Close"));
 }
 

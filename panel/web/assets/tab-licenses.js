@@ -105,8 +105,9 @@ function one(license, state, shell, title, drawn) {
   ].filter(Boolean);
   const holds = ["active", "ending", "waiting", "pending", "grace"].includes(license.status);
   const account = license.scope === "account" && holds;
-  return h("article", { class: "license", "aria-label": license.label || "License" },
-    h("header", {}, h("h3", {}, license.label || (license.given_by ? "Share of another panel's license" : "License")), status(license.status)),
+  const name = license.label || Object.keys(license.grants || {}).map(title).join(", ") || "License";
+  return h("article", { class: "license", "aria-label": name },
+    h("header", {}, h("h3", {}, name), status(license.status)),
     license.message && h("p", { class: "soft" }, license.message),
     facts(
       ["Gives", Object.keys(license.grants || {}).length > 0 && h("div", {}, gives(license, title))],
