@@ -195,6 +195,8 @@ func Undo(ring Keyring, panel Panel, clock Clock, docs []Document, id TokenID) V
 	}
 	entry, _ := r.entryOf(own.Activation, clock)
 	switch {
+	case v.Token.Scope == ScopePanel && len(v.Token.Subject) > 0:
+		return v.because(NotPossible, "this license was sold for this panel alone: released, nobody could use it; ask the seller to move it")
 	case r.withholds(ref) != "":
 		return v.because(NotPossible, r.withholds(ref))
 	case len(r.uncounted[ref]) > 0:
