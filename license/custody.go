@@ -60,6 +60,9 @@ func (r *records) examineActivation(v Verdict, raw []byte, clock Clock) Verdict 
 		return r.settle(v, a, raw, NotPossible, fmt.Sprintf("%s activated this license on %s; there is nothing to do here",
 			r.name(envelope.ThumbprintOf(a.Panel)), a.At.Format(time.DateOnly)), clock)
 	case here && !newer(holding{a, raw}, own):
+		if v.Keep = r.earlierClaim(holding{a, raw}, own.Activation); v.Keep != nil {
+			return v.done(nil, r.derive(clock), "this panel's own earlier claim was restored")
+		}
 		return v.already("This panel's own activation is here already.")
 	}
 	if p.notFor(r.panel) != "" {
@@ -68,7 +71,25 @@ func (r *records) examineActivation(v Verdict, raw []byte, clock Clock) Verdict 
 	r.own[ref] = holding{a, raw}
 	r.mend(placeActivation + ref)
 	v.Keep = []Document{{envelope.Activation, place(placeActivation, ref), bytes.Clone(raw)}}
+	if here {
+		v.Keep = append(v.Keep, r.earlierClaim(own, a)...)
+	}
 	return v.done(nil, r.derive(clock), "this panel's own activation was restored")
+}
+
+// earlierClaim keeps an activation of this panel's own that is not its newest one but claims the license before it: other panels may
+// know that one, and must find it here. Nil when there is nothing to keep.
+func (r *records) earlierClaim(old holding, newest Activation) []Document {
+	ref := reference(old.License)
+	release, ended := r.released[ref]
+	known := slices.ContainsFunc(r.claims, func(c holding) bool {
+		return bytes.Equal(c.Panel, old.Panel) && bytes.Equal(c.License, old.License) && compareClaims(c.Activation, old.Activation) <= 0
+	})
+	if old.raw == nil || known || ended && release.turn >= old.Turn || compareClaims(old.Activation, newest) >= 0 {
+		return nil
+	}
+	r.claims = append(r.claims, old)
+	return []Document{{envelope.Activation, place(placeClaim, envelope.NameOf(old.Panel), ref), bytes.Clone(old.raw)}}
 }
 
 // examineRelease takes over what another panel released, or learns again what this one did.
@@ -125,6 +146,8 @@ func (r *records) takeOver(v Verdict, a Activation, ran time.Duration, ref strin
 	switch {
 	case over && release.turn > a.Turn:
 		return v.because(UsedElsewhere, "it was released from this panel on "+release.At.Format(time.DateOnly))
+	case here && !over && compareClaims(own.Activation, next) < 0:
+		return v.already("This license is already active on this panel.")
 	case here && !over && own.Turn > a.Turn:
 		return v.already("This panel has taken this license over already.")
 	case held && !bytes.Equal(holder.Panel, r.panel.Key) && compareClaims(holder, next) < 0:

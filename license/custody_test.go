@@ -281,15 +281,57 @@ func TestATermThatChangedItsPanelIsNotBegunAnew(t *testing.T) {
 	c.show(release, ClockUntrusted, "for sure")
 }
 
-func TestAReleaseOfALicenseForOnePanelIsOfNoUseToAnother(t *testing.T) {
+// Nobody else could ever use it, and the panel itself could not enter it again: whoever pressed the button would have lost it.
+func TestALicenseForOnePanelIsNotReleased(t *testing.T) {
 	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
 	bound := ten(1)
 	bound.Subject = idOf(a.panel)
 	a.show(text(t, bound, rootKey), Activated, "")
-	release := a.undo(bound.ID, Activated, "")
-	b.show(release, OtherPanel, "is for panel "+a.panel.ID().String())
+	a.undo(bound.ID, NotPossible, "for this panel alone")
+	a.has(10)
+
+	// A panel that signs such a release all the same gives nobody anything.
+	activation := activated(t, signed(t, bound, rootKey), issued)
+	release := stated(t, Release{Panel: a.panel.Key, Activation: activation.Raw, At: issued}, hereKey)
+	code := envelope.Armor(release.Kind, release.Raw)
+	b.show(code, OtherPanel, "is for panel "+a.panel.ID().String())
 	b.ring = ringOf(t, nil, [][]byte{revoking(t, 1, map[TokenID]time.Time{bound.ID: issued}, nil)})
-	b.show(release, Revoked, "2026-11-21")
+	b.show(code, Revoked, "2026-11-21")
+}
+
+// Panel A enters a paper and its store is set back to nothing; meanwhile B enters the paper and releases it, and both A and C take the
+// release over. When all meet, one of them has it, and it is the same one for all.
+func TestAnOwnEarlierClaimIsNotForgottenForALaterOne(t *testing.T) {
+	a, b, c := newStation(t, "A", 9), newStation(t, "B", 8), newStation(t, "C", 7)
+	paper := text(t, ten(1), rootKey)
+	a.clock, b.clock, c.clock = on("2026-12-01"), on("2026-12-05"), on("2026-12-05")
+	a.show(paper, Activated, "")
+	first := a.activation()
+	a.docs, a.clock = nil, on("2026-12-05")
+	b.show(paper, Activated, "")
+	release := b.undo(ten(1).ID, Activated, "")
+	a.show(release, Activated, "")
+	c.show(release, Activated, "")
+	second := a.activation()
+
+	c.show(first, UsedElsewhere, "")
+	a.show(first, Activated, "earlier claim")
+	a.show(first, AlreadyActive, "")
+	a.show(c.activation(), UsedElsewhere, "counts no more")
+	a.has(10)
+	c.has(0)
+
+	// The same in the other order: the later one comes back to a store that has the earlier.
+	a.docs = nil
+	a.show(first, Activated, "")
+	a.show(second, Activated, "")
+	a.show(c.activation(), UsedElsewhere, "counts no more")
+	a.has(10)
+
+	// Whoever has the earlier claim does not take a later one for it.
+	a.docs = nil
+	a.show(first, Activated, "")
+	a.show(release, AlreadyActive, "already active")
 }
 
 func TestALicenseForASiteIsBoundAsItIsSold(t *testing.T) {
