@@ -356,6 +356,15 @@ func TestALicenseForASiteIsBoundAsItIsSold(t *testing.T) {
 		t.Error("a license for the site does not hold on both panels")
 	}
 	b.show(text(t, villa, rootKey), AlreadyActive, "")
+	// Of shares from two panels that both claimed it, one counts.
+	d := newStation(t, "D", 6)
+	d.show(b.give(d, villa.ID, 1, NotPossible, "not active"), Malformed, "")
+	late := newStation(t, "late", 5)
+	late.clock = on("2026-12-09")
+	late.show(text(t, villa, rootKey), Activated, "")
+	d.show(late.give(d, villa.ID, 3, Activated, ""), Activated, "")
+	d.show(a.give(d, villa.ID, 2, Activated, ""), Activated, "")
+	d.has(2)
 	// A panel of another site gets none of it.
 	c := newStation(t, "C", 7)
 	c.panel.Site = "hotel"

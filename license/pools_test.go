@@ -135,6 +135,9 @@ func TestTenAreSixAndFour(t *testing.T) {
 	b.show(slice, AlreadyActive, "here already")
 	b.has(1)
 	entry := a.rights().List()[0]
+	if !entry.UndoUntil.IsZero() {
+		t.Error("what is given away cannot be undone")
+	}
 	if entry.Sold != 10 || entry.Count != 9 || len(entry.Given) != 1 || entry.Given[0] != (Share{ten(1).ID, Buttons, b.panel.ID().String(), 1}) {
 		t.Errorf("%+v", entry)
 	}

@@ -341,8 +341,7 @@ func (r *records) license(raw []byte) printed {
 // over tells that this panel released the license after it activated it, or that it has released it and not activated it again.
 func (r *records) over(ref string) (ending, bool) {
 	release, known := r.released[ref]
-	own, active := r.own[ref]
-	return release, known && (!active || own.Turn <= release.turn)
+	return release, known && r.own[ref].Turn <= release.turn
 }
 
 // name is a panel as people know it.
