@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/doorpanel/doorpanel/license"
@@ -16,7 +17,7 @@ type statementSeen struct {
 	Panel     string    `json:"panel"` // id of who says it
 	PanelKey  string    `json:"panel_key"`
 	Name      string    `json:"name,omitempty"`
-	At        time.Time `json:"at"`
+	At        time.Time `json:"at,omitzero"`
 	To        string    `json:"to,omitempty"` // id of the panel that it is for
 	Feature   string    `json:"feature,omitempty"`
 	Given     int       `json:"given,omitempty"`
@@ -25,6 +26,10 @@ type statementSeen struct {
 	Holder    string    `json:"holder,omitempty"`      // id of the panel that activated the license
 	Activated time.Time `json:"activated_at,omitzero"` // there
 	Ends      time.Time `json:"ends,omitzero"`         // the license's end, a term counted in UTC
+	Begins    time.Time `json:"begins,omitzero"`       // of a pass
+	ID        string    `json:"id,omitempty"`          // of a pass
+	Uses      int       `json:"uses,omitempty"`        // of a pass
+	Doors     []string  `json:"doors,omitempty"`       // of a pass; none = every door that guests may use
 	Orders    string    `json:"command,omitempty"`     // what a command orders
 	Number    uint64    `json:"number,omitempty"`      // of a command
 	Boot      string    `json:"boot,omitempty"`        // that a command is for
@@ -53,6 +58,8 @@ func (s statements) fill(f *finding, kind envelope.Kind, raw []byte) bool {
 		seen, why = s.giveBack(f, raw)
 	case envelope.Release:
 		seen, why = s.release(f, raw)
+	case envelope.Pass:
+		seen, why = s.pass(raw)
 	case envelope.Command:
 		seen, why = s.command(raw)
 	default:
@@ -221,6 +228,26 @@ func (s statements) release(f *finding, raw []byte) (statementSeen, refusal) {
 	return seen, why
 }
 
+func (s statements) pass(raw []byte) (statementSeen, refusal) {
+	_, signer, err := envelope.OpenBySigner(envelope.Pass, raw)
+	if err != nil {
+		return statementSeen{}, unreadable(err)
+	}
+	pass, err := license.OpenPass(raw, signer)
+	if err != nil {
+		return statementSeen{}, unreadable(err)
+	}
+	seen := said(pass.Panel, time.Time{})
+	seen.ID, seen.Uses, seen.Doors, seen.Begins, seen.Ends = pass.ID.String(), pass.Uses, pass.Doors, pass.NotBefore, pass.Expires
+	switch {
+	case !s.now.Before(pass.Expires):
+		return seen, refusal{license.Expired, fmt.Sprintf("This guest's pass ended on %s.", day(pass.Expires))}
+	case s.now.Before(pass.NotBefore):
+		return seen, refusal{license.NotYetValid, fmt.Sprintf("This guest's pass begins on %s.", day(pass.NotBefore))}
+	}
+	return seen, refusal{license.Activated, fmt.Sprintf("A guest's pass of panel %s. How often it was used, and whether it was withdrawn, only that panel knows.", seen.Panel)}
+}
+
 func (s statements) command(raw []byte) (statementSeen, refusal) {
 	command, _, err := telemetry.OpenCommand(raw, func(kid envelope.KeyID) (ed25519.PublicKey, bool) {
 		for _, key := range s.commands {
@@ -262,6 +289,13 @@ func (s statementSeen) lines() [][2]string {
 	}
 	if !s.Activated.IsZero() {
 		lines = append(lines, [2]string{"activated", fmt.Sprintf("%s by panel %s", s.Activated.Format(time.RFC3339), s.activatedBy())}, [2]string{"account", s.Account})
+	}
+	if s.Uses > 0 {
+		doors := "every door that guests may use"
+		if len(s.Doors) > 0 {
+			doors = strings.Join(s.Doors, ", ")
+		}
+		lines = append(lines, [2]string{"pass", s.ID}, [2]string{"opens", fmt.Sprintf("%s, %s", doors, counted(s.Uses, "time"))}, [2]string{"begins", s.Begins.Format(time.RFC3339)})
 	}
 	if !s.Ends.IsZero() {
 		lines = append(lines, [2]string{"ends", s.Ends.Format(time.RFC3339)})

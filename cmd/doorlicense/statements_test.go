@@ -49,6 +49,11 @@ func TestInspectUnderstandsWhatPanelsSay(t *testing.T) {
 		t.Fatal(err)
 	}
 	commandText := envelope.Armor(envelope.Command, order.Base64)
+	rawPass, err := license.Pass{Panel: a.pub, ID: license.TokenID{1}, NotBefore: at, Expires: at.AddDate(0, 0, 2), Uses: 2, Doors: []string{"front", "side"}}.Sign(a.sign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pass := envelope.Armor(envelope.Pass, rawPass)
 	v.now = v.now.AddDate(0, 0, 2)
 
 	for _, x := range []struct {
@@ -72,6 +77,9 @@ func TestInspectUnderstandsWhatPanelsSay(t *testing.T) {
 		{"a release", a.proof(t, sold.Text, at), done, []string{"gave this license up on 2026-11-22", "another panel takes it over"}, nil},
 		{"a release of a bound license", a.proof(t, bound.Text, at), done, []string{"for that panel alone", "doorlicense release"}, nil},
 		{"an activation by the wrong panel", textOf(others), refused, []string{"other-panel", "is for panel " + a.id}, nil},
+		{"a pass", pass, done, []string{"kind       pass", "front, side, 2 times", "begins     2026-11-22T12:00:00Z", "ends       2026-11-24T12:00:00Z", "only that panel knows"}, nil},
+		{"a pass, later", pass, refused, []string{"expired", "ended on 2026-11-24"}, []string{"--at", "2026-11-25"}},
+		{"a pass, before", pass, refused, []string{"not-yet-valid", "begins on 2026-11-22"}, []string{"--at", "2026-11-22"}},
 		{"a command", commandText, done, []string{"open front", "number     7", "for panel  " + a.id, "61000 ms"}, []string{"--command-key", command}},
 		{"a command of nobody", commandText, refused, []string{"unknown-issuer", "--command-key"}, nil},
 		{"as JSON", textOf(slice(6, 2)), done, []string{`"given": 6`, `"returned": 2`, `"holder": "` + a.id, `"ends": "2027-11-22T12:00:00Z"`}, []string{"--json"}},
