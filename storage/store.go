@@ -48,6 +48,8 @@ type Note struct {
 	What  string // what is missing or was replaced
 	File  string // where the damaged bytes were put; empty when nothing was worth keeping
 	Cause string // what was wrong with it
+	// Table and Key name a record that was damaged; empty for everything else.
+	Table, Key string
 }
 
 // Options are the settings of a store. Only Dir is required.

@@ -331,7 +331,7 @@ func (s *Store) dropDamaged() ([]Note, error) {
 	err = s.Update(func(tx *Tx) error {
 		for _, d := range found {
 			notes = append(notes, Note{
-				What: fmt.Sprintf("record %q of %s", d.Key, d.Table), File: file, Cause: "its checksum does not fit",
+				What: fmt.Sprintf("record %q of %s", d.Key, d.Table), File: file, Cause: "its checksum does not fit", Table: d.Table, Key: d.Key,
 			})
 			b := tx.tx.Bucket([]byte(d.Table))
 			if err := b.Delete([]byte(d.Key)); err != nil {

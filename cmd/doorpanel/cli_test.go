@@ -155,7 +155,6 @@ func TestCommandsSayTheSameAsTheAPIWithAndWithoutADaemon(t *testing.T) {
 				t.Errorf("%s: %+v", way, list)
 			}
 		}
-		p.cliFails("does not split pools", "license", "slice")
 
 		name := []string{"Anna Rossi", "Marco Bianchi"}[n]
 		csv := saved(t, "flats.csv", fmt.Appendf(nil, "name,note,card,code\n%s,floor %d,04:A1:B2:C%d,draw\n", name, n, n))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,6 +20,8 @@ type documentStore struct {
 	held storage.Table[heldRecord]
 }
 
+const documentTable = "documents"
+
 type heldRecord struct {
 	Raw         []byte    `json:"raw"`
 	ActivatedAt time.Time `json:"activated_at"`
@@ -28,7 +29,7 @@ type heldRecord struct {
 }
 
 func newDocumentStore(s *storage.Store) documentStore {
-	return documentStore{store: s, table: storage.NewRaw(s, "documents"), held: storage.NewTable[heldRecord](s, "licenses")}
+	return documentStore{store: s, table: storage.NewRaw(s, documentTable), held: storage.NewTable[heldRecord](s, "licenses")}
 }
 
 // Keep stores all of the documents, durably, or none. Each takes the place of every copy under its key.
@@ -63,6 +64,34 @@ func (d documentStore) keepTx(tx *storage.Tx, docs []license.Document) error {
 		}
 	}
 	return nil
+}
+
+// damagedMark stands where a damaged document was. It opens as none.
+const damagedMark = "damaged"
+
+func byKey(docs []license.Document) map[string][]license.Document {
+	groups := map[string][]license.Document{}
+	for _, d := range docs {
+		groups[d.Key] = append(groups[d.Key], d)
+	}
+	return groups
+}
+
+// markDamaged leaves something in the places of documents that were damaged. What they took away must not come back because
+// they are gone: without another copy, what the license gives is withheld until one is shown.
+func (d documentStore) markDamaged(keys []string, memory []panel.Memory) error {
+	copies := byKey(append(agent.RememberedDocuments(memory), d.all()...))
+	var marks []license.Document
+	for _, key := range keys {
+		doc, known := agent.DocumentAt(key, []byte(damagedMark))
+		if known && len(copies[doc.Key]) == 0 {
+			marks = append(marks, doc)
+		}
+	}
+	if len(marks) == 0 || d.store.ReadOnly() {
+		return nil
+	}
+	return d.store.Update(func(tx *storage.Tx) error { return d.keepTx(tx, marks) })
 }
 
 // copies are the keys of what lies beside documents with the same keys.
@@ -167,10 +196,14 @@ func (k keptDocuments) entries() []panel.Noted {
 	for _, doc := range k.missing {
 		list = append(list, panel.Noted{Entry: panel.Entry{Kind: panel.LicenseRestored, Detail: string(doc.Kind) + ": the store had lost it, the journal had a copy"}})
 	}
+	groups := byKey(k.docs)
 	for _, doc := range k.unspoken {
-		memory := agent.CopyMemory([]license.Document{doc})
-		if !slices.ContainsFunc(k.docs, func(d license.Document) bool { return d.Key == doc.Key && !bytes.Equal(d.Raw, doc.Raw) }) {
-			memory = agent.DocumentMemory([]license.Document{doc})
+		memory := agent.DocumentMemory([]license.Document{doc})
+		switch {
+		case string(doc.Raw) == damagedMark:
+			continue
+		case len(groups[doc.Key]) > 1:
+			memory = agent.CopyMemory([]license.Document{doc})
 		}
 		if len(memory) > 0 {
 			list = append(list, panel.Noted{Entry: panel.Entry{Kind: panel.LicenseWritten, Detail: string(doc.Kind) + ": the journal has a copy now"}, Remember: memory})

@@ -586,7 +586,7 @@ func TestStory3OnTheCommandLineWithAndWithoutADaemon(t *testing.T) {
 		t.Error(out)
 	}
 	a.cliFails("cannot find a license", "license", "release", "zz")
-	a.cliFails("not-possible", "license", "assign", other.ID.String()[:6], "root")
+	a.cliFails("there is no user", "license", "assign", other.ID.String()[:6], "root")
 	if out := a.cliMust("license", "release", other.ID.String()[:6]); !strings.HasPrefix(out, "DF1:") {
 		t.Error(out)
 	}

@@ -50,6 +50,7 @@ type house struct {
 	journal  *storage.Journal
 	memory   storage.Table[memorySnapshot]
 	notes    []string
+	damaged  []string      // keys of license documents that the store lost
 	later    []panel.Noted // what the start has to write down once there is somebody to write it
 	hardware *hardware
 	scans    <-chan scan
@@ -217,6 +218,9 @@ func (h *house) openStorage() error {
 	h.closers = append(h.closers, journal.Close)
 	h.journal = journal
 	for _, n := range append(notes, more...) {
+		if n.Table == documentTable {
+			h.damaged = append(h.damaged, n.Key)
+		}
 		where := ""
 		if n.File != "" {
 			where = "; set aside as " + filepath.Base(n.File)
@@ -288,6 +292,9 @@ func replayOf(store *storage.Store, journal *storage.Journal, note func(what, ca
 // openLicenses brings together what the store and the journal know of licenses. What either of them lacks it gets back.
 func (h *house) openLicenses(replay *agent.Replay) {
 	store := newDocumentStore(h.store)
+	if err := store.markDamaged(h.damaged, replay.Memory()); err != nil {
+		h.note("license documents that were damaged", err.Error())
+	}
 	kept, err := gather(store, h.keys, replay.Memory())
 	if err != nil {
 		h.note("licenses of an earlier version", err.Error())
