@@ -15,6 +15,9 @@ import (
 // faceCodeTime is how long a code for another panel stays on the display: long enough to hold a camera to it.
 const faceCodeTime = 2 * time.Minute
 
+// setupFresh is how long an identity on the display is kept: its address may change.
+const setupFresh = 10 * time.Second
+
 type (
 	faceCodeRequest struct {
 		Text string `json:"text"`
@@ -91,6 +94,9 @@ type board struct {
 	until   time.Duration // no code is shown from then on
 	timer   *time.Timer
 	changed chan struct{} // closed at each change
+
+	setup      FaceSetup
+	setupUntil time.Duration // made anew from then on; 0: not made
 }
 
 func newBoard(now func() time.Duration) *board {
@@ -180,12 +186,25 @@ func (s *Server) faceSetup() *FaceSetup {
 	if err != nil || has {
 		return nil
 	}
-	identity := s.o.Bindings.Identity()
-	setup := &FaceSetup{Panel: identity.Panel, Name: identity.Name, SVG: codeSVG(identity.Text)}
-	if s.o.Address != nil {
-		setup.Address = s.o.Address()
+	return s.board.signed(func() FaceSetup {
+		identity := s.o.Bindings.Identity()
+		setup := FaceSetup{Panel: identity.Panel, Name: identity.Name, SVG: codeSVG(identity.Text)}
+		if s.o.Address != nil {
+			setup.Address = s.o.Address()
+		}
+		return setup
+	})
+}
+
+// signed keeps what the face says of the panel for a moment: signing and drawing are work, and everybody may ask.
+func (b *board) signed(sign func() FaceSetup) *FaceSetup {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := b.now(); b.setupUntil == 0 || now >= b.setupUntil {
+		b.setup, b.setupUntil = sign(), now+setupFresh
 	}
-	return setup
+	setup := b.setup
+	return &setup
 }
 
 // endingNotice is the line for the installer, on the panel's own display only, while a license ends within 30 days.

@@ -141,5 +141,8 @@ func (h *house) Codes() []PoolCode {
 func (h *house) Peers() []Peer { return []Peer{{Panel: stairsB, Name: "Stairs B"}} }
 
 func (h *house) Identity() PanelIdentity {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.signed++
 	return PanelIdentity{Panel: "k3x2wq7m5n4p6r2t3v5y7a2c4e", Name: "12 Mill Lane, Stairs A", Text: "DI1:THIS PANEL"}
 }

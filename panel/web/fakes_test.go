@@ -34,6 +34,7 @@ type house struct {
 	buttons     map[int]ButtonView
 	licenses    []LicenseView
 	codes       []PoolCode
+	signed      int // identities
 	rights      license.Entitlements
 	overview    []license.Line
 	accounts    []string // for whom licenses were shown

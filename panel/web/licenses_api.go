@@ -66,7 +66,7 @@ func (s *Server) licenseRoutes() []route {
 				ID: "8d0c…", Grants: map[string]int{license.Buttons: 6}, Sold: map[string]int{license.Buttons: 10}, Pools: []string{license.Buttons},
 				Given: []GivenAway{{Panel: "k3x2…", Name: "Stairs B", Feature: license.Buttons, Count: 4}}, Scope: "panel", Status: "active",
 			}}}},
-		{Method: "POST", Pattern: api + "/licenses", Access: AsInstaller, Handler: s.postLicense, Status: 201, Summary: "Activate a license from its text, or from a picture (image/png, image/jpeg, multipart)",
+		{Method: "POST", Pattern: api + "/licenses", Access: AsInstaller, Handler: s.postLicense, Status: 201, Query: []string{"account"}, Summary: "Activate a license from its text, or from a picture (image/png, image/jpeg, multipart)",
 			Request: licenseRequest{Token: "DP1:…"}, Response: licenseAnswer{Result: "activated", Message: "10 buttons added", Entitlements: exampleEntitlements()}},
 		{Method: "GET", Pattern: api + "/entitlements", Access: AsInstaller, Handler: s.getEntitlements, Status: 200, Summary: "What the licenses give",
 			Response: exampleEntitlements()},

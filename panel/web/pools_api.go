@@ -43,7 +43,7 @@ type (
 	}
 	codeView struct {
 		PoolCode
-		SVG string `json:"svg"` // empty when no QR code holds the text
+		SVG string `json:"svg"` // empty when it was not asked for, or no QR code holds the text
 	}
 	accountRequest struct {
 		Account string `json:"account"`
@@ -63,7 +63,8 @@ func (s *Server) poolRoutes() []route {
 	return []route{
 		{Method: "GET", Pattern: api + "/panels", Access: AsInstaller, Handler: s.getPanels, Status: 200, Summary: "The panels whose identity is known here",
 			Response: object{"panels": []Peer{{Panel: "k3x2…", Name: "Stairs B"}}}},
-		{Method: "GET", Pattern: api + "/licenses/codes", Access: AsInstaller, Handler: s.getCodes, Status: 200, Summary: "Codes for other panels, to be shown again: nothing is counted twice",
+		{Method: "GET", Pattern: api + "/licenses/codes", Access: AsInstaller, Handler: s.getCodes, Status: 200, Query: []string{"kind", "license", "panel", "feature", "pictures"},
+			Summary:  "Codes for other panels, to be shown again: nothing is counted twice; pictures=no leaves them out",
 			Response: object{"codes": []codeView{{PoolCode: PoolCode{Kind: "slice", Text: "DS1:…", License: "8d0c…", Panel: "k3x2…", Name: "Stairs B", Feature: license.Buttons, Count: 4}, SVG: "<svg …>"}}}},
 		{Method: "POST", Pattern: api + "/licenses/{id}/give", Access: AsInstaller, Handler: s.move(s.o.Pools.Give, true), Status: 200,
 			Summary: "Give a part of a pool to another panel; 409 names the buttons that would stop and are not confirmed",
@@ -89,10 +90,21 @@ func (s *Server) getPanels(w http.ResponseWriter, _ *http.Request, _ caller) err
 	return writeJSON(w, http.StatusOK, object{"panels": list(s.o.Pools.Peers())})
 }
 
-func (s *Server) getCodes(w http.ResponseWriter, _ *http.Request, _ caller) error {
+// getCodes lists the codes. Drawing a picture takes a small board a quarter of a second, and there may be one for each
+// panel and license: whoever lists many leaves the pictures out and asks for one at a time.
+func (s *Server) getCodes(w http.ResponseWriter, r *http.Request, _ caller) error {
+	q := r.URL.Query()
 	codes := []codeView{}
 	for _, code := range s.o.Pools.Codes() {
-		codes = append(codes, codeView{code, codeSVG(code.Text)})
+		if q.Has("kind") && q.Get("kind") != code.Kind || q.Has("license") && q.Get("license") != code.License ||
+			q.Has("panel") && q.Get("panel") != code.Panel || q.Has("feature") && q.Get("feature") != code.Feature {
+			continue
+		}
+		view := codeView{PoolCode: code}
+		if q.Get("pictures") != "no" {
+			view.SVG = codeSVG(code.Text)
+		}
+		codes = append(codes, view)
 	}
 	return writeJSON(w, http.StatusOK, object{"codes": codes})
 }

@@ -69,6 +69,16 @@ func TestWhatStopsIsNamedBeforeItStops(t *testing.T) {
 	if got := c.get("/api/v1/licenses/codes"); got.status != 200 || strings.Count(got.body, `"code":"DS1:GIVEN4"`) != 1 || !strings.Contains(got.body, `"svg":"\u003csvg `) {
 		t.Errorf("the code is not shown again: %v", got)
 	}
+	for query, want := range map[string]int{
+		"": 1, "?license=" + poolID + "&panel=" + stairsB + "&kind=slice&feature=buttons": 1, "?license=" + shareID: 0, "?panel=": 0, "?kind=return": 0, "?feature=apps": 0,
+	} {
+		if got := c.get("/api/v1/licenses/codes" + query); strings.Count(got.body, "DS1:GIVEN4") != want {
+			t.Errorf("%q: %v", query, got)
+		}
+	}
+	if got := c.get("/api/v1/licenses/codes?pictures=no"); !strings.Contains(got.body, `"svg":""`) || !strings.Contains(got.body, "DS1:GIVEN4") {
+		t.Errorf("without pictures: %v", got)
+	}
 	if got := c.get("/api/v1/licenses"); !strings.Contains(got.body, `"given":[{"panel":"`+stairsB+`","name":"Stairs B","feature":"buttons","count":4}]`) || !strings.Contains(got.body, `"sold":{"buttons":10}`) {
 		t.Errorf("the license does not tell what was given: %v", got)
 	}
@@ -309,6 +319,13 @@ func TestTheFirstBootShowsWhoThePanelIsUntilItHasAnAdministrator(t *testing.T) {
 	}
 	if got := setup(); got == nil || got.Name != "12 Mill Lane, Stairs A" || got.Address != "https://192.168.1.20:8443" || !strings.HasPrefix(got.SVG, "<svg ") {
 		t.Errorf("%+v", got)
+	}
+	if setup(); h.signed != 1 {
+		t.Errorf("the identity was signed %d times within a moment", h.signed)
+	}
+	h.pass(setupFresh)
+	if setup(); h.signed != 2 {
+		t.Errorf("the identity was signed %d times: an address may change", h.signed)
 	}
 	_, changed := s.board.shown()
 	if got := c.post("/api/v1/setup", `{"code":"`+h.code()+`","password":"four words are easy"}`); got.status != 201 {

@@ -92,7 +92,7 @@ function showSetup(setup) {
   const place = by("setup");
   place.hidden = !setup;
   if (!setup) return;
-  place.replaceChildren(picture(setup.svg, "QR code: this panel's identity"), h("dl", {},
+  place.replaceChildren(setup.svg ? picture(setup.svg, "QR code: this panel's identity") : "", h("dl", {},
     h("dt", {}, "This panel"), h("dd", {}, setup.name || setup.panel),
     setup.address && [h("dt", {}, "Set it up at"), h("dd", {}, setup.address.replace(/\/$/, "") + "/admin")],
     h("dt", {}, "Its id"), h("dd", {}, h("code", {}, setup.panel))));

@@ -122,6 +122,13 @@ function one(license, state, shell, title, drawn) {
       ["Issuer", license.issuer && h("code", {}, license.issuer)], ["Root", license.root && h("code", {}, license.root)])));
 }
 
+// pictureOf is the picture of one code.
+async function pictureOf(code) {
+  const wanted = new URLSearchParams({ kind: code.kind, license: code.license, panel: code.panel || "", feature: code.feature || "" });
+  const { codes } = await get("/api/v1/licenses/codes?" + wanted);
+  return codes.find((c) => c.code === code.code)?.svg || "";
+}
+
 // again lists the codes that may be shown to their panels once more.
 function again(codes, title) {
   if (codes.length === 0) return null;
@@ -130,11 +137,11 @@ function again(codes, title) {
     h("ul", { class: "plain codes-again" }, codes.map((c) => h("li", {},
       h("div", { class: "grow" }, h("strong", {}, `${what[c.kind] || c.kind}${c.count ? `: ${title(c.feature)} × ${c.count}` : ""}`),
         h("div", { class: "soft small" }, [c.name || c.panel, c.label, moment(c.at)].filter(Boolean).join(" · "))),
-      h("button", { type: "button", class: "small", onclick: () => dialog("Show this code", (end, place) => codeSheet(c.code, c.svg, c.name || c.panel ? `For ${c.name || c.panel}` : "For the panel that is to have the license", place)) }, "Show again")))));
+      h("button", { type: "button", class: "small", onclick: () => dialog("Show this code", async (end, place) => codeSheet(c.code, await pictureOf(c), c.name || c.panel ? `For ${c.name || c.panel}` : "For the panel that is to have the license", place)) }, "Show again")))));
 }
 
 function identityCard(identity) {
-  return card("This panel", null, h("div", { class: "identity" }, picture(identity.svg, "QR code: this panel's identity"),
+  return card("This panel", null, h("div", { class: "identity" }, identity.svg && picture(identity.svg, "QR code: this panel's identity"),
     h("div", { class: "stack" }, h("strong", {}, identity.name || "Without a name"), h("code", { class: "small" }, identity.panel),
       h("p", { class: "soft small" }, "Show this to the panel that is to give buttons to this one."),
       h("div", {}, h("button", { type: "button", class: "small", onclick: () => dialog("This panel's identity", (end, place) => codeSheet(identity.text, identity.svg, identity.name, place)) }, "Show it large")))));
@@ -147,7 +154,7 @@ export async function licenses(shell) {
   const identity = await get("/api/v1/identity");
 
   async function draw() {
-    const [l, e, c] = await Promise.all([get("/api/v1/licenses"), get("/api/v1/entitlements"), get("/api/v1/licenses/codes")]);
+    const [l, e, c] = await Promise.all([get("/api/v1/licenses"), get("/api/v1/entitlements"), get("/api/v1/licenses/codes?pictures=no")]);
     state.accounts = l.accounts;
     add.users(l.accounts);
     const titles = Object.fromEntries(e.overview.map((line) => [line.feature, line.title]));
