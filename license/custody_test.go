@@ -528,6 +528,7 @@ func TestALaterTurnReplacesAnEarlierOne(t *testing.T) {
 	a.show(text(t, ten(1), rootKey), Activated, "")
 	older := slices.Clone(a.docs)
 	b.show(a.undo(ten(1).ID, Activated, ""), Activated, "")
+	a.clock = on("2026-12-03")
 	a.show(b.undo(ten(1).ID, Activated, ""), Activated, "")
 	for _, docs := range [][]Document{append(slices.Clone(older), a.docs...), append(slices.Clone(a.docs), older...)} {
 		a.docs = docs

@@ -386,6 +386,27 @@ func TestASliceOfAnotherPastDoesNotUndoAReturn(t *testing.T) {
 	a.has(6)
 }
 
+func TestAReturnOfAnOlderSliceForgetsNothing(t *testing.T) {
+	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
+	id := ten(1).ID
+	a.show(text(t, ten(1), rootKey), Activated, "")
+	before := slices.Clone(a.docs)
+	b.show(a.give(b, id, 4, Activated, ""), Activated, "")
+	newest := a.give(b, id, 2, Activated, "") // B has not seen this one
+	a.show(b.giveBack(id, 1, Activated, ""), Activated, "1 button came back")
+	a.has(5)
+	// Set back to before all of it, A learns from the return and then from its slice, and states both.
+	a.docs = before
+	a.show(b.giveBack(id, 1, Activated, ""), Activated, "")
+	a.show(newest, Activated, "")
+	a.has(6)
+	for _, doc := range a.docs {
+		if slice, err := OpenSlice(doc.Raw); err == nil && (slice.Given != 6 || slice.Returned != 2) {
+			t.Errorf("%+v", slice)
+		}
+	}
+}
+
 func TestThreePanelsAgreeInAnyOrderOfDocuments(t *testing.T) {
 	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
 	a.show(text(t, ten(1), rootKey), Activated, "")
