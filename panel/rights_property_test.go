@@ -123,7 +123,6 @@ type watcher struct {
 	lastGood []goodOne
 	heard    []heard
 	forgiven time.Time
-	event    panel.Event
 }
 
 // goodOne is a card or code that was good, and asked for the other one.
