@@ -62,7 +62,9 @@ func (b *bench) step(event panel.Event) (wrote []string) {
 
 func (b *bench) show(reader string, c access.Credential) []string {
 	wrote := b.step(panel.CredentialPresented{Reader: reader, Kind: c.Kind, Facts: panel.Facts{Credential: c, Rights: []access.Right{{}}}})
-	return slices.DeleteFunc(wrote, func(w string) bool { return !strings.HasPrefix(w, "access.granted") && !strings.HasPrefix(w, "access.refused") })
+	return slices.DeleteFunc(wrote, func(w string) bool {
+		return !strings.HasPrefix(w, "access.granted") && !strings.HasPrefix(w, "access.refused")
+	})
 }
 
 func TestBlocksGrowToAnHourAndADayHasItsCodes(t *testing.T) {

@@ -165,7 +165,7 @@ func rightsPhrases() []phrase {
 			w.step(e)
 		}},
 		{`(\S+) moves out`, func(w *world, m []string) {
-			w.step(panel.Removed{Person: m[0], Credentials: []string{m[0] + "-card", m[0] + "-code", m[0] + "-pass"}})
+			w.step(panel.Removed{People: []string{m[0]}, Credentials: []string{m[0] + "-card", m[0] + "-code", m[0] + "-pass"}})
 		}},
 		{`somebody asks who is inside`, func(w *world, _ []string) {
 			for _, p := range w.panel.Inside() {

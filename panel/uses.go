@@ -17,11 +17,10 @@ type counted struct {
 	until time.Time // its last day; zero: it has none
 }
 
-// Removed says that credentials, or a person with them, were taken out of the store for good: nothing needs to be known of
-// them any more. A pass that was signed is never removed before its last day, or it would come back.
+// Removed says that people or credentials were taken out of the store for good: nothing needs to be known of them any more. A pass that was signed is never removed before its last day, or it would come back.
 type Removed struct {
-	Person      string // id; empty: nobody
-	Credentials []string
+	People      []string // by id
+	Credentials []string // by id
 }
 
 func (Removed) event() {}
@@ -79,10 +78,13 @@ func (s *step) removed(e Removed) {
 			remember = append(remember, Memory{Key: usesKey + id})
 		}
 	}
-	if _, inside := s.p.inside[e.Person]; inside {
-		delete(s.p.inside, e.Person)
-		remember = append(remember, Memory{Key: insideKey + e.Person})
+	for _, id := range e.People {
+		if _, inside := s.p.inside[id]; inside {
+			delete(s.p.inside, id)
+			remember = append(remember, Memory{Key: insideKey + id})
+		}
 	}
+	s.emptyLater()
 	for part := range slices.Chunk(remember, maxForgotten) {
 		s.record(Entry{Kind: Forgotten}, part...)
 	}

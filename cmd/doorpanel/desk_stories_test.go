@@ -62,7 +62,9 @@ type replacement struct {
 // features is what a panel may do, as its API says it.
 func (p *panelProcess) features() map[string]int {
 	p.t.Helper()
-	var e struct{ Features map[string]struct{ Count int } }
+	var e struct {
+		Features map[string]struct{ Count int }
+	}
 	p.must(http.StatusOK, "GET", "/entitlements", nil).into(p.t, &e)
 	counts := map[string]int{}
 	for name, feature := range e.Features {

@@ -52,7 +52,10 @@ type directory struct {
 	note  func(panel.Entry)
 	// decide hands schedules and door policies to the machine after each change.
 	decide func(panel.PoliciesChanged)
-	doors  []string
+	// removed tells the machine of whom it need not know anything any more.
+	removed func(panel.Removed)
+	guesses int // wrong codes that are heard on one day
+	doors   []string
 
 	importing sync.Mutex // one list after the other
 	changing  sync.Mutex // of people: what is in memory follows the store in its order
@@ -81,6 +84,8 @@ func newDirectory(store *storage.Store, indexKey []byte, doors []string, seed []
 		meta:         storage.NewTable[string](store, "meta"),
 		note:         func(panel.Entry) {},
 		decide:       func(panel.PoliciesChanged) {},
+		removed:      func(panel.Removed) {},
+		guesses:      access.GuessesADay,
 	}
 	return d, errors.Join(d.seedButtons(seed), d.takeOver(), d.readCodeRules())
 }

@@ -75,8 +75,8 @@ func (d *directory) codesMeant(typed string) []string {
 }
 
 // digitsFor is how long a code must be where that many are in use.
-func digitsFor(codes int, s web.AccessSettings) int {
-	guesses := access.GuessesADay
+func (d *directory) digitsFor(codes int, s web.AccessSettings) int {
+	guesses := d.guesses
 	if !s.NoDecoys {
 		guesses *= access.DecoyWindows
 	}
@@ -97,7 +97,7 @@ func (d *directory) needs(h heldCredential) (int, error) {
 	if h.Flat != "" && err == nil {
 		codes, _, err = d.flatCodes.Get(h.Flat)
 	}
-	if need := digitsFor(codes, s); need > h.Digits {
+	if need := d.digitsFor(codes, s); need > h.Digits {
 		return need, err
 	}
 	return 0, err
@@ -109,7 +109,7 @@ func (c *change) code(p *personRecord, h *heldCredential, named string) (typed, 
 	if err != nil {
 		return "", "", err
 	}
-	alone := digitsFor(c.Codes+1, s)
+	alone := c.d.digitsFor(c.Codes+1, s)
 	if named != "" {
 		if why := access.WeakCode(named); why != "" {
 			return "", "", invalid("cannot use this code: %s; choose another, or leave it empty to have one drawn", why)
@@ -126,7 +126,7 @@ func (c *change) code(p *personRecord, h *heldCredential, named string) (typed, 
 		if err != nil {
 			return "", "", err
 		}
-		if n := max(digitsFor(inFlat+1, s), drawnFlatDigits); n < h.Digits {
+		if n := max(c.d.digitsFor(inFlat+1, s), drawnFlatDigits); n < h.Digits {
 			h.Digits, h.Flat = n, p.Flat
 		}
 	}
@@ -144,7 +144,7 @@ func (c *change) draw(flat string, digits int) (typed string, err error) {
 		if access.WeakCode(code) != "" {
 			continue
 		}
-		if taken, err := c.taken(c.d.indexOf(access.Code, flat+code)); err != nil || !taken {
+		if taken, err := c.takenCode(flat + code); err != nil || !taken {
 			return flat + code, err
 		}
 	}
@@ -178,7 +178,7 @@ func (d *directory) RedrawCode(_ context.Context, id, by string) (made access.Cr
 		old := before.Held[at]
 		after := before
 		after.Held = slices.Delete(slices.Clone(before.Held), at, at+1)
-		if err := c.withdraw(old); err != nil {
+		if err := c.withdraw(person, old); err != nil {
 			return err
 		}
 		n := web.NewCredential{

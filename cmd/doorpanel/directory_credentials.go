@@ -34,25 +34,16 @@ func (d *directory) Facts(kind access.Kind, shown string) (facts panel.Facts, er
 	if kind == access.Code {
 		meant = d.codesMeant(shown)
 	}
-	indexes := make([]string, len(meant))
-	for i, m := range meant {
-		indexes[i] = string(d.indexOf(kind, m))
-	}
 	err = d.store.View(func(tx *storage.Tx) error {
-		id := ""
-		for _, index := range indexes { // all of them, whichever is found: the time tells nothing
-			found, is, err := d.index.GetTx(tx, index)
-			if err != nil {
-				return err
-			}
-			if is && id == "" {
-				id = string(found)
-			}
+		id, duress, err := d.foundTx(tx, kind, meant)
+		if err != nil {
+			return err
 		}
 		if id == "" {
 			return nil
 		}
 		facts, err = d.factsTx(tx, id)
+		facts.Duress = duress
 		return err
 	})
 	if err != nil {
@@ -136,7 +127,11 @@ func (c *change) enroll(id string, p *personRecord, n web.NewCredential) (made a
 		}
 	}
 	h.Index = c.d.indexOf(n.Kind, shown)
-	if taken, err := c.taken(h.Index); err != nil {
+	taken, err := c.taken(h.Index)
+	if err == nil && !taken && n.Kind == access.Code {
+		taken, err = c.takenCode(shown)
+	}
+	if err != nil {
 		return made, "", err
 	} else if taken {
 		// That a code is taken must not tell whose it is, nor be a way to try codes: makers of credentials are logged in.

@@ -75,7 +75,7 @@ func (d *directory) compare(ctx context.Context, l *list, o web.ImportOptions) (
 			return err
 		}
 		c := &change{d: d, tx: tx, counts: before}
-		least := digitsFor(before.Codes+l.withCodes(), settings)
+		least := d.digitsFor(before.Codes+l.withCodes(), settings)
 		kept := map[string]int{} // line of each person who is here and in the list
 		for i := range l.rows {
 			if i%importBatch == 0 && ctx.Err() != nil {

@@ -33,6 +33,7 @@ type personRecord struct {
 type heldCredential struct {
 	Number int    `json:"n"`
 	Index  []byte `json:"index"`
+	Under  []byte `json:"under,omitempty"` // the index of the code that is typed under duress instead
 	// Digits is the number of secret digits of a code, 0 where it is not known; Flat is what is typed before them.
 	Digits int    `json:"digits,omitempty"`
 	Flat   string `json:"flat,omitempty"`
@@ -100,6 +101,7 @@ type change struct {
 	d  *directory
 	tx *storage.Tx
 	counts
+	gone panel.Removed // of what the machine need not know any more
 }
 
 // changePeople runs how in one transaction. What it refuses is told in its own words, and nothing is changed.
@@ -107,17 +109,22 @@ func (d *directory) changePeople(how func(*change) error) error {
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	var before, after counts
+	var gone panel.Removed
 	err := d.update(func(tx *storage.Tx) (err error) {
 		if before, _, err = d.counts.GetTx(tx, countsKey); err != nil {
 			return err
 		}
 		c := &change{d: d, tx: tx, counts: before}
 		err = how(c)
+		gone = c.gone
 		if after = c.counts; err != nil || after == before {
 			return err
 		}
 		return d.counts.PutTx(tx, countsKey, after)
 	})
+	if err == nil && len(gone.People)+len(gone.Credentials) > 0 {
+		d.removed(gone)
+	}
 	if err == nil && after.Typed != before.Typed {
 		err = d.readCodeRules()
 	}
@@ -145,17 +152,21 @@ func (c *change) put(id string, before *personRecord, p personRecord) error {
 // remove erases a person with everything that opens a door.
 func (c *change) remove(id string, p personRecord) error {
 	for _, h := range p.Held {
-		if err := c.withdraw(h); err != nil {
+		if err := c.withdraw(id, h); err != nil {
 			return err
 		}
 	}
 	c.People--
+	c.gone.People = append(c.gone.People, id)
 	return errors.Join(c.moveName(id, &p, nil), c.d.people.DeleteTx(c.tx, id))
 }
 
 // withdraw makes a card or a code open nothing. The person's record is the caller's to change.
-func (c *change) withdraw(h heldCredential) error {
-	return errors.Join(c.count(h, -1), c.d.index.DeleteTx(c.tx, string(h.Index)))
+func (c *change) withdraw(person string, h heldCredential) error {
+	if h.Counted() {
+		c.gone.Credentials = append(c.gone.Credentials, credentialID(person, h.Number))
+	}
+	return errors.Join(c.count(h, -1), c.d.index.DeleteTx(c.tx, string(h.Index)), c.dropDuress(&h))
 }
 
 // count adds a card or a code to what is counted, or takes it off.
@@ -345,7 +356,7 @@ func (d *directory) RemoveCredential(_ context.Context, id, by string) error {
 		gone = before.Held[at]
 		after := before
 		after.Held = slices.Delete(slices.Clone(before.Held), at, at+1)
-		return errors.Join(c.withdraw(gone), c.put(person, &before, after))
+		return errors.Join(c.withdraw(person, gone), c.put(person, &before, after))
 	})
 	if err != nil {
 		return storeError(err)

@@ -98,7 +98,10 @@ func readSecret(file string) (hpke.PrivateKey, error) {
 }
 
 // alarmPort is the silent alarm for the pages.
-type alarmPort struct{ agent *agent.Agent }
+type alarmPort struct {
+	agent *agent.Agent
+	dir   *directory
+}
 
 func (p alarmPort) Recipient() string { return p.agent.View().Duress }
 
@@ -133,10 +136,25 @@ func (p alarmPort) ConfirmDuress(ctx context.Context, number, by string) error {
 	return invalid("cannot switch the silent alarm on: this is not the number in the test")
 }
 
+// DrawDuressCode draws a code under duress, where there is somebody who hears of it.
+func (p alarmPort) DrawDuressCode(ctx context.Context, credential, by string) (string, error) {
+	if p.Recipient() == "" {
+		return "", fmt.Errorf("%w: %w", errNoRecipient, web.ErrConflict)
+	}
+	return p.dir.DrawDuressCode(ctx, credential, by)
+}
+
+// DropDuressCode takes a code under duress away.
+func (p alarmPort) DropDuressCode(ctx context.Context, credential, by string) error {
+	return p.dir.DropDuressCode(ctx, credential, by)
+}
+
 // ForgiveGuesses counts wrong tries from nothing again.
 func (p alarmPort) ForgiveGuesses(ctx context.Context, by string) error {
 	return p.agent.Do(ctx, panel.BudgetReset{Who: by})
 }
+
+var errNoRecipient = errors.New("cannot draw a duress code: the silent alarm is not switched on; have its recipient confirm a test first")
 
 func duressCommand() *cobra.Command {
 	var p place

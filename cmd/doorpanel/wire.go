@@ -150,6 +150,7 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 		h.note("the store", err.Error())
 		err = nil
 	}
+	h.dir.guesses = config.Access.GuessesADay
 	h.dir.entitlements, h.dir.route, h.dir.check = h.licenses.Entitlements, router(config.SIP.Accounts), sip.ParseTarget
 
 	// How it calls.
@@ -172,13 +173,8 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 	senses.agent.Store(h.agent)
 	h.dir.note = h.tell
 	h.agent.Post(h.dir.policies())
-	h.dir.decide = func(e panel.PoliciesChanged) {
-		ctx, cancel := context.WithTimeout(context.Background(), orderTimeout)
-		defer cancel()
-		if err := h.agent.Do(ctx, e); err != nil {
-			h.log.Error("cannot hand the schedules to the machine", "cause", err)
-		}
-	}
+	h.dir.decide = func(e panel.PoliciesChanged) { h.handOver("schedules and policies", e) }
+	h.dir.removed = func(e panel.Removed) { h.handOver("who was removed", e) }
 
 	// The broker above.
 	if config.Uplink.Broker != "" {
@@ -344,6 +340,15 @@ func (h *house) saveMemory(ctx context.Context) error {
 	return h.memory.Put(snapshotKey, memorySnapshot{
 		Epoch: h.journal.Epoch(), Seq: s.Seq, Mark: s.Time.Mark, Ran: s.Time.Ran, Leapt: s.Time.Leapt, Memory: s.Memory,
 	})
+}
+
+// handOver waits until the machine has taken note of a change of the store.
+func (h *house) handOver(what string, e panel.Event) {
+	ctx, cancel := context.WithTimeout(context.Background(), orderTimeout)
+	defer cancel()
+	if err := h.agent.Do(ctx, e); err != nil {
+		h.log.Error("cannot tell the machine", "what", what, "cause", err)
+	}
 }
 
 func (h *house) rules() panel.Rules {
@@ -679,7 +684,7 @@ func (h *house) buildPages(senses *senses, more extras) error {
 	pages, err := web.New(web.Options{
 		Doors: doorPort{agent: h.agent, safe: safe, contacts: h.hardware.contacts, parts: h.parts}, Licenses: licenses,
 		Pools: licenses, Bindings: licenses,
-		Lockdown: lockdownPort{h.agent}, SilentAlarm: alarmPort{h.agent}, Guesses: alarmPort{h.agent},
+		Lockdown: lockdownPort{h.agent}, SilentAlarm: alarmPort{h.agent, h.dir}, DuressCodes: alarmPort{h.agent, h.dir}, Guesses: alarmPort{h.agent, h.dir},
 		Archive: h.archive(),
 		People:  h.dir, Directory: h.dir, Access: h.dir.ports(),
 		Credentials: h.dir, Schedules: h.dir, Buttons: h.dir, Learner: learnPort{h.agent},

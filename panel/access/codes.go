@@ -1,6 +1,7 @@
 package access
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -86,6 +87,34 @@ func DuressFault(own, duress string) string {
 	return ""
 }
 
+// Slips is every code that DuressFault refuses beside this one, itself among them: some hundred.
+func Slips(code string) []string {
+	slips := []string{code, reversed(code)}
+	digits := []byte(code)
+	for i := range digits {
+		for d := byte('0'); d <= '9'; d++ {
+			slips = append(slips, string(digits[:i])+string(d)+string(digits[i+1:]))
+		}
+		for j := range i {
+			swap := slices.Clone(digits)
+			swap[i], swap[j] = swap[j], swap[i]
+			slips = append(slips, string(swap))
+		}
+	}
+	number, size := 0, 1
+	for _, d := range digits {
+		number, size = number*10+int(d-'0'), size*10
+	}
+	for apart := -nearest; apart <= nearest; apart++ {
+		slips = append(slips, fmt.Sprintf("%0*d", len(code), ((number+apart)%size+size)%size))
+	}
+	slices.Sort(slips)
+	return slices.Compact(slips)
+}
+
+// nearest is how far a duress code must be from the own one, at least and one more.
+const nearest = 10
+
 // different counts the places at which two codes of one length differ.
 func different(a, b string) int {
 	n := 0
@@ -115,7 +144,7 @@ func near(a, b string) bool {
 		x, y, size = x*10+int(a[i]-'0'), y*10+int(b[i]-'0'), size*10
 	}
 	apart := max(x-y, y-x)
-	return min(apart, size-apart) <= 10
+	return min(apart, size-apart) <= nearest
 }
 
 func reversed(code string) string {

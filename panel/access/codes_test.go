@@ -3,6 +3,7 @@ package access
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,6 +119,21 @@ func TestASlipOfTheFingerIsNeverADuressCode(t *testing.T) {
 			t.Fatalf("%s is taken beside %s", slip, own)
 		}
 	})
+}
+
+func TestSlipsAreWhatIsRefusedBesideACode(t *testing.T) {
+	for _, own := range []string{"4711", "0000", "9999", "0005", "1221"} {
+		slips := Slips(own)
+		for n := range 10_000 {
+			other := fmt.Sprintf("%04d", n)
+			if got, want := slices.Contains(slips, other), DuressFault(own, other) != ""; got != want {
+				t.Errorf("%s beside %s: a slip %v, refused %v", other, own, got, want)
+			}
+		}
+	}
+	if n := len(Slips("481605937261")); n > 250 {
+		t.Errorf("%d slips of twelve digits", n)
+	}
 }
 
 func TestAScannedCodeHasTenDigits(t *testing.T) {

@@ -16,6 +16,14 @@ type SilentAlarm interface {
 	ConfirmDuress(ctx context.Context, number, by string) error
 }
 
+// DuressCodes are the codes that raise the silent alarm.
+type DuressCodes interface {
+	// DrawDuressCode draws a code that opens as the code with this id does and raises the silent alarm; it is answered once.
+	// ErrConflict: the silent alarm is not switched on.
+	DrawDuressCode(ctx context.Context, credential, by string) (code string, err error)
+	DropDuressCode(ctx context.Context, credential, by string) error
+}
+
 // Guesses is the budget of wrong tries.
 type Guesses interface {
 	// ForgiveGuesses ends a block of codes, and counts from nothing again.
@@ -32,6 +40,9 @@ type (
 	}
 	duressMessage struct {
 		Message string `json:"message"`
+	}
+	duressCode struct {
+		Code string `json:"code"`
 	}
 	duressNumber struct {
 		Number string `json:"number"`
@@ -51,6 +62,9 @@ func (s *Server) duressRoutes() []route {
 		{Method: "POST", Pattern: api + "/duress/confirm", Access: AsAdministrator, Handler: s.confirmDuress, Status: 200,
 			Summary: "Switch the silent alarm on with the number that its recipient found in the test", Request: duressNumber{"40718352"}, Response: state},
 		{Method: "DELETE", Pattern: api + "/duress", Access: AsAdministrator, Handler: s.deleteDuress, Status: 204, Summary: "Switch the silent alarm off"},
+		{Method: "POST", Pattern: api + "/credentials/{id}/duress", Access: AsAdministrator, Handler: s.drawDuressCode, Status: 201,
+			Summary: "Draw a code that opens like this one and raises the silent alarm; it is answered once", Response: duressCode{"482059"}},
+		{Method: "DELETE", Pattern: api + "/credentials/{id}/duress", Access: AsAdministrator, Handler: s.dropDuressCode, Status: 204, Summary: "Take the code under duress beside this one away"},
 		{Method: "POST", Pattern: api + "/guesses/forgive", Access: AsAdministrator, Handler: s.forgiveGuesses, Status: 204, Summary: "End a block of codes, and count wrong tries from nothing again"},
 	}
 }
@@ -92,6 +106,22 @@ func (s *Server) confirmDuress(w http.ResponseWriter, r *http.Request, c caller)
 
 func (s *Server) deleteDuress(w http.ResponseWriter, r *http.Request, c caller) error {
 	if _, err := s.o.SilentAlarm.TestDuress(r.Context(), "", c.User); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) drawDuressCode(w http.ResponseWriter, r *http.Request, c caller) error {
+	code, err := s.o.DuressCodes.DrawDuressCode(r.Context(), r.PathValue("id"), c.User)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusCreated, duressCode{code})
+}
+
+func (s *Server) dropDuressCode(w http.ResponseWriter, r *http.Request, c caller) error {
+	if err := s.o.DuressCodes.DropDuressCode(r.Context(), r.PathValue("id"), c.User); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

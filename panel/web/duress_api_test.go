@@ -10,7 +10,7 @@ import (
 
 // duressFake is a silent alarm whose test always carries 40718352.
 type duressFake struct {
-	candidate, recipient, forgiven atomic.Value
+	candidate, recipient, forgiven, code atomic.Value
 }
 
 func (d *duressFake) Recipient() string {
@@ -32,6 +32,19 @@ func (d *duressFake) ConfirmDuress(_ context.Context, number, _ string) error {
 		return fmt.Errorf("cannot switch the silent alarm on: not the number in the test: %w", ErrInvalid)
 	}
 	d.recipient.Store(d.candidate.Load())
+	return nil
+}
+
+func (d *duressFake) DrawDuressCode(_ context.Context, credential, _ string) (string, error) {
+	if d.Recipient() == "" {
+		return "", fmt.Errorf("cannot draw a duress code: %w", ErrConflict)
+	}
+	d.code.Store(credential)
+	return "482059", nil
+}
+
+func (d *duressFake) DropDuressCode(_ context.Context, credential, _ string) error {
+	d.code.Store("")
 	return nil
 }
 
@@ -61,10 +74,19 @@ func TestTheSilentAlarmIsOnOnlyAfterItsNumberCameBack(t *testing.T) {
 	if got := admin.post("/api/v1/duress/confirm", `{"number":"40718352"}`); got.status != 200 || got.body != `{"on":true,"recipient":"x25519:abc"}`+"\n" {
 		t.Error(got)
 	}
+	if got := admin.post("/api/v1/credentials/p1-2/duress", ""); got.status != 201 || got.body != `{"code":"482059"}`+"\n" || h.duress.code.Load() != "p1-2" {
+		t.Error(got)
+	}
+	if got := admin.do("DELETE", "/api/v1/credentials/p1-2/duress", "", ""); got.status != 204 || h.duress.code.Load() != "" {
+		t.Error(got)
+	}
 	if got := admin.do("DELETE", "/api/v1/duress", "", ""); got.status != 204 || h.duress.Recipient() != "" {
 		t.Error(got)
 	}
 	if got := (client{t: t, handler: s.Handler(), token: h.login(Installer)}).post("/api/v1/duress/test", `{"recipient":"x25519:abc"}`); got.status != 403 {
+		t.Error(got)
+	}
+	if got := admin.post("/api/v1/credentials/p1-2/duress", ""); got.status != 409 {
 		t.Error(got)
 	}
 	if got := admin.post("/api/v1/guesses/forgive", ""); got.status != 204 || h.duress.forgiven.Load() == nil {

@@ -71,7 +71,7 @@ func (h *house) options() Options {
 	return Options{
 		Doors: h, Licenses: h, Pools: h, Bindings: h, People: h, Credentials: h, Schedules: h, Buttons: h, Learner: h, Journal: h, Accounts: h,
 		Sessions: h, Face: h, Touch: h, Clock: h.clock, Timekeeper: h, Note: h.note,
-		Directory: h, Lockdown: &h.lockdown, SilentAlarm: &h.duress, Guesses: &h.duress,
+		Directory: h, Lockdown: &h.lockdown, SilentAlarm: &h.duress, DuressCodes: &h.duress, Guesses: &h.duress,
 		Archive: &h.archive,
 		Access:  h.accessPorts(),
 		Status: func() Status {

@@ -36,6 +36,7 @@ type Options struct {
 	Learner     Learner
 	Journal     Journal
 	SilentAlarm SilentAlarm
+	DuressCodes DuressCodes
 	Guesses     Guesses
 	Archive     Archive
 	Accounts    Accounts
@@ -103,7 +104,7 @@ func New(o Options) (*Server, error) {
 		missing bool
 	}{
 		{"Doors", o.Doors == nil}, {"Licenses", o.Licenses == nil}, {"Pools", o.Pools == nil}, {"Bindings", o.Bindings == nil}, {"People", o.People == nil}, {"Directory", o.Directory == nil},
-		{"Lockdown", o.Lockdown == nil}, {"SilentAlarm", o.SilentAlarm == nil}, {"Guesses", o.Guesses == nil},
+		{"Lockdown", o.Lockdown == nil}, {"SilentAlarm", o.SilentAlarm == nil}, {"DuressCodes", o.DuressCodes == nil}, {"Guesses", o.Guesses == nil},
 		{"Archive", o.Archive == nil},
 		{"Credentials", o.Credentials == nil}, {"Schedules", o.Schedules == nil}, {"Buttons", o.Buttons == nil},
 		{"Learner", o.Learner == nil}, {"Journal", o.Journal == nil}, {"Accounts", o.Accounts == nil},
