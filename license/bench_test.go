@@ -3,6 +3,7 @@ package license
 import (
 	"crypto/ed25519"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -44,16 +45,23 @@ func BenchmarkVerify(b *testing.B) {
 	b.ReportMetric(whole[len(whole)/2]/1000, "license-us")
 }
 
-// BenchmarkDerive computes the entitlements of a panel with 20 licenses.
+// BenchmarkDerive computes the entitlements of a panel with 1, 100 and 10,000 documents, as at a start.
 func BenchmarkDerive(b *testing.B) {
 	ring := ringOf(b, nil, nil)
 	var stored []Document
-	for id := range byte(20) {
-		stored = append(stored, activated(b, signed(b, ten(id+1), rootKey), issued))
+	for id := range 10_000 {
+		token := ten(0)
+		token.ID = TokenID{14: byte(id >> 8), 15: byte(id), 0: 1}
+		stored = append(stored, activated(b, signed(b, token, rootKey), issued))
 	}
-	b.ReportAllocs()
-	for b.Loop() {
-		Derive(ring, here, Clock{Now: issued}, stored)
+	for _, count := range []int{1, 100, 10_000} {
+		b.Run(strconv.Itoa(count), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Derive(ring, here, Clock{Now: issued}, stored[:count])
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*count), "us/document")
+		})
 	}
 }
 
