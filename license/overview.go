@@ -132,7 +132,7 @@ func (l Line) words(feature Feature) string {
 	}
 	for _, share := range l.Given {
 		if id, err := envelope.ParseThumbprint(share.Panel); err == nil {
-			parts = append(parts, fmt.Sprintf("%s given to panel %s…", feature.amount(share.Count), id.String()[:6])+".")
+			parts = append(parts, fmt.Sprintf("%s given to panel (%s…).", feature.amount(share.Count), id.String()[:6]))
 		}
 	}
 	if l.Over > 0 && feature.Counted {
@@ -146,7 +146,7 @@ func (s Source) words(feature Feature) string {
 	var text string
 	switch {
 	case s.GivenBy != "" && s.Status.counts():
-		text = fmt.Sprintf("%s given by panel %s….", feature.amount(s.Count), s.GivenBy[:6])
+		text = fmt.Sprintf("%s given by panel (%s…).", feature.amount(s.Count), s.GivenBy[:6])
 	case feature.Counted && s.Status == Ending:
 		text = feature.amount(s.Count) + ":"
 	case feature.Counted && s.Message != "":

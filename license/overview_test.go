@@ -33,9 +33,9 @@ func TestTheOverviewSaysWhatThereIsAndWhyNot(t *testing.T) {
 		want    Line
 		why     []string
 	}{
-		{a, Buttons, 5, Line{Status: Active, Maximum: 9, Used: 5, Available: 4}, []string{"3 buttons: Ends on 2026-12-20.", "4 buttons given to panel " + b.panel.ID().String()[:6]}},
+		{a, Buttons, 5, Line{Status: Active, Maximum: 9, Used: 5, Available: 4}, []string{"3 buttons: Ends on 2026-12-20.", "4 buttons given to panel (" + b.panel.ID().String()[:6]}},
 		{a, Buttons, 12, Line{Status: Active, Maximum: 9, Used: 12, Over: 3}, []string{"12 used of 9, 3 too many"}},
-		{b, Buttons, 0, Line{Status: Active, Maximum: 4, Available: 4}, []string{"4 buttons given by panel " + a.panel.ID().String()[:6]}},
+		{b, Buttons, 0, Line{Status: Active, Maximum: 4, Available: 4}, []string{"4 buttons given by panel (" + a.panel.ID().String()[:6]}},
 		{a, AccessBasic, 0, Line{Status: Active, Maximum: 1, Available: 1}, []string{"Comes with Advanced access control."}},
 		{a, AccessAdvanced, 0, Line{Status: Active, Maximum: 1, Available: 1}, nil},
 		{a, SIP, 0, Line{Status: Ending, Maximum: 1, Available: 1}, []string{"Ends on 2026-12-20."}},

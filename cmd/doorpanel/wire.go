@@ -738,7 +738,7 @@ func (h *house) ready() (bool, []string) {
 func (h *house) webStatus() web.Status {
 	now := h.clock.now()
 	s := web.Status{
-		Version: version(), Panel: h.id, Site: h.config.Site.Name, Boot: h.boot, StartedAt: h.started, Now: now.Wall, Trusted: now.Trusted,
+		Version: version(), Panel: h.id, Name: panelName(h.config.Site), Site: h.config.Site.Name, Boot: h.boot, StartedAt: h.started, Now: now.Wall, Trusted: now.Trusted,
 		ReadOnly: h.store.ReadOnly(), Fingerprint: h.print, Epoch: h.journal.Epoch(), Seq: h.journal.Durable(), Parts: h.parts.all(), Notes: h.notes,
 	}
 	for _, root := range h.config.License.Roots {

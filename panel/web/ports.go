@@ -351,6 +351,7 @@ type Touch interface {
 type Status struct {
 	Version     string       `json:"version"`
 	Panel       string       `json:"panel"` // the panel's id
+	Name        string       `json:"name"`  // what people call it: its site, and its own name if it has one
 	Site        string       `json:"site"`
 	Boot        string       `json:"boot"`
 	StartedAt   time.Time    `json:"started"`

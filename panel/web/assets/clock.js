@@ -9,10 +9,10 @@ const spoken = (seconds) => (seconds >= 5400 ? `${Math.round(seconds / 3600)} ho
 // clockCard shows the time now and again; its form stays as it is while somebody types.
 export function clockCard(shell) {
   const shown = h("div", { class: "stack" });
-  const draw = (c) => shown.replaceChildren(
+  const draw = (c) => shown.replaceChildren(...[
     h("div", { class: "row" }, c.trusted ? badge("good", "trusted") : badge("warn", "not trusted")),
     facts(["Time", moment(c.now)], ["It comes from", sources[c.source] || "nobody vouches for it"], ["Certainly past", c.mark && moment(c.mark)]),
-    c.settles_s > 0 && h("p", { class: "soft small" }, `The time that was set by hand counts as certain once the panel has run for ${spoken(c.settles_s)} more; until then it can be corrected without a trace.`));
+    c.settles_s > 0 && h("p", { class: "soft small" }, `The time that was set by hand counts as certain once the panel has run for ${spoken(c.settles_s)} more; until then it can be corrected without a trace.`)].filter(Boolean));
   const load = async () => draw(await get("/api/v1/clock"));
   shell.every(5000, load);
   load().catch(() => {});

@@ -18,7 +18,7 @@ export async function overview(shell) {
       failed.length > 0 && notice("bad", failed.length === 1 ? "One part does not work" : `${failed.length} parts do not work`, failed.map((p) => `${p.kind} ${p.name}: ${p.detail || "failed"}`).join("; ")),
       h("div", { class: "columns" },
         card("This panel", s.clock_trusted ? badge("good", "clock trusted") : badge("warn", "clock not trusted"),
-          facts(["Name", s.site], ["Version", s.version], ["Running since", moment(s.started)], ["Its time", moment(s.now)], ["Panel id", h("code", {}, s.panel)],
+          facts(["Name", s.name || s.site], ["Version", s.version], ["Running since", moment(s.started)], ["Its time", moment(s.now)], ["Panel id", h("code", {}, s.panel)],
             ["Journal", `${s.seq} entries`], ["License roots", s.roots.length ? s.roots.map((r) => h("code", {}, r + " ")) : "none: no license can be activated"],
             ["Certificate", s.fingerprint && h("code", {}, s.fingerprint)])),
         h("div", { class: "stack wide" },
