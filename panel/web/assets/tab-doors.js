@@ -30,15 +30,15 @@ export async function doors(shell) {
 // lockdown begins and ends a lockdown, and says which of both it is.
 async function lockdown(shell) {
   const place = h("div");
-  const state = h("div");
+  const state = h("div", { class: "stack" });
   const draw = async () => {
     const { on } = await get("/api/v1/lockdown");
     state.replaceChildren(
       on ? notice("bad", "Locked down", "Nobody is let in but who may in an emergency. Exit buttons and fire open as ever.") : h("p", { class: "soft" }, "Lets nobody in but who may in an emergency. Exit buttons and fire open as ever."),
-      button(on ? "End the lockdown" : "Lock down", on ? "primary" : "danger", async () => {
+      h("div", {}, button(on ? "End the lockdown" : "Lock down", on ? "primary" : "danger", async () => {
         await post("/api/v1/lockdown", { on: !on });
         await draw();
-      }, place));
+      }, place)));
   };
   await draw();
   shell.every(5000, draw);

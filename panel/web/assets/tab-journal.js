@@ -53,7 +53,7 @@ export async function journal(shell) {
     sift();
   }, (up) => live.replaceChildren(up ? badge("good", "live") : badge("warn", "not connected")));
   shell.onLeave(() => source.close());
-  return card("What happened", live, h("div", { class: "row" }, ...Object.values(asked), search, save), filter, newest.entries.length ? null : h("p", { class: "empty" }, "Nothing has happened yet."), list, h("div", { class: "row" }, more), place);
+  return card("What happened", live, h("div", { class: "stack" }, h("div", { class: "fields" }, ...Object.values(asked)), h("div", { class: "row" }, search, save), filter), newest.entries.length ? null : h("p", { class: "empty" }, "Nothing has happened yet."), list, h("div", { class: "row" }, more), place);
 }
 
 // kinds are the groups by which the journal is searched.
