@@ -199,6 +199,30 @@ func TestWhatIsCountedIsBounded(t *testing.T) {
 	}
 }
 
+func TestWhoCouldNotBeWrittenDownDidNotComeInAndUsedNothing(t *testing.T) {
+	for name, after := range map[string]func(*bench, uint64){
+		"a disk that fails":       func(b *bench, ticket uint64) { b.step(panel.Recorded{Ticket: ticket, Failed: true}) },
+		"a disk that is too slow": func(b *bench, _ uint64) { b.wait(2 * time.Second); b.step(panel.Tick{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, panel.Rules{})
+			c := access.Credential{ID: "c", Person: "p", Kind: access.Card, Uses: 1}
+			shown := panel.CredentialPresented{Reader: "in", Kind: c.Kind, Facts: panel.Facts{Credential: c, Rights: []access.Right{{}}}}
+			intent := b.p.Step(b.now, shown)[0].(panel.Record)
+			if list := b.p.Inside(); len(list) != 1 {
+				t.Errorf("inside are %v", list)
+			}
+			after(b, intent.Ticket)
+			if list := b.p.Inside(); len(list) != 0 {
+				t.Errorf("inside are %v", list)
+			}
+			if wrote := b.show("in", c); wrote[0] != "access.granted card" {
+				t.Errorf("the use was used: %v", wrote)
+			}
+		})
+	}
+}
+
 func TestTheListOfThoseInsideIsBounded(t *testing.T) {
 	b := newBench(t, panel.Rules{})
 	for i := range 10_001 {

@@ -13,7 +13,7 @@ import (
 func TestCodesAreLongEnoughForTheGuessesOfADay(t *testing.T) {
 	tests := []struct{ users, guesses, digits int }{
 		{0, 100, 4}, {1, 100, 4}, {1, 0, 4}, {2, 100, 5}, {10, 100, 5}, {11, 100, 6}, {100, 100, 6}, {101, 100, 7},
-		{80, 100, 6}, {80, 100 * DecoyWindows, 7}, {1000, 100, 7}, {100_000, 100, 9}, {100_000, 500, 10}, {-3, -3, 4},
+		{10, 1, 5}, {80, 100, 6}, {80, 100 * DecoyWindows, 7}, {1000, 100, 7}, {100_000, 100, 9}, {100_000, 500, 10}, {-3, -3, 4},
 		{math.MaxInt, math.MaxInt, MaxCodeLength},
 	}
 	for _, test := range tests {
