@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -75,7 +74,8 @@ func (r Raw) PutTx(tx *Tx, key string, value []byte) error {
 	stored := make([]byte, 4, 4+len(value))
 	binary.LittleEndian.PutUint32(stored, recordSum(k, value))
 	b.FillPercent = bolt.DefaultFillPercent
-	if last, _ := b.Cursor().Last(); bytes.Compare(last, k) < 0 {
+	// Looked for forwards: bbolt's way to the last key does not end while all pages of a table are being emptied.
+	if next, _ := b.Cursor().Seek(k); next == nil {
 		b.FillPercent = filledByAppending
 	}
 	return b.Put(k, append(stored, value...))

@@ -56,3 +56,34 @@ func TestRecordsThatAreAppendedFillTheirPages(t *testing.T) {
 		t.Errorf("%d records of %d bytes in all take %d", records, net, info.Size())
 	}
 }
+
+func TestTableThatIsEmptiedTakesARecordInTheSameTransaction(t *testing.T) {
+	s, _ := mustStore(t, Options{Dir: t.TempDir(), NoSync: true, CopyEvery: -1})
+	raw := NewRaw(s, "list")
+	key := func(i int) string { return fmt.Sprintf("%08d", i) }
+	for _, change := range []func(*Tx) error{
+		func(tx *Tx) error {
+			for i := range 500 {
+				if err := raw.PutTx(tx, key(i), make([]byte, 200)); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		func(tx *Tx) error {
+			for i := range 500 {
+				if err := raw.DeleteTx(tx, key(i)); err != nil {
+					return err
+				}
+			}
+			return raw.PutTx(tx, "new", nil)
+		},
+	} {
+		if err := s.Update(change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := raw.Len(); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+}

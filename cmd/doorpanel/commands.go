@@ -16,7 +16,7 @@ import (
 // commands lists everything doorpanel can be told to do.
 func commands() []*cobra.Command {
 	return append([]*cobra.Command{
-		runCommand(), checkCommand(), licenseCommand(), clockCommand(), peopleCommand(), journalCommand(), duressCommand(), backupCommand(), restoreCommand(),
+		runCommand(), checkCommand(), licenseCommand(), clockCommand(), peopleCommand(), presenceCommand(), journalCommand(), duressCommand(), backupCommand(), restoreCommand(),
 		resetCommand(), lockdownCommand(), doctorCommand(), versionCommand(), guardCommand(),
 	}, demoCommands()...)
 }

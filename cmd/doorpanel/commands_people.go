@@ -268,3 +268,50 @@ func peopleRemoveCommand(p *place) *cobra.Command {
 		},
 	}
 }
+
+func presenceCommand() *cobra.Command {
+	var p place
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "presence", Short: "List who is inside now; it needs no network", Args: cobra.NoArgs,
+		Example: "  doorpanel presence\n  doorpanel presence reset p00004f7a21c",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withAPI(cmd, p, func(ctx context.Context, a *api) error {
+				var answer struct {
+					Inside []web.InsideView `json:"inside"`
+				}
+				if err := a.call(ctx, http.MethodGet, "/api/v1/presence", "", nil, &answer); err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd, answer)
+				}
+				table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+				fmt.Fprintln(table, "NAME\tSINCE\tDOOR\tID")
+				for _, v := range answer.Inside {
+					since := v.Since.Local().Format("2006-01-02 15:04")
+					if !v.Trusted {
+						since = "not known"
+					}
+					fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", v.Name, since, v.Door, v.Person)
+				}
+				if err := table.Flush(); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d inside.\n", len(answer.Inside))
+				return err
+			})
+		},
+	}
+	p.flags(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
+	cmd.AddCommand(&cobra.Command{
+		Use: "reset [ID]", Short: "Take somebody off the list of those inside, or everybody", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withAPI(cmd, p, func(ctx context.Context, a *api) error {
+				return a.callJSON(ctx, http.MethodPost, "/api/v1/presence/reset", map[string]string{"person": strings.Join(args, "")}, nil)
+			})
+		},
+	})
+	return cmd
+}

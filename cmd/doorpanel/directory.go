@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unicode"
 
 	"github.com/doorpanel/doorpanel/license"
@@ -40,6 +41,8 @@ type directory struct {
 	calendars    storage.Table[access.Calendar]
 	doorPolicies storage.Table[access.DoorPolicy]
 	settings     storage.Table[web.AccessSettings]
+	guests       storage.Table[guestRecord]
+	users        storage.Table[web.User]
 	buttonTable  storage.Table[buttonRecord]
 	meta         storage.Table[string]
 
@@ -50,12 +53,18 @@ type directory struct {
 	// check says what is wrong with a target.
 	check func(target string) error
 	note  func(panel.Entry)
+	// now is the time of the panel, and signPass a guest's pass under its key.
+	now      func() time.Time
+	signPass func(id string, g guestRecord) (text string, err error)
 	// decide hands schedules and door policies to the machine after each change.
 	decide func(panel.PoliciesChanged)
 	// removed tells the machine of whom it need not know anything any more.
 	removed func(panel.Removed)
 	guesses int // wrong codes that are heard on one day
 	doors   []string
+
+	presence   web.Presence // both are made once there is a loop and a journal
+	attendance web.Attendance
 
 	importing sync.Mutex // one list after the other
 	changing  sync.Mutex // of people: what is in memory follows the store in its order
@@ -79,6 +88,9 @@ func newDirectory(store *storage.Store, indexKey []byte, doors []string, seed []
 		calendars:    storage.NewTable[access.Calendar](store, "calendar"),
 		doorPolicies: storage.NewTable[access.DoorPolicy](store, "door_policies"),
 		settings:     storage.NewTable[web.AccessSettings](store, "access_settings"),
+		guests:       storage.NewTable[guestRecord](store, "guests"),
+		users:        storage.NewTable[web.User](store, "users"),
+		now:          time.Now,
 		schedules:    storage.NewTable[access.Profile](store, "schedules"),
 		buttonTable:  storage.NewTable[buttonRecord](store, "buttons"),
 		meta:         storage.NewTable[string](store, "meta"),
@@ -92,7 +104,7 @@ func newDirectory(store *storage.Store, indexKey []byte, doors []string, seed []
 
 // ports is what the pages about access control are served from.
 func (d *directory) ports() web.AccessPorts {
-	return web.AccessPorts{Groups: d, Calendars: d, Codes: d, Policies: d, Settings: d, Lists: d}
+	return web.AccessPorts{Groups: d, Calendars: d, Codes: d, Policies: d, Settings: d, Lists: d, Guests: d, Presence: d.presence, Attendance: d.attendance}
 }
 
 // seedButtons reads the call buttons, and stores the configuration's the first time.

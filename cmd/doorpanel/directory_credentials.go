@@ -30,6 +30,13 @@ func (d *directory) indexOf(kind access.Kind, shown string) []byte {
 
 // Facts is what the readers ask, in one look at the store. An unknown card is no error.
 func (d *directory) Facts(kind access.Kind, shown string) (facts panel.Facts, err error) {
+	if kind == access.Pass {
+		err = d.store.View(func(tx *storage.Tx) error {
+			facts, err = d.guestFactsTx(tx, shown)
+			return err
+		})
+		return facts, err
+	}
 	meant := []string{shown}
 	if kind == access.Code {
 		meant = d.codesMeant(shown)
@@ -41,6 +48,10 @@ func (d *directory) Facts(kind access.Kind, shown string) (facts panel.Facts, er
 		}
 		if id == "" {
 			return nil
+		}
+		if guest, is := strings.CutPrefix(id, guestMark); is {
+			facts, err = d.guestFactsTx(tx, guest)
+			return err
 		}
 		facts, err = d.factsTx(tx, id)
 		facts.Duress = duress

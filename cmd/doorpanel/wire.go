@@ -172,6 +172,8 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 	})
 	senses.agent.Store(h.agent)
 	h.dir.note = h.tell
+	h.dir.now = func() time.Time { return h.clock.now().Wall }
+	h.dir.signPass = h.signPass
 	h.agent.Post(h.dir.policies())
 	h.dir.decide = func(e panel.PoliciesChanged) { h.handOver("schedules and policies", e) }
 	h.dir.removed = func(e panel.Removed) { h.handOver("who was removed", e) }
@@ -191,6 +193,19 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 		h.parts.notify(h.uplink.StatusChanged)
 	}
 	return h, nil
+}
+
+// signPass makes the text of a guest's pass for this panel. The same pass is the same text.
+func (h *house) signPass(id string, g guestRecord) (string, error) {
+	pass := license.Pass{Panel: h.keys.public(), NotBefore: g.From, Expires: g.Until, Uses: g.Uses, Doors: g.Doors}
+	if _, err := hex.Decode(pass.ID[:], []byte(id)); err != nil {
+		return "", fmt.Errorf("cannot sign pass %q: %w", id, err)
+	}
+	raw, err := pass.Sign(func(m []byte) ([]byte, error) { return ed25519.Sign(h.keys.sign, m), nil })
+	if err != nil {
+		return "", err
+	}
+	return envelope.Armor(envelope.Pass, raw), nil
 }
 
 func (h *house) openStorage() error {
@@ -661,6 +676,12 @@ func (h *house) buildPages(senses *senses, more extras) error {
 	if err := sessions.dropOld(h.clock.now().Wall); err != nil {
 		h.log.Warn("cannot forget old sessions", "cause", err)
 	}
+	leaving := map[string]bool{}
+	for _, r := range h.config.Readers {
+		leaving[r.Name] = r.Direction == configs.Out
+	}
+	h.dir.presence = presencePort{agent: h.agent, dir: h.dir}
+	h.dir.attendance = attendancePort{journal: h.journal, dir: h.dir, leaving: leaving, zone: h.config.Site.TimeZone}
 	safe := map[string]string{}
 	for _, d := range h.config.Doors {
 		safe[d.Name] = string(d.Safe)

@@ -31,7 +31,7 @@ const maxDeleted = 1000
 func (s *Server) accessRoutes() []route {
 	group := groupRequest{Rights: []access.Right{{Doors: []string{"front"}, Profile: "office hours"}}}
 	calendar := access.Calendar{Holidays: []access.Holiday{{Date: "12-25", Name: "Christmas"}, {Date: "2027-03-29", Name: "Easter Monday"}}}
-	return append(s.listRoutes(), []route{
+	return append(append(s.listRoutes(), s.guestRoutes()...), []route{
 		{Method: "GET", Pattern: api + "/groups", Access: AsInstaller, Handler: s.getGroups, Status: 200, Summary: "Groups of people and what they may open",
 			Response: object{"groups": []Group{{Name: "staff", Rights: group.Rights, Members: 12}}}},
 		{Method: "PUT", Pattern: api + "/groups/{name}", Access: AsInstaller, Handler: s.putGroup, Status: 200, Summary: "Make or change a group",
@@ -161,6 +161,9 @@ func (s *Server) putAccessSettings(w http.ResponseWriter, r *http.Request, c cal
 	}
 	if err := decode(w, r, &in); err != nil {
 		return err
+	}
+	if in.AttendanceDays < 0 || in.AttendanceDays > 366 {
+		return problem(http.StatusUnprocessableEntity, "not-valid", "attendance_days are 1 to 366; 0 means 31")
 	}
 	if err := s.o.Access.Settings.PutAccessSettings(r.Context(), in, c.User); err != nil {
 		return err

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"time"
 
 	"github.com/doorpanel/doorpanel/panel/access"
 )
@@ -14,6 +15,10 @@ type AccessPorts struct {
 	Policies  DoorPolicies
 	Settings  AccessSettingsKeeper
 	Lists     PeopleLists
+	Guests    Guests
+	Presence  Presence
+	// Attendance is asked only while it is switched on.
+	Attendance Attendance
 }
 
 // missing names the first port that was left out.
@@ -24,6 +29,7 @@ func (p AccessPorts) missing() string {
 	}{
 		{"Groups", p.Groups == nil}, {"Calendars", p.Calendars == nil}, {"Codes", p.Codes == nil}, {"Policies", p.Policies == nil},
 		{"Settings", p.Settings == nil}, {"Lists", p.Lists == nil},
+		{"Guests", p.Guests == nil}, {"Presence", p.Presence == nil}, {"Attendance", p.Attendance == nil},
 	} {
 		if port.left {
 			return port.name
@@ -116,6 +122,9 @@ type DoorPolicies interface {
 type AccessSettings struct {
 	// NoDecoys takes a code only as it is; else a few digits may be typed around it, and codes are a little longer.
 	NoDecoys bool `json:"no_decoys"`
+	// Attendance lets the pages show when people came and went, as far back as AttendanceDays.
+	Attendance     bool `json:"attendance"`
+	AttendanceDays int  `json:"attendance_days"` // 1 to 366; 31 where it is 0
 }
 
 // AccessSettingsKeeper keeps them.
@@ -211,4 +220,73 @@ type ExportedPerson struct {
 	Rights []access.Right `json:"rights"`
 	Cards  int            `json:"cards"`
 	Codes  int            `json:"codes"`
+}
+
+// Guests lets people in for a time.
+type Guests interface {
+	// Guests lists the passes that a user gave; an empty by means everybody's.
+	Guests(by string) ([]Guest, error)
+	// MakeGuest makes one. shown is the text of the pass, or the digits of the code: a code is answered this once.
+	MakeGuest(ctx context.Context, n NewGuest, by string) (made Guest, shown string, err error)
+	// RevokeGuest withdraws one of the user's, or any.
+	RevokeGuest(ctx context.Context, id, by string, any bool) error
+	// ShowGuest is the text of a pass once more.
+	ShowGuest(id, by string, any bool) (text string, err error)
+}
+
+// Guest is somebody who is let in for a time. Used counts are the machine's and not shown here.
+type Guest struct {
+	ID      string      `json:"id"`
+	Name    string      `json:"name"`
+	By      string      `json:"by"`   // the user who gave it
+	Kind    access.Kind `json:"kind"` // pass or code
+	Doors   []string    `json:"doors,omitempty"`
+	From    time.Time   `json:"valid_from"`
+	Until   time.Time   `json:"valid_until"`
+	Uses    int         `json:"uses"` // how often it opens
+	Revoked bool        `json:"revoked,omitempty"`
+}
+
+// NewGuest is a pass or a code to be made.
+type NewGuest struct {
+	Name    string      `json:"name"`
+	Kind    access.Kind `json:"kind"`
+	Doors   []string    `json:"doors,omitempty"` // none: all
+	From    time.Time   `json:"valid_from"`
+	Until   time.Time   `json:"valid_until"`
+	Uses    int         `json:"uses"`
+	Digits  int         `json:"digits,omitempty"`  // of a code; 0: as many as it needs
+	Picture bool        `json:"picture,omitempty"` // show the code as a picture for the scanner
+}
+
+// Presence knows who is inside.
+type Presence interface {
+	// Inside lists who is inside now, the longest first.
+	Inside(ctx context.Context) ([]InsideView, error)
+	// ResetPresence takes a person off the list, or everybody.
+	ResetPresence(ctx context.Context, person, by string) error
+}
+
+// InsideView is somebody who is inside.
+type InsideView struct {
+	Person  string    `json:"person"` // id; of a guest, pass: and the id of the pass
+	Name    string    `json:"name,omitempty"`
+	Door    string    `json:"door"` // through which
+	Since   time.Time `json:"since"`
+	Trusted bool      `json:"trusted"` // since may be believed
+}
+
+// Attendance knows when people came and went.
+type Attendance interface {
+	// Attendance lists the days of people who came or went in [from, until), by day and name. It notes who asked.
+	Attendance(ctx context.Context, from, until time.Time, by string) ([]AttendanceDay, error)
+}
+
+// AttendanceDay is one day of one person, in the site's zone.
+type AttendanceDay struct {
+	Day    string    `json:"day"` // 2026-11-23
+	Person string    `json:"person"`
+	Name   string    `json:"name"`
+	In     time.Time `json:"in,omitzero"`  // the first time
+	Out    time.Time `json:"out,omitzero"` // the last time
 }

@@ -121,7 +121,7 @@ func (s *Server) bySession(r *http.Request, c *caller) error {
 	if err != nil {
 		return err
 	}
-	if !found || user.Generation != session.Generation {
+	if !found || user.Generation != session.Generation || user.Ended(now) {
 		return errors.Join(s.o.Sessions.DeleteSession(hash), refused)
 	}
 	if now.Sub(session.Seen).Abs() >= sessionTouch {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/doorpanel/doorpanel/panel"
 )
@@ -27,8 +28,9 @@ type (
 		Password string `json:"password"`
 	}
 	account struct {
-		User string `json:"user"`
-		Role Role   `json:"role"`
+		User  string    `json:"user"`
+		Role  Role      `json:"role"`
+		Until time.Time `json:"until,omitzero"` // when the account ends by itself
 	}
 	loginAnswer struct {
 		Token string `json:"token"`
@@ -42,6 +44,8 @@ type (
 	userRequest struct {
 		Role     Role   `json:"role,omitempty"`
 		Password string `json:"password,omitempty"`
+		// Until ends the account by itself; absent: as it was; null or the year 1: no end.
+		Until *time.Time `json:"until,omitempty"`
 	}
 )
 
@@ -72,10 +76,14 @@ func (s *Server) getSetup(w http.ResponseWriter, r *http.Request, c caller) erro
 	if err != nil {
 		return err
 	}
-	if has {
-		return writeJSON(w, http.StatusOK, setupState{LoggedIn: s.permit(r, &c, AsResident) == nil})
-	}
 	open, left, locked := s.setup.state()
+	if has {
+		state := setupState{LoggedIn: s.permit(r, &c, AsResident) == nil, Open: open}
+		if open {
+			state.Seconds = int(left.Seconds())
+		}
+		return writeJSON(w, http.StatusOK, state)
+	}
 	return writeJSON(w, http.StatusOK, setupState{Needed: true, Open: open, Seconds: int(left.Seconds()), Retry: int(locked.Seconds())})
 }
 
@@ -98,6 +106,9 @@ func (s *Server) postSetup(w http.ResponseWriter, r *http.Request, c caller) err
 	if err != nil {
 		return err
 	}
+	if open, _, _ := s.setup.state(); has && open {
+		return s.setPasswordAnew(w, r, c, in)
+	}
 	if has {
 		return problem(http.StatusConflict, "already-set-up", "this panel has an administrator; log in, or restore it as its manual says")
 	}
@@ -114,13 +125,39 @@ func (s *Server) postSetup(w http.ResponseWriter, r *http.Request, c caller) err
 	}
 	s.endSetup()
 	s.o.Note(panel.Entry{Kind: panel.ConfigIs, Who: in.User, Detail: "first administrator made"})
-	return writeJSON(w, http.StatusCreated, account{in.User, Administrator})
+	return writeJSON(w, http.StatusCreated, account{User: in.User, Role: Administrator})
 }
 
 // endSetup closes the window, for there is an administrator now.
 func (s *Server) endSetup() {
 	s.setup.hide()
 	s.board.wake()
+}
+
+// setPasswordAnew helps an administrator who has forgotten the password: who pressed the service input inside the panel and
+// reads the code on its display may set another. s.users is held.
+func (s *Server) setPasswordAnew(w http.ResponseWriter, r *http.Request, c caller, in setupRequest) error {
+	if err := s.setup.check(in.Code); err != nil {
+		s.o.Note(panel.Entry{Kind: panel.LoginRefused, Why: "setup_code", Detail: "password anew, from " + c.Peer})
+		return err
+	}
+	user, found, err := s.user(in.User)
+	if err != nil {
+		return err
+	}
+	if !found || user.Role != Administrator {
+		return problem(http.StatusUnprocessableEntity, "not-valid", "there is no administrator of this name; name the one whose password is to be set")
+	}
+	if user.Hash, err = s.hasher.hash(r.Context(), in.Password); err != nil {
+		return err
+	}
+	user.Generation++ // whoever is logged in under this name is not any more
+	if err := s.o.Accounts.PutUser(user); err != nil {
+		return err
+	}
+	s.setup.hide()
+	s.o.Note(panel.Entry{Kind: panel.ConfigIs, Who: user.Name, Detail: "password set anew with the service input"})
+	return writeJSON(w, http.StatusOK, account{User: user.Name, Role: Administrator})
 }
 
 func (s *Server) postLogin(w http.ResponseWriter, r *http.Request, c caller) error {
@@ -145,6 +182,11 @@ func (s *Server) postLogin(w http.ResponseWriter, r *http.Request, c caller) err
 	if err != nil {
 		return err
 	}
+	if match && user.Ended(s.o.Clock().Wall) {
+		s.logins.right(keys)
+		s.o.Note(panel.Entry{Kind: panel.LoginRefused, Why: "ended", Who: user.Name, Detail: "from " + c.Peer})
+		return problem(http.StatusForbidden, "ended", "the time of this account is over; an administrator may give it more")
+	}
 	if !match {
 		s.o.Note(panel.Entry{Kind: panel.LoginRefused, Why: "wrong_password", Who: user.Name, Detail: "from " + c.Peer})
 		return problem(http.StatusUnauthorized, "wrong-login", "this user and password do not belong together")
@@ -157,7 +199,7 @@ func (s *Server) postLogin(w http.ResponseWriter, r *http.Request, c caller) err
 	}
 	s.o.Note(panel.Entry{Kind: panel.LoginDone, Who: user.Name, Detail: "from " + c.Peer})
 	http.SetCookie(w, cookie(r, token))
-	return writeJSON(w, http.StatusOK, loginAnswer{token, account{user.Name, user.Role}, int(SessionIdle.Seconds())})
+	return writeJSON(w, http.StatusOK, loginAnswer{token, account{User: user.Name, Role: user.Role, Until: user.Until}, int(SessionIdle.Seconds())})
 }
 
 func (s *Server) postLogout(w http.ResponseWriter, r *http.Request, c caller) error {
@@ -172,7 +214,7 @@ func (s *Server) postLogout(w http.ResponseWriter, r *http.Request, c caller) er
 }
 
 func (s *Server) getSession(w http.ResponseWriter, _ *http.Request, c caller) error {
-	return writeJSON(w, http.StatusOK, account{c.User, c.Role})
+	return writeJSON(w, http.StatusOK, account{User: c.User, Role: c.Role})
 }
 
 func (s *Server) putPassword(w http.ResponseWriter, r *http.Request, c caller) error {
@@ -228,7 +270,7 @@ func (s *Server) getUsers(w http.ResponseWriter, _ *http.Request, _ caller) erro
 	}
 	list := make([]account, 0, len(users))
 	for _, u := range users {
-		list = append(list, account{u.Name, u.Role})
+		list = append(list, account{User: u.Name, Role: u.Role, Until: u.Until})
 	}
 	slices.SortFunc(list, func(a, b account) int { return cmp.Compare(a.User, b.User) })
 	return writeJSON(w, http.StatusOK, object{"users": list})
@@ -276,6 +318,12 @@ func (s *Server) putUser(w http.ResponseWriter, r *http.Request, c caller) error
 		}
 		user.Role = in.Role
 	}
+	if in.Until != nil {
+		user.Until = *in.Until
+	}
+	if user.Role == Administrator && !user.Until.IsZero() {
+		return problem(http.StatusUnprocessableEntity, "not-valid", "an administrator's account has no end: the panel could be left without one")
+	}
 	if in.Password != "" {
 		if user.Hash, err = s.hasher.hash(r.Context(), in.Password); err != nil {
 			return err
@@ -294,7 +342,7 @@ func (s *Server) putUser(w http.ResponseWriter, r *http.Request, c caller) error
 		s.endSetup()
 	}
 	s.o.Note(panel.Entry{Kind: panel.ConfigIs, Who: c.User, Detail: "user " + name + " " + what + ": " + string(user.Role)})
-	return writeJSON(w, http.StatusOK, account{user.Name, user.Role})
+	return writeJSON(w, http.StatusOK, account{User: user.Name, Role: user.Role, Until: user.Until})
 }
 
 func (s *Server) deleteUser(w http.ResponseWriter, r *http.Request, c caller) error {

@@ -26,10 +26,12 @@ type (
 	}
 	learnRequest struct {
 		Reader string `json:"reader,omitempty"`
+		Person string `json:"person,omitempty"` // the card becomes this person's at once
 	}
 	learnAnswer struct {
-		UID    string `json:"uid"`
-		Reader string `json:"reader"`
+		UID        string             `json:"uid"`
+		Reader     string             `json:"reader"`
+		Credential *access.Credential `json:"credential,omitempty"` // what was made of it for the person
 	}
 )
 
@@ -57,8 +59,8 @@ func (s *Server) peopleRoutes() []route {
 		{Method: "POST", Pattern: api + "/credentials", Access: AsInstaller, Handler: s.postCredential, Status: 201, Summary: "Add a card or a code; a code that was drawn is answered once",
 			Request: NewCredential{Person: "Ada Lovelace", Kind: "card", UID: "04A1B2C3"}, Response: object{"id": "c3", "person": "p7", "kind": "code", "code": "483920"}},
 		{Method: "DELETE", Pattern: api + "/credentials/{id}", Access: AsInstaller, Handler: s.deleteCredential, Status: 204, Summary: "Withdraw a card or a code"},
-		{Method: "POST", Pattern: api + "/learn", Access: AsInstaller, Handler: s.postLearn, Status: 200, Summary: "Wait up to 30 s for the next card at a reader",
-			Request: learnRequest{Reader: "front-in"}, Response: learnAnswer{UID: "04A1B2C3", Reader: "front-in"}},
+		{Method: "POST", Pattern: api + "/learn", Access: AsInstaller, Handler: s.postLearn, Status: 200, Summary: "Wait up to 30 s for the next card at a reader, and make it a person's",
+			Request: learnRequest{Reader: "front-in", Person: "p7"}, Response: learnAnswer{UID: "04A1B2C3", Reader: "front-in"}},
 	}
 }
 
@@ -217,7 +219,7 @@ func checkCredential(c *NewCredential) error {
 	return checkName("schedule", c.Schedule, false)
 }
 
-func (s *Server) postLearn(w http.ResponseWriter, r *http.Request, _ caller) error {
+func (s *Server) postLearn(w http.ResponseWriter, r *http.Request, c caller) error {
 	var in learnRequest
 	if r.ContentLength != 0 {
 		if err := decode(w, r, &in); err != nil {
@@ -236,5 +238,14 @@ func (s *Server) postLearn(w http.ResponseWriter, r *http.Request, _ caller) err
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, learnAnswer{uid, reader})
+	a := learnAnswer{UID: uid, Reader: reader}
+	if in.Person != "" {
+		// The card has been presented: it is bound also when whoever asked has gone.
+		made, _, err := s.o.Credentials.AddCredential(context.WithoutCancel(ctx), NewCredential{Person: in.Person, Kind: access.Card, UID: uid}, c.User)
+		if err != nil {
+			return err
+		}
+		a.Credential = &made
+	}
+	return writeJSON(w, http.StatusOK, a)
 }

@@ -289,7 +289,12 @@ type User struct {
 	// Generation counts password changes; sessions of an earlier one have ended.
 	Generation int       `json:"generation"`
 	Made       time.Time `json:"made"`
+	// Until ends the account by itself, as of an installer who is here for a week; zero: no end.
+	Until time.Time `json:"until,omitzero"`
 }
+
+// Ended reports whether the account's time is over.
+func (u User) Ended(now time.Time) bool { return !u.Until.IsZero() && !now.Before(u.Until) }
 
 // Role says what a user may do. Each may do what the next may.
 type Role string

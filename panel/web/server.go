@@ -141,7 +141,7 @@ func New(o Options) (*Server, error) {
 	if s.openapi, err = openAPI(s.routes); err != nil {
 		return nil, err
 	}
-	s.OpenSetupWindow()
+	s.openForFirst()
 	return s, nil
 }
 
@@ -152,19 +152,26 @@ func (s *Server) Close() {
 	s.board.clear()
 }
 
-// OpenSetupWindow shows a new setup code for ten minutes, if no administrator exists. It is to be called when the service
-// input is pressed; New does it for the start. It may wait for the store and for a password that is being hashed.
+// OpenSetupWindow shows a new setup code for ten minutes. It is to be called when the service input is pressed: with the code
+// the first administrator is made, or one who has forgotten the password sets another. It may wait for the store and for a
+// password that is being hashed.
 func (s *Server) OpenSetupWindow() {
+	s.users.Lock()
+	defer s.users.Unlock()
+	s.setup.open()
+}
+
+// openForFirst opens the window at the start, if there is no administrator yet.
+func (s *Server) openForFirst() {
 	s.users.Lock()
 	defer s.users.Unlock()
 	has, err := s.hasAdministrator()
 	if err != nil {
 		s.log.Warn("cannot open the setup window", "error", err)
 	}
-	if err != nil || has {
-		return
+	if err == nil && !has {
+		s.setup.open()
 	}
-	s.setup.open()
 }
 
 func (s *Server) hasAdministrator() (bool, error) {
