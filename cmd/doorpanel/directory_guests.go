@@ -156,7 +156,7 @@ func (c *change) guestCode(g *guestRecord, id string, n web.NewGuest) (code stri
 	if err != nil {
 		return "", err
 	}
-	least := max(digitsFor(c.Codes+1, s), drawnDigits)
+	least := max(c.d.digitsFor(c.Codes+1, s), drawnDigits)
 	if n.Picture {
 		least = max(least, access.MinScannedCode)
 	}
