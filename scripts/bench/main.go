@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string) (err error) {
 	b := &bench{}
 	var only string
 	var asJSON bool
-	flags.StringVar(&only, "rows", "1,2,3,4,5,9,10,11,12", "the rows to measure")
+	flags.StringVar(&only, "rows", "1,2,3,4,5,9,10,11,12,14,15", "the rows to measure")
 	flags.IntVar(&b.rounds, "rounds", 5, "rounds of each")
 	flags.DurationVar(&b.idle, "idle", time.Minute, "how long to watch what does nothing")
 	flags.BoolVar(&b.small, "small", false, "at most 100,000 credentials")
@@ -77,6 +77,8 @@ func run(ctx context.Context, args []string) (err error) {
 		{[]string{"10"}, "codes", b.pin},
 		{[]string{"11"}, "durable events", b.events},
 		{[]string{"12"}, "event burst", b.burst},
+		{[]string{"14"}, "a license, from its text to the disk", b.license},
+		{[]string{"15"}, "420 photographs of codes", b.photographs},
 	}
 	began := time.Now()
 	for _, s := range steps {
