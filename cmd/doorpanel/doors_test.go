@@ -135,7 +135,10 @@ func TestAToggledDoorStaysOpenUntilTheNextGrant(t *testing.T) {
 	p.waitText("The door stays open")
 	p.input("exit", true)
 	p.waitEntry("door.exit", "")
-	p.waitFor("light", "status", "off") // the pulse of the exit is over, and the message about it
+	p.trace.await(t, "the end of the message", func(i traceItem) bool { // and so of the exit's pulse
+		text, is := i.Value.(string)
+		return is && i.Kind == "text" && strings.HasPrefix(text, "Setup code")
+	})
 	if strike := p.state().Strikes["garden"]; !strike.On {
 		t.Error("the exit button locked the door")
 	}
