@@ -120,10 +120,39 @@ func TestStory4ADeadPanelsLicensesComeBackOnANewOne(t *testing.T) {
 	if r := v.release(other.Text, "--reason", "dead", "--key", "north.key", "--root-key", "root.key", "--history", "revoked.txt", "--to", toBearer); r.ThisYear != 1 {
 		t.Errorf("%+v", r)
 	}
-	v.now = time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC)
-	last := v.sell("--key", "root.key", "--grant", "buttons=1", "--panel", dead.id, "--label", "Villa Rosa")
-	if r := v.release(last.Text, "--reason", "dead", "--key", "root.key", "--history", "revoked.txt", "--to", toBearer); r.ThisYear != 1 {
-		t.Errorf("%+v", r)
+	// So does another issuer.
+	for _, want := range []int{1, 2, 1} {
+		last := v.sell("--key", "root.key", "--grant", "buttons=1", "--panel", dead.id, "--label", "Villa Rosa")
+		if r := v.release(last.Text, "--reason", "dead", "--key", "root.key", "--history", "revoked.txt", "--to", toBearer); r.ThisYear != want {
+			t.Errorf("%d in %s: %+v", want, v.now, r)
+		}
+		if want == 2 {
+			v.now = time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC)
+		}
+	}
+}
+
+func TestNoTimeIsSoldTwice(t *testing.T) {
+	now := time.Date(2027, 5, 1, 0, 0, 0, 0, time.UTC)
+	day := func(y, m, d int) time.Time { return time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC) }
+	annual := license.Token{IssuedAt: day(2026, 11, 21), Term: license.Term{Years: 1}}
+	capped := annual
+	capped.Expires = day(2027, 6, 1)
+	for _, c := range []struct {
+		name           string
+		old            license.Token
+		ran            time.Time
+		begins, expire time.Time
+	}{
+		{"the term's end is fixed", annual, day(2026, 12, 1), time.Time{}, day(2027, 12, 1)},
+		{"an earlier end stays", capped, day(2026, 12, 1), time.Time{}, day(2027, 6, 1)},
+		{"the term ends before that", capped, day(2026, 5, 15), time.Time{}, day(2027, 5, 15)},
+		{"a renewal that is still to come begins when it would have", annual, day(2027, 12, 1), day(2027, 12, 1), day(2028, 12, 1)},
+	} {
+		next, err := successor(c.old, c.ran, now)
+		if err != nil || !next.Expires.Equal(c.expire) || !next.NotBefore.Equal(c.begins) || !next.Term.IsZero() {
+			t.Errorf("%s: %+v %v", c.name, next, err)
+		}
 	}
 }
 
@@ -151,6 +180,12 @@ func TestStory17TheWrongPanelGivesItsLicenseBack(t *testing.T) {
 	if bound.Forced || bound.List == 0 || !strings.Contains(bound.Holds, "until 2027-11-24") {
 		t.Errorf("%+v", bound)
 	}
+	_, raw, err := envelope.Unarmor(bearer.Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	others := van.say(t, license.Activation{Panel: van.pub, License: raw, At: activated})
+	mixed := textOf(right.say(t, license.Release{Panel: right.pub, Activation: others.Raw, At: activated}))
 	for _, c := range []struct {
 		name string
 		code int
@@ -161,6 +196,7 @@ func TestStory17TheWrongPanelGivesItsLicenseBack(t *testing.T) {
 		{"of another panel", refused, "the license is for panel " + van.id, []string{sold.Text, "--proof", right.proof(t, sold.Text, activated), "--to", newBoard(3).id}},
 		{"a made-up panel", misused, "anybody could make a panel's key up", []string{bearer.Text, "--proof", right.proof(t, bearer.Text, activated)}},
 		{"another panel than named", refused, "signed it, not " + van.id, []string{bearer.Text, "--proof", right.proof(t, bearer.Text, activated), "--panel", van.id}},
+		{"of what another panel activated", refused, "not the one that activated", []string{bearer.Text, "--proof", mixed, "--panel", right.id, "--to", newBoard(3).id}},
 		{"forged", refused, "", []string{sold.Text, "--proof", proof[:len(proof)-3] + "000", "--to", right.id}},
 		{"no release", refused, "not a release", []string{sold.Text, "--proof", sold.Text, "--to", right.id}},
 		{"never, against the proof", misused, "contradicts the proof", []string{bearer.Text, "--proof", van.proof(t, bearer.Text, activated), "--panel", van.id, "--to", right.id, "--activated", "never", "--book", "b.jsonl"}},

@@ -110,8 +110,13 @@ func TestALaterDelegationTakesNoLicenseWithIt(t *testing.T) {
 	}
 	v.must(append(wide, "--file", "north.delegation")...)
 	v.must("issue", "--key", "north.key", "--grant", "buttons=100")
+	v.must("issue", "--key", "north.key", "--grant", "buttons=20", "--count", "2", "--batch", "begun.jsonl")
 	v.must(append(next, "--ceiling", "buttons=10", "--file", "north.delegation", "--narrower")...)
 	if code, _, _ := v.run("", "issue", "--key", "north.key", "--grant", "buttons=20"); code != refused {
 		t.Error("the narrower delegation does not count")
+	}
+	// Nor is a batch gone on with that was begun under the wider one.
+	if code, _, notes := v.run("", "issue", "--key", "north.key", "--grant", "buttons=20", "--count", "2", "--batch", "begun.jsonl"); code != refused || !strings.Contains(notes, "at most 10") {
+		t.Error(code, notes)
 	}
 }

@@ -71,6 +71,8 @@ func TestInspectUnderstandsWhatPanelsSay(t *testing.T) {
 		{"a slice, a year later", textOf(slice(6, 2)), refused, []string{"expired", "ended on 2027-11-22"}, []string{"--at", "2027-11-23"}},
 		{"a slice of a revoked license", textOf(slice(6, 2)), refused, []string{"revoked"}, []string{"--revocation", list}},
 		{"a slice of more than there is", textOf(slice(13, 2)), refused, []string{"pool-exhausted", "gives 11 of buttons, the license has 10"}, nil},
+		{"a slice of what another panel activated", textOf(c.say(t, license.Slice{Holder: c.pub, Activation: activation.Raw, To: envelope.ThumbprintOf(b.pub), Feature: license.Buttons, Given: 1, At: at})),
+			refused, []string{"what another panel activated"}, nil},
 		{"a return", textOf(b.say(t, license.Return{Panel: b.pub, Slice: slice(6, 2).Raw, Returned: 5, At: at})), done, []string{"has given panel " + a.id + " 5 of 6 buttons back"}, nil},
 		{"a return of too much", textOf(b.say(t, license.Return{Panel: b.pub, Slice: slice(6, 2).Raw, Returned: 7, At: at})), refused, []string{"pool-exhausted", "7 back, 6 were given"}, nil},
 		{"a return by a third", textOf(c.say(t, license.Return{Panel: c.pub, Slice: slice(6, 2).Raw, Returned: 5, At: at})), refused, []string{"what panel " + b.id + " has"}, nil},
