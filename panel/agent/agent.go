@@ -276,6 +276,7 @@ func (a *Agent) perform(now panel.Now, actions []panel.Action) {
 		case panel.Answer:
 			if answer, ok := a.waiting[act.Request]; ok {
 				delete(a.waiting, act.Request)
+				a.publish() // whoever gets the answer sees what it says
 				answer <- act
 			}
 		}
