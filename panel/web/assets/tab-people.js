@@ -1,48 +1,192 @@
 // Persons, their cards and codes.
-import { date, del, failure, get, h, notice, post } from "./api.js";
-import { all, card, doing, field, form, sure, table } from "./kit.js";
+import { badge, date, del, failure, get, h, notice, post, put } from "./api.js";
+import { button, card, doing, field, form, sure, table } from "./kit.js";
+
+const pageSize = 50;
 
 export async function people() {
   const out = h("div", { class: "content inner" });
   const listing = h("div");
-  const filter = h("input", { type: "search", placeholder: "Find a name", "aria-label": "Find a person" });
   const trouble = h("div");
-  let persons = [];
-  let credentials = [];
-
-  const draw = () => {
-    const wanted = filter.value.trim().toLowerCase();
-    const shown = persons.filter((p) => (p.name + " " + (p.note || "")).toLowerCase().includes(wanted)).slice(0, 200);
-    listing.replaceChildren(table(["Person", "Cards and codes", ""], shown.map((p) => {
-      const mine = credentials.filter((c) => c.person === p.id);
-      return [h("span", {}, h("strong", {}, p.name), p.note && h("span", { class: "soft" }, " · " + p.note)),
-        h("div", { class: "row" }, mine.length ? mine.map((c) => chip(c)) : h("span", { class: "soft small" }, "none")),
-        doing(sure("Remove", async () => { await del("/api/v1/people/" + encodeURIComponent(p.id)); await load(); }, trouble))];
-    }), wanted ? "Nobody of this name." : "Nobody is entered yet. Add the first card or code above."),
-    shown.length < persons.length ? h("p", { class: "soft small" }, `${shown.length} of ${persons.length} shown`) : "");
-  };
-  const chip = (c) => h("span", { class: "badge" + (c.revoked ? " bad" : "") }, c.kind === "card" ? "Card" : "Code", " ", limits(c),
-    h("button", { type: "button", class: "quiet small", "aria-label": "Withdraw this " + c.kind, title: "Withdraw", onclick: async () => {
-      try {
-        await del("/api/v1/credentials/" + encodeURIComponent(c.id));
-        await load();
-      } catch (error) {
-        trouble.replaceChildren(failure(error));
-      }
-    } }, "×"));
-  const limits = (c) => [c.schedule, c.doors?.join(", "), c.valid_from && `from ${date(c.valid_from)}`, c.valid_until && `until ${date(c.valid_until)}`].filter(Boolean).map((t) => "· " + t).join(" ");
-  const load = async () => {
-    [persons, credentials] = await Promise.all([all("/api/v1/people", "people"), all("/api/v1/credentials", "credentials")]);
-    names.replaceChildren(...persons.slice(0, 500).map((p) => h("option", { value: p.name })));
-    draw();
-  };
-  filter.addEventListener("input", draw);
-
+  const filter = h("input", { type: "search", placeholder: "Find a name, a note or a flat", "aria-label": "Find a person" });
+  const group = h("select", { "aria-label": "Group" });
   const names = h("datalist", { id: "names" });
-  const [profiles, doorList] = await Promise.all([get("/api/v1/schedules"), get("/api/v1/doors")]);
-  out.append(newCredential(names, profiles.schedules, doorList.doors, load), card("Everybody", h("div", {}, filter), listing, trouble), names);
+  let before = []; // where the pages before this one began
+  let here = "";
+
+  const load = async () => {
+    const query = new URLSearchParams({ sort: "name", limit: pageSize, q: filter.value.trim(), group: group.value, after: here });
+    const page = await get("/api/v1/people?" + query);
+    names.replaceChildren(...page.people.map((p) => h("option", { value: p.name })));
+    const turn = (label, go, on) => on && h("button", { type: "button", class: "small", onclick: () => { go(); load().catch((e) => trouble.replaceChildren(failure(e))); } }, label);
+    listing.replaceChildren(table(["Person", "Flat", "Groups", "Opens with", ""], page.people.map((p) => [
+      h("span", {}, h("strong", {}, p.name), p.note && h("span", { class: "soft" }, " · " + p.note)), p.flat || "", (p.groups || []).join(", "),
+      [p.cards && `${p.cards} ${p.cards === 1 ? "card" : "cards"}`, p.codes && `${p.codes} ${p.codes === 1 ? "code" : "codes"}`].filter(Boolean).join(", ") || h("span", { class: "soft small" }, "nothing"),
+      doing(h("button", { type: "button", class: "small", onclick: () => open(p.id) }, "Open"))]),
+    filter.value.trim() || group.value ? "Nobody of this name." : "Nobody is entered yet. Add the first card or code above."),
+    h("div", { class: "row" }, turn("Previous 50", () => { here = before.pop(); }, before.length > 0), turn("Next 50", () => { before.push(here); here = page.next; }, page.next),
+      h("span", { class: "soft small" }, `${page.total} people in all`)));
+  };
+  let waiting = 0;
+  const search = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { before = []; here = ""; load().catch((e) => trouble.replaceChildren(failure(e))); }, 200);
+  };
+  filter.addEventListener("input", search);
+  group.addEventListener("change", search);
+
+  const [profiles, doorList, groupList] = await Promise.all([get("/api/v1/schedules"), get("/api/v1/doors"), get("/api/v1/groups")]);
+  group.replaceChildren(h("option", { value: "" }, "All groups"), ...groupList.groups.map((g) => h("option", {}, g.name)));
+  const person = h("div");
+  const open = async (id) => {
+    try {
+      person.replaceChildren(detail(await get("/api/v1/people/" + encodeURIComponent(id)), groupList.groups, { open, load, close: () => person.replaceChildren() }));
+      person.scrollIntoView({ block: "nearest" });
+    } catch (error) {
+      trouble.replaceChildren(failure(error));
+    }
+  };
+  out.append(newCredential(names, profiles.schedules, doorList.doors, load), person,
+    card("Everybody", null, h("div", { class: "fields" }, filter, group), listing, trouble), lists(load), learnMany(), names);
   await load();
   return out;
+}
+
+const limits = (c) => [c.schedule, c.doors?.join(", "), c.valid_from && `from ${date(c.valid_from)}`, c.valid_until && `until ${date(c.valid_until)}`, c.uses && `${c.uses} uses`].filter(Boolean).join(" · ");
+const rightText = (r) => `${r.doors?.join(", ") || "every door"}${r.schedule ? `, ${r.schedule}` : ", at any time"}${r.valid_from ? `, from ${date(r.valid_from)}` : ""}${r.valid_until ? `, until ${date(r.valid_until)}` : ""}`;
+
+// detail is one person with everything that opens a door.
+function detail(p, groups, { open, load, close }) {
+  const place = h("div");
+  const address = "/api/v1/people/" + encodeURIComponent(p.id);
+  const name = h("input", { required: true, maxlength: "64", value: p.name });
+  const note = h("input", { maxlength: "64", value: p.note || "" });
+  const flat = h("input", { maxlength: "5", inputmode: "numeric", value: p.flat || "" });
+  const member = groups.map((g) => h("input", { type: "checkbox", value: g.name, checked: (p.groups || []).includes(g.name) }));
+  const all = h("input", { type: "checkbox", checked: (p.rights || []).some((r) => !r.doors && !r.schedule && !r.valid_from && !r.valid_until) });
+  const again = async () => { await load(); await open(p.id); };
+  const credential = "/api/v1/credentials/";
+  const redraw = (c) => button(c.needs_digits ? "Draw a longer one" : "Draw anew", "small", async () => {
+    const made = await post(`${credential}${encodeURIComponent(c.id)}/redraw`);
+    await again();
+    document.querySelector("#person-said")?.replaceChildren(notice("good", `Code of ${p.name}`, "", h("p", { class: "secret" }, made.code), h("p", { class: "small" }, "Write it down now: the panel does not keep it.")));
+  }, place);
+  return card(p.name, h("button", { type: "button", class: "quiet small", onclick: close }, "Close"),
+    form(place, async () => {
+      const wish = { name: name.value.trim(), note: note.value.trim(), flat: flat.value.trim(), groups: member.filter((m) => m.checked).map((m) => m.value) };
+      const limited = (p.rights || []).filter((r) => r.doors || r.schedule || r.valid_from || r.valid_until);
+      wish.rights = all.checked ? [{}] : limited;
+      await put(address, wish);
+      await again();
+    }, h("div", { class: "fields" }, field("Name", name), field("Flat", flat, "A number; it may be typed before a code"), field("Note", note)),
+    h("fieldset", {}, h("legend", {}, "May open"), h("label", { class: "check" }, all, "every door at any time"),
+      (p.rights || []).filter((r) => r.doors || r.schedule || r.valid_from || r.valid_until).map((r) => h("span", { class: "small" }, rightText(r))),
+      member.map((m) => h("label", { class: "check" }, m, `what ${m.value} may open`))),
+    !(p.rights || []).length && !(p.groups || []).length && notice("warn", "Opens nothing", "This person has no right of their own and is in no group."),
+    h("div", { class: "row" }, h("button", { class: "primary" }, "Save person"), sure("Move out", async () => { await del(address); close(); await load(); }, place),
+      h("span", { class: "soft small" }, "Moving out takes every card, code and right at once."))),
+    table(["Opens with", "Limits", ""], p.credentials.map((c) => [
+      h("span", {}, c.kind === "card" ? "Card" : `Code${c.flat ? ` after ${c.flat}` : ""}`, " ", c.clonable && badge("warn", "can be copied"), c.needs_digits && badge("warn", `too short now: needs ${c.needs_digits} digits`)),
+      limits(c), doing(c.kind === "code" && redraw(c), " ", sure("Withdraw", async () => { await del(credential + encodeURIComponent(c.id)); await again(); }, place))]), "No card and no code."),
+    h("div", { id: "person-said" }), place);
+}
+
+// lists brings a list of people in, showing the difference before anything is changed.
+function lists(load) {
+  const place = h("div");
+  const file = h("input", { type: "file", accept: ".csv,.json,text/csv,application/json", id: "list-file", required: true });
+  const replace = h("input", { type: "checkbox" });
+  let stop = null;
+  const send = async (dry) => {
+    const chosen = file.files[0];
+    stop = new AbortController();
+    const answer = await fetch(`/api/v1/people/import?dry_run=${dry ? 1 : 0}&replace=${replace.checked ? 1 : 0}`, {
+      method: "POST", body: await chosen.text(), signal: stop.signal, headers: { "Content-Type": chosen.name.endsWith(".json") ? "application/json" : "text/csv" } });
+    if (!answer.ok) {
+      const problem = await answer.json();
+      place.replaceChildren(notice("bad", problem.detail || problem.title, "", h("ul", {}, (problem.causes || []).slice(0, 200).map((c) => h("li", {}, c)))));
+      return;
+    }
+    const bar = h("progress", { max: 1, value: 0 });
+    const drawn = [];
+    let result = null;
+    place.replaceChildren(h("div", { class: "row" }, bar, h("button", { type: "button", class: "small", onclick: () => stop.abort() }, "Stop")));
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let rest = ""; ;) {
+      const { value, done } = await reader.read();
+      const parts = (rest + (value || "")).split("\n");
+      rest = parts.pop();
+      for (const line of parts.map((t) => JSON.parse(t))) {
+        if (line.progress) {
+          bar.max = line.progress.of;
+          bar.value = line.progress.done;
+          drawn.push(...(line.progress.codes || []));
+        }
+        if (line.problem) throw new Error(line.problem.detail);
+        result = line.result || result;
+      }
+      if (done) break;
+    }
+    const sum = `${result.added} added, ${result.changed} changed, ${result.removed} removed, ${result.unchanged} as they are`;
+    const wrong = (result.mistakes || []).map((m) => h("li", {}, `Line ${m.line}: ${m.text}`));
+    const differences = (result.differences || []).map((d) => [d.what, d.name, d.line ? `line ${d.line}` : "", (d.how || []).join(", ")]);
+    place.replaceChildren(notice(wrong.length ? "bad" : "good", wrong.length ? `${result.mistake_count} mistakes: nothing can be brought in` : dry ? "This is what would change" : "Brought in", sum, wrong.length > 0 && h("ul", {}, wrong)),
+      differences.length > 0 ? table(["", "Person", "", ""], differences, "") : "",
+      dry && !wrong.length && result.added + result.changed + result.removed > 0 ? button("Bring it in", "primary", () => send(false), place) : "",
+      drawn.length > 0 ? notice("warn", "Drawn codes: keep them now", "The panel does not keep them.", table(["Person", "Code"], drawn.map((c) => [c.name, h("code", {}, c.code)]), "")) : "");
+    if (!dry) await load();
+  };
+  return card("Lists of people", h("span", { class: "row" }, h("a", { href: "/api/v1/people/export", download: "people.csv" }, "Export CSV"), h("a", { href: "/api/v1/people/export?format=json", download: "people.json" }, "JSON")),
+    form(place, () => send(true), field("A CSV or JSON file", file, "Columns: name, note, flat, groups, card, code (digits, or draw), doors, schedule, valid_from, valid_until"),
+      h("label", { class: "check" }, replace, "Remove everybody who is not in the list"), h("div", {}, h("button", { class: "primary" }, "Show the difference"))), place);
+}
+
+// learnMany takes cards one after the other: whose turn it is stands in large letters, and the last one can be taken back.
+function learnMany() {
+  const place = h("div");
+  const search = h("input", { placeholder: "all without a card, or a name or flat", autocomplete: "off" });
+  let running = null;
+  const run = async () => {
+    running = new AbortController();
+    const turns = [];
+    for (let after = ""; turns.length < 1000;) {
+      const page = await get("/api/v1/people?" + new URLSearchParams({ sort: "name", limit: 500, q: search.value.trim(), after }));
+      turns.push(...page.people.filter((p) => p.cards === 0));
+      if (!page.next) break;
+      after = page.next;
+    }
+    let said = "";
+    let last = null;
+    const stop = h("button", { type: "button", onclick: () => running.abort() }, "Stop");
+    for (let i = 0; i < turns.length && !running.signal.aborted;) {
+      const step = new AbortController();
+      running.signal.addEventListener("abort", () => step.abort());
+      let go = 0;
+      const leap = (by) => { go = by; step.abort(); };
+      place.replaceChildren(h("div", { class: "notice call", role: "status", "aria-live": "assertive" }, h("span", { class: "small" }, `Card ${i + 1} of ${turns.length}`), h("p", { class: "big" }, turns[i].name, turns[i].flat ? `, flat ${turns[i].flat}` : ""), "Present the card to any reader. It opens nothing meanwhile."),
+        h("p", { class: "soft" }, said), h("div", { class: "row" }, h("button", { type: "button", onclick: () => leap(1) }, "Skip"),
+          last && h("button", { type: "button", onclick: () => leap(-1) }, `Take back ${last.name}'s card`), stop));
+      try {
+        const found = await post("/api/v1/learn", { person: turns[i].id }, { signal: step.signal });
+        said = `${turns[i].name}: ${found.uid}`;
+        last = { name: turns[i].name, credential: found.credential.id, at: i };
+        i += 1;
+      } catch (error) {
+        if (error.name !== "AbortError") {
+          said = error.kind === "no-card" ? "No card for half a minute: still waiting." : error.message;
+        } else if (go > 0) {
+          i += 1;
+        } else if (go < 0 && last) {
+          await del("/api/v1/credentials/" + encodeURIComponent(last.credential));
+          i = last.at;
+          said = `${last.name}'s card was taken back.`;
+          last = null;
+        }
+      }
+    }
+    place.replaceChildren(notice("good", "Done", turns.length ? said : "Everybody here has a card."));
+  };
+  return card("Learn many cards", null, form(place, run, field("For whom", search, "Those who have no card yet, by name"), h("div", {}, h("button", {}, "Begin"))), place);
 }
 
 function newCredential(names, profiles, doorList, saved) {
