@@ -247,6 +247,22 @@ func TestPagesInARealBrowser(t *testing.T) {
 	b.shot("people-phone", 420, 900, true)
 	b.do(chromedp.EmulateViewport(1400, 950))
 
+	b.do(chromedp.Click(chromedp.CSS(`td.do button`)))
+	b.says("Moving out takes every card")
+	b.shot("person", 1400, 950, false)
+
+	b.press("Groups & rules")
+	b.says("There are no groups")
+	b.do(chromedp.SendKeys(chromedp.CSS(`form input[maxlength="64"]`), "staff"))
+	b.press("Save right")
+	b.says("Members of staff may open: every door, at any time")
+	b.shot("access", 1400, 950, true)
+	b.press("Inside & guests")
+	b.says("1 inside")
+	b.says("No guest is let in")
+	b.shot("visits", 420, 900, false)
+	b.do(chromedp.EmulateViewport(1400, 950))
+
 	b.press("Schedules")
 	b.says("There are no schedules")
 	b.do(chromedp.SetValue(chromedp.CSS(`form input[maxlength="64"]`), "Office hours"))

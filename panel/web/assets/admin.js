@@ -4,6 +4,7 @@ import { enter, leave } from "./login.js";
 import { overview } from "./tab-overview.js";
 import { licenses } from "./tab-licenses.js";
 import { people } from "./tab-people.js";
+import { access, visits } from "./tab-access.js";
 import { schedules } from "./tab-schedules.js";
 import { buttons } from "./tab-buttons.js";
 import { doors } from "./tab-doors.js";
@@ -21,6 +22,8 @@ const sections = {
   overview: ["Overview", overview],
   licenses: ["Licenses", licenses],
   people: ["People & credentials", people],
+  access: ["Groups & rules", access],
+  visits: ["Inside & guests", visits],
   schedules: ["Schedules", schedules],
   buttons: ["Call buttons", buttons],
   doors: ["Doors", doors],

@@ -1,5 +1,6 @@
 // The residents' page: the doors, one large button each.
 import { by, badge, failure, get, h, notice, post } from "./api.js";
+import { guests } from "./guests.js";
 import { enter, leave } from "./login.js";
 import { why } from "./words.js";
 
@@ -12,7 +13,7 @@ const trouble = h("div");
 
 root.replaceChildren(
   h("header", { class: "row" }, h("h1", { class: "grow" }, face.site || "Doors"), h("button", { class: "quiet small", onclick: leave }, "Log out")),
-  trouble, list,
+  trouble, list, await guests(),
   h("p", { class: "soft small" }, `Logged in as ${session.user}.`),
 );
 

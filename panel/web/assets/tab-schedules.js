@@ -2,13 +2,14 @@
 import { del, get, h, notice, put } from "./api.js";
 import { card, doing, field, form, sure, table } from "./kit.js";
 
-const dayNames = { mon: "Mon", tue: "Tue", wed: "Wed", thu: "Thu", fri: "Fri", sat: "Sat", sun: "Sun" };
+const dayNames = { mon: "Mon", tue: "Tue", wed: "Wed", thu: "Thu", fri: "Fri", sat: "Sat", sun: "Sun", holiday: "Holidays" };
 
 export async function schedules() {
   const place = h("div");
   const listing = h("div");
   const name = h("input", { required: true, maxlength: "64", autocomplete: "off" });
   const slots = h("div", { class: "stack" });
+  let exceptions = []; // of the one that is being changed: this page keeps them as they are
 
   const slot = (value = { days: ["mon", "tue", "wed", "thu", "fri"], from: "08:00", to: "18:00" }) => {
     const days = Object.keys(dayNames).map((d) => h("input", { type: "checkbox", value: d, checked: value.days.includes(d) }));
@@ -24,16 +25,17 @@ export async function schedules() {
     const { schedules: list } = await get("/api/v1/schedules");
     listing.replaceChildren(table(["Schedule", "Hours", ""], list.map((p) => [h("strong", {}, p.name),
       h("span", {}, p.slots.map((s) => h("div", {}, `${s.days.map((d) => dayNames[d] || d).join(", ")}  ${s.from} – ${s.to}`))),
-      doing(h("button", { type: "button", class: "small", onclick: () => { name.value = p.name; slots.replaceChildren(); p.slots.forEach(slot); name.focus(); } }, "Change"), " ",
+      doing(h("button", { type: "button", class: "small", onclick: () => { name.value = p.name; exceptions = p.exceptions || []; slots.replaceChildren(); p.slots.forEach(slot); name.focus(); } }, "Change"), " ",
         sure("Remove", async () => { await del("/api/v1/schedules/" + encodeURIComponent(p.name)); await load(); }, place))]),
     "There are no schedules: cards and codes open at any time."));
   };
   slot();
   await load();
   return [h("div", { class: "columns" }, card("Schedules", null, listing), card("Make or change one", null, form(place, async () => {
-    await put("/api/v1/schedules/" + encodeURIComponent(name.value.trim()), { slots: [...slots.children].map((s) => s.value()) });
+    await put("/api/v1/schedules/" + encodeURIComponent(name.value.trim()), { slots: [...slots.children].map((s) => s.value()), exceptions });
     place.replaceChildren(notice("good", "Saved", `${name.value.trim()} can be chosen for cards and codes.`));
     name.value = "";
+    exceptions = [];
     slots.replaceChildren();
     slot();
     await load();

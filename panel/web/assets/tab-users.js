@@ -1,5 +1,5 @@
 // Who may log in.
-import { del, get, h, notice, put } from "./api.js";
+import { del, get, h, moment, notice, put } from "./api.js";
 import { card, doing, field, form, sure, table } from "./kit.js";
 
 export async function users(shell) {
@@ -18,9 +18,10 @@ export async function users(shell) {
   const name = h("input", { required: true, maxlength: "32", autocomplete: "off", autocapitalize: "none", spellcheck: false });
   const role = h("select", {}, h("option", { value: "installer" }, "Installer"), h("option", { value: "administrator" }, "Administrator"), h("option", { value: "resident" }, "Resident"));
   const password = h("input", { type: "password", autocomplete: "new-password", minlength: "10" });
+  const until = h("input", { type: "datetime-local" });
   const load = async () => {
     const { users: list } = await get("/api/v1/users");
-    listing.replaceChildren(table(["User", "Role", ""], list.map((u) => [h("strong", {}, u.user), u.role,
+    listing.replaceChildren(table(["User", "Role", ""], list.map((u) => [h("strong", {}, u.user), u.until ? `${u.role}, until ${moment(u.until)}` : u.role,
       doing(u.user !== shell.session.user && sure("Remove", async () => { await del("/api/v1/users/" + encodeURIComponent(u.user)); await load(); }, place))]), ""));
   };
   await load();
@@ -29,10 +30,11 @@ export async function users(shell) {
       card("Add or change a user", null, form(place, async () => {
         const wish = { role: role.value };
         if (password.value) wish.password = password.value;
+        if (until.value) wish.until = new Date(until.value).toISOString();
         await put("/api/v1/users/" + encodeURIComponent(name.value.trim()), wish);
         place.replaceChildren(notice("good", "Saved", `${name.value.trim()} may log in as ${role.value}.`));
         name.value = password.value = "";
         await load();
-      }, field("Name", name, "a to z, 0 to 9"), field("Role", role), field("Password", password, "At least 10 characters; empty keeps the old one"), h("div", {}, h("button", { class: "primary" }, "Save user"))), place),
+      }, field("Name", name, "a to z, 0 to 9"), field("Role", role), field("Password", password, "At least 10 characters; empty keeps the old one"), field("Ends by itself", until, "For an installer who is here for a week; empty keeps what was"), h("div", {}, h("button", { class: "primary" }, "Save user"))), place),
       mine)];
 }
