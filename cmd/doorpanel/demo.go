@@ -7,7 +7,9 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -360,4 +362,10 @@ func demoJournal(h *house, r *http.Request) any {
 	}
 	entries, _ := port.After(after, 200)
 	return map[string]any{"entries": entries}
+}
+
+// fingerprint names a signed document by its bytes.
+func fingerprint(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:16])
 }

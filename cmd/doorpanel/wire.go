@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -848,12 +846,6 @@ func (s *senses) input(name string, on bool) {
 	case name == "service" && on:
 		s.service()
 	}
-}
-
-// fingerprint names a signed document by its bytes.
-func fingerprint(raw []byte) string {
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:16])
 }
 
 // urlOf is how a browser on this host reaches a listener.
