@@ -49,12 +49,22 @@ async function firstRun(root, setup) {
   await post("/api/v1/login", { user: "admin", password });
 }
 
+// forgotten sets an administrator's password anew, with the code that the service button shows.
+async function forgotten(root) {
+  await sheet(root, "Service button pressed", "Set a password anew", "Type the code of eight digits that the panel's display shows now. Whoever does not need this waits until the code is gone, or reloads this page then.", [
+    field("code", "Code", { inputmode: "numeric", autocomplete: "one-time-code", maxlength: "9", class: "mono" }, "On the panel's display"),
+    field("user", "Administrator", { autocomplete: "username", autocapitalize: "none", spellcheck: false, value: "admin" }),
+    field("password", "New password", { type: "password", autocomplete: "new-password", minlength: "10" }, "At least 10 characters"),
+  ], "Set password", (v) => post("/api/v1/setup", { code: v.code.replace(/\D/g, ""), user: v.user, password: v.password }));
+}
+
 // enter resolves with {user, role} of who is logged in, after a first run or a login if need be.
 export async function enter(root, lead) {
   for (;;) {
     try {
       const setup = await get("/api/v1/setup");
       if (setup.needed) await firstRun(root, setup);
+      else if (!setup.logged_in && setup.open) await forgotten(root);
       else if (!setup.logged_in) await login(root, lead);
       const session = await get("/api/v1/session");
       document.body.className = "";
