@@ -474,6 +474,9 @@ func TestATermIsNoLongerThanWhatThePanelRan(t *testing.T) {
 			if counted > sold || graced > sold+(graceDays+1)*24*hour {
 				r.Fatalf("%v and %v with its grace, of %v", counted, graced, sold)
 			}
+			if len(stored) > 0 {
+				return
+			}
 			if v := Examine(code, ring, here, clock, stored, ""); v.Result == Activated {
 				stored = kept(t, stored, v)
 			}
@@ -488,6 +491,7 @@ func TestAnHonestOwnerHasTheWholeTerm(t *testing.T) {
 		token := access(1)
 		token.Term = Term{Days: rapid.IntRange(1, 40).Draw(r, "days")}
 		keeping, truth := Timekeeping{}.Prove(issued.AddDate(0, 0, -rapid.IntRange(0, 300).Draw(r, "built"))), issued
+		code := text(t, token, rootKey)
 		var stored []Document
 		var end time.Time
 		for range rapid.IntRange(0, 60).Draw(r, "spells") {
@@ -503,13 +507,16 @@ func TestAnHonestOwnerHasTheWholeTerm(t *testing.T) {
 			}
 			keeping = keeping.Observe(reading)
 			clock := keeping.Clock(reading)
-			if v := Examine(text(t, token, rootKey), ring, here, clock, stored, ""); v.Result == Activated {
-				stored, end = kept(t, stored, v), truth.AddDate(0, 0, token.Term.Days)
+			if end.IsZero() {
+				if v := Examine(code, ring, here, clock, stored, ""); v.Result == Activated {
+					stored, end = kept(t, stored, v), truth.AddDate(0, 0, token.Term.Days)
+				}
 			}
-			if e := Derive(ring, here, clock, stored); truth.Before(end) && !e.Allows(AccessBasic) {
+			e := Derive(ring, here, clock, stored)
+			if truth.Before(end) && !e.Allows(AccessBasic) {
 				r.Fatalf("%v before its end, with %+v: %+v", end.Sub(truth), clock, e.List())
 			}
-			if e := Derive(ring, here, clock, stored); s.source != Unknown && !end.IsZero() && !truth.Before(end) && e.Allows(AccessBasic) {
+			if s.source != Unknown && !end.IsZero() && !truth.Before(end) && e.Allows(AccessBasic) {
 				r.Fatalf("%v after its end", truth.Sub(end))
 			}
 		}

@@ -422,7 +422,7 @@ func (e *estate) knows(l *sold, sum int) bool {
 }
 
 func TestNoMoreCanBeUsedThanWasSoldWhateverPanelsDoTogether(t *testing.T) {
-	histories(t, 10, func(r *rapid.T) {
+	histories(t, 6, func(r *rapid.T) {
 		e := newEstate(r)
 		for range rapid.IntRange(1, longestHistory).Draw(r, "steps") {
 			e.step()
@@ -435,7 +435,7 @@ func TestNoMoreCanBeUsedThanWasSoldWhateverPanelsDoTogether(t *testing.T) {
 // A store that is set back, and a code that is entered twice, may give more than was sold: until the panels show each other what they
 // have. A damaged byte gives nothing at any time.
 func TestWhatGoesWrongIsFoundAndHealedWhenPanelsMeet(t *testing.T) {
-	histories(t, 6, func(r *rapid.T) {
+	histories(t, 2, func(r *rapid.T) {
 		e := newEstate(r)
 		for range rapid.IntRange(1, longestHistory).Draw(r, "steps") {
 			e.step()
@@ -458,7 +458,7 @@ func TestWhatGoesWrongIsFoundAndHealedWhenPanelsMeet(t *testing.T) {
 // Whatever owners did with their codes, in whatever order, lost, shown twice or to the wrong panel: once the panels have met, all that was
 // bought for good can be used somewhere.
 func TestNoHonestOwnerLosesAButton(t *testing.T) {
-	histories(t, 4, func(r *rapid.T) {
+	histories(t, 2, func(r *rapid.T) {
 		e := newEstate(r)
 		for range rapid.IntRange(1, longestHistory).Draw(r, "steps") {
 			e.step()
