@@ -218,8 +218,6 @@ func Undo(ring Keyring, panel Panel, clock Clock, docs []Document, id TokenID) V
 	}
 	entry, _ := r.entryOf(own.Activation, clock)
 	switch {
-	case v.Token.Scope == ScopePanel && len(v.Token.Subject) > 0:
-		return v.because(NotPossible, "this license was sold for this panel alone: released, nobody could use it; ask the seller to move it")
 	case r.withholds(ref) != "":
 		return v.because(NotPossible, r.withholds(ref))
 	case len(r.uncounted[ref]) > 0:
@@ -236,7 +234,11 @@ func Undo(ring Keyring, panel Panel, clock Clock, docs []Document, id TokenID) V
 	}
 	release := Release{Panel: panel.Key, Activation: own.raw, At: saidAt(clock, own.At), Ran: clock.Ran.Truncate(time.Second)}
 	r.released[ref] = ending{release, nil, own.Turn}
-	v = v.done(release, r.derive(clock), "the license counts no more on this panel; another panel takes it over with this code")
+	next := "another panel takes it over with this code"
+	if v.Token.Scope == ScopePanel && len(v.Token.Subject) > 0 {
+		next = "it was sold for this panel alone: it cannot be entered again, here or elsewhere; with this code the seller issues it for another panel"
+	}
+	v = v.done(release, r.derive(clock), "the license counts no more on this panel; "+next)
 	v.Title = "License released"
 	return v
 }

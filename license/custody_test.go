@@ -281,19 +281,16 @@ func TestATermThatChangedItsPanelIsNotBegunAnew(t *testing.T) {
 	c.show(release, ClockUntrusted, "for sure")
 }
 
-// Nobody else could ever use it, and the panel itself could not enter it again: whoever pressed the button would have lost it.
-func TestALicenseForOnePanelIsNotReleased(t *testing.T) {
+// It was sold for the wrong panel: that panel's own release is what the seller needs to issue it for the right one without a doubt. Nobody
+// else can use it, which is said before and after.
+func TestALicenseForOnePanelIsReleasedForItsSellerAlone(t *testing.T) {
 	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
 	bound := ten(1)
 	bound.Subject = idOf(a.panel)
 	a.show(text(t, bound, rootKey), Activated, "")
-	a.undo(bound.ID, NotPossible, "for this panel alone")
-	a.has(10)
-
-	// A panel that signs such a release all the same gives nobody anything.
-	activation := activated(t, signed(t, bound, rootKey), issued)
-	release := stated(t, Release{Panel: a.panel.Key, Activation: activation.Raw, At: issued}, hereKey)
-	code := envelope.Armor(release.Kind, release.Raw)
+	code := a.undo(bound.ID, Activated, "the seller issues it for another panel")
+	a.has(0)
+	a.show(text(t, bound, rootKey), UsedElsewhere, "released from this panel")
 	b.show(code, OtherPanel, "is for panel "+a.panel.ID().String())
 	b.ring = ringOf(t, nil, [][]byte{revoking(t, 1, map[TokenID]time.Time{bound.ID: issued}, nil)})
 	b.show(code, Revoked, "2026-11-21")

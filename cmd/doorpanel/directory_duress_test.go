@@ -70,7 +70,9 @@ func TestACodeUnderDuressLooksLikeTheOneBesideIt(t *testing.T) {
 
 func TestACodeUnderDuressGoesWithTheOneBesideIt(t *testing.T) {
 	for name, end := range map[string]func(b *book, c access.Credential) error{
-		"withdrawn": func(b *book, c access.Credential) error { return b.RemoveCredential(context.Background(), c.ID, "admin") },
+		"withdrawn": func(b *book, c access.Credential) error {
+			return b.RemoveCredential(context.Background(), c.ID, "admin")
+		},
 		"moved out": func(b *book, c access.Credential) error {
 			return b.DeletePeople(context.Background(), []string{c.Person}, "admin")
 		},
