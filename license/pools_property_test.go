@@ -36,6 +36,7 @@ type sold struct {
 	count int
 	turns map[int]int // who activated it, by turn: two panels in one turn have entered one code twice
 	twice bool
+	back  bool // sold for one panel, which gave it up: its seller issues it anew, nobody else can
 }
 
 // unit is one panel with its store.
@@ -251,6 +252,7 @@ func (e *estate) undo(by int, l *sold) {
 	u := e.units[by]
 	v := Undo(e.ring(u), u.panel, e.clock(u), u.docs, l.token.ID)
 	e.Logf("panel %d releases: %s %s", by, v.Result, v.Message)
+	l.back = l.back || v.Result == Activated && l.token.Scope == ScopePanel && len(l.token.Subject) > 0
 	e.keepAndShow(by, e.anyone("next panel"), v)
 }
 
@@ -468,7 +470,7 @@ func TestNoHonestOwnerLosesAButton(t *testing.T) {
 		}
 		e.meet()
 		for _, l := range e.licenses {
-			if _, entered := l.turns[0]; !entered || e.revoked || e.damaged || !l.token.Perpetual() {
+			if _, entered := l.turns[0]; !entered || e.revoked || e.damaged || l.back || !l.token.Perpetual() {
 				continue
 			}
 			if e.inAll(l) == 0 { // a store that was set back to nothing: the owner still has the paper
