@@ -424,6 +424,7 @@ func (e *estate) knows(l *sold, sum int) bool {
 }
 
 func TestNoMoreCanBeUsedThanWasSoldWhateverPanelsDoTogether(t *testing.T) {
+	t.Parallel()
 	histories(t, 6, func(r *rapid.T) {
 		e := newEstate(r)
 		for range rapid.IntRange(1, longestHistory).Draw(r, "steps") {
@@ -437,6 +438,7 @@ func TestNoMoreCanBeUsedThanWasSoldWhateverPanelsDoTogether(t *testing.T) {
 // A store that is set back, and a code that is entered twice, may give more than was sold: until the panels show each other what they
 // have. A damaged byte gives nothing at any time.
 func TestWhatGoesWrongIsFoundAndHealedWhenPanelsMeet(t *testing.T) {
+	t.Parallel()
 	histories(t, 2, func(r *rapid.T) {
 		e := newEstate(r)
 		for range rapid.IntRange(1, longestHistory).Draw(r, "steps") {
@@ -460,6 +462,7 @@ func TestWhatGoesWrongIsFoundAndHealedWhenPanelsMeet(t *testing.T) {
 // Whatever owners did with their codes, in whatever order, lost, shown twice or to the wrong panel: once the panels have met, all that was
 // bought for good can be used somewhere.
 func TestNoHonestOwnerLosesAButton(t *testing.T) {
+	t.Parallel()
 	histories(t, 2, func(r *rapid.T) {
 		e := newEstate(r)
 		for range rapid.IntRange(1, longestHistory).Draw(r, "steps") {

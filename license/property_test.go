@@ -75,6 +75,7 @@ func features() []string {
 }
 
 func TestEntitlementsNeverExceedWhatWasSigned(t *testing.T) {
+	t.Parallel()
 	ring := ringOf(t, nil, nil)
 	rapid.Check(t, func(r *rapid.T) {
 		held := rapid.SliceOfN(anyHeld(t, 1), 0, 8).Draw(r, "held")
@@ -102,6 +103,7 @@ func TestEntitlementsNeverExceedWhatWasSigned(t *testing.T) {
 }
 
 func TestTheOrderOfStoredLicensesDoesNotMatter(t *testing.T) {
+	t.Parallel()
 	ring := ringOf(t, nil, nil)
 	rapid.Check(t, func(r *rapid.T) {
 		held := rapid.SliceOfN(anyHeld(t, 1), 0, 8).Draw(r, "held")
@@ -114,6 +116,7 @@ func TestTheOrderOfStoredLicensesDoesNotMatter(t *testing.T) {
 }
 
 func TestAFurtherLicenseNeverTakesAnythingAway(t *testing.T) {
+	t.Parallel()
 	ring := ringOf(t, nil, nil)
 	rapid.Check(t, func(r *rapid.T) {
 		held := rapid.SliceOfN(anyHeld(t, 1), 0, 8).Draw(r, "held")
@@ -140,6 +143,7 @@ func TestAFurtherLicenseNeverTakesAnythingAway(t *testing.T) {
 }
 
 func TestNothingChangesBeforeNextChange(t *testing.T) {
+	t.Parallel()
 	ring := ringOf(t, nil, nil)
 	rapid.Check(t, func(r *rapid.T) {
 		held := rapid.SliceOfN(anyHeld(t, 1), 0, 8).Draw(r, "held")
@@ -159,6 +163,7 @@ func TestNothingChangesBeforeNextChange(t *testing.T) {
 }
 
 func TestWhatEndedByTheMarkStaysEnded(t *testing.T) {
+	t.Parallel()
 	ring := ringOf(t, nil, nil)
 	rapid.Check(t, func(r *rapid.T) {
 		held := rapid.SliceOfN(anyHeld(t, 1), 0, 8).Draw(r, "held")
@@ -172,6 +177,7 @@ func TestWhatEndedByTheMarkStaysEnded(t *testing.T) {
 }
 
 func TestExamineAndDeriveAgree(t *testing.T) {
+	t.Parallel()
 	ring := ringOf(t, nil, nil)
 	rapid.Check(t, func(r *rapid.T) {
 		held := rapid.SliceOfN(anyHeld(t, 1), 0, 6).Draw(r, "held")
