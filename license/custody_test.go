@@ -299,7 +299,12 @@ func TestALicenseForOnePanelIsReleasedForItsSellerAlone(t *testing.T) {
 // Panel A enters a paper and its store is set back to nothing; meanwhile B enters the paper and releases it, and both A and C take the
 // release over. When all meet, one of them has it, and it is the same one for all.
 func TestAnOwnEarlierClaimIsNotForgottenForALaterOne(t *testing.T) {
-	a, b, c := newStation(t, "A", 9), newStation(t, "B", 8), newStation(t, "C", 7)
+	anEarlierClaim(t, 9, 7)
+	anEarlierClaim(t, 7, 9)
+}
+
+func anEarlierClaim(t *testing.T, seedA, seedC byte) {
+	a, b, c := newStation(t, "A", seedA), newStation(t, "B", 8), newStation(t, "C", seedC)
 	paper := text(t, ten(1), rootKey)
 	a.clock, b.clock, c.clock = on("2026-12-01"), on("2026-12-05"), on("2026-12-05")
 	a.show(paper, Activated, "")

@@ -100,6 +100,28 @@ func TestAnAccountIsAssignedWhileItsLicenseLasts(t *testing.T) {
 	a.assign(seat(2).ID, "rossi", NotPossible, "changed too often")
 }
 
+// What a panel gave up does not come back as its earlier claim, and neither does its own word from before an account was chosen.
+func TestAnOwnClaimThatNoLongerHoldsIsNotRestored(t *testing.T) {
+	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
+	paper := text(t, ten(1), rootKey)
+	a.show(paper, Activated, "")
+	first := a.activation()
+	a.undo(ten(1).ID, Activated, "")
+	b.clock = on("2026-12-05")
+	b.show(paper, Activated, "")
+	a.show(b.undo(ten(1).ID, Activated, ""), Activated, "")
+	a.show(first, AlreadyActive, "own activation is here already")
+
+	a.docs = nil
+	a.show(text(t, seat(2), rootKey), Activated, "")
+	waiting := a.activation()
+	a.assign(seat(2).ID, "rossi", Activated, "")
+	a.show(waiting, AlreadyActive, "own activation is here already")
+	if len(a.docs) != 1 {
+		t.Errorf("%d documents are kept", len(a.docs))
+	}
+}
+
 // A license for an account that nobody was chosen for, and one that is not counted by itself, are undone like any other.
 func TestWhatDoesNotCountYetCanBeUndone(t *testing.T) {
 	a := newStation(t, "A", 9)
@@ -292,6 +314,29 @@ func TestDocumentsOfIssuersStateNoPanelsKey(t *testing.T) {
 			if err := c.read(payload); (err != nil) != (issuer != nil) {
 				t.Errorf("%s with the key %x: %v", name, issuer, fmt.Sprint(err))
 			}
+		}
+	}
+}
+
+// A store from before A had the license back learns from a slice that it has it, and what it gave of it since.
+func TestASliceTellsAnOlderStoreThatTheLicenseCameBack(t *testing.T) {
+	a, b, c := newStation(t, "A", 9), newStation(t, "B", 8), newStation(t, "C", 7)
+	id := ten(1).ID
+	a.show(text(t, ten(1), rootKey), Activated, "")
+	active := slices.Clone(a.docs)
+	b.show(a.undo(id, Activated, ""), Activated, "")
+	released := slices.Clone(a.docs)
+	a.show(b.undo(id, Activated, ""), Activated, "")
+	slice := a.give(c, id, 4, Activated, "")
+	for _, docs := range [][]Document{nil, active, released} {
+		a.docs = docs
+		a.show(slice, Activated, "which its records did not show")
+		a.has(6)
+		a.show(a.activation(), AlreadyActive, "")
+		if _, raw, err := envelope.Unarmor(a.activation()); err != nil {
+			t.Error(err)
+		} else if own, err := OpenActivation(raw); err != nil || own.Turn != 2 {
+			t.Errorf("%+v, %v", own, err)
 		}
 	}
 }
