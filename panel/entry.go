@@ -28,6 +28,7 @@ const (
 
 	CallPlaced   Kind = "call.placed"
 	CallRefused  Kind = "call.refused" // the panel did not place it
+	CallTest     Kind = "call.test"    // somebody presses a button from the page
 	CallAnswer   Kind = "call.answered"
 	CallFail     Kind = "call.failed"
 	CallEnd      Kind = "call.ended"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,6 +115,7 @@ func TestCodeThatIsTooShortForSoManyIsRefusedAndLaterShown(t *testing.T) {
 		b.draws(fmt.Sprintf("Person %d", i))
 	}
 	short = b.needing(short, 6)
+	b.shortCodes(10, short.ID+" Anna Rossi 6")
 	if b.opens(access.Code, "4719") != "Anna Rossi" {
 		t.Error("a code that is too short now stopped by itself")
 	}
@@ -122,11 +124,55 @@ func TestCodeThatIsTooShortForSoManyIsRefusedAndLaterShown(t *testing.T) {
 		t.Errorf("%+v %q %v", made, code, err)
 	}
 	b.needing(made, 0)
+	b.shortCodes(10)
 	b.agrees(t)
 	for _, id := range []string{short.ID, "pnobody-1", ""} {
 		if _, _, err := b.RedrawCode(ctx, id, "admin"); !errors.Is(err, web.ErrNotFound) {
 			t.Errorf("%q: %v", id, err)
 		}
+	}
+}
+
+// shortCodes fails unless these codes are listed as too short, page by page.
+func (b *book) shortCodes(limit int, want ...string) {
+	b.t.Helper()
+	var got []string
+	for after := ""; ; {
+		page, err := b.ShortCodes(after, limit)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		for _, c := range page.Credentials {
+			got = append(got, fmt.Sprintf("%s %s %d", c.ID, c.Name, c.NeedsDigits))
+		}
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		b.t.Errorf("in pages of %d too short are %q, want %q", limit, got, want)
+	}
+}
+
+func TestEveryCodeThatIsTooShortIsListedOnce(t *testing.T) {
+	b := newBook(t, openStore(t, t.TempDir()))
+	ctx := context.Background()
+	if err := b.PutAccessSettings(ctx, web.AccessSettings{NoDecoys: true}, "a"); err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for i := range 10 {
+		name := fmt.Sprintf("Person %d", i%7) // some have two
+		made := b.add(web.NewCredential{Person: name, Kind: access.Code, Code: fmt.Sprintf("%05d", 47193+1237*i)})
+		b.add(web.NewCredential{Person: name, Kind: access.Card, UID: fmt.Sprintf("04A1B2%02X", i)})
+		want = append(want, made.ID+" "+name+" 6")
+	}
+	b.shortCodes(100)
+	b.draws("Person 11")
+	for _, limit := range []int{1, 2, 3, 100} {
+		b.shortCodes(limit, want...)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // commands lists everything doorpanel can be told to do.
 func commands() []*cobra.Command {
 	return append([]*cobra.Command{
-		runCommand(), checkCommand(), licenseCommand(), clockCommand(), peopleCommand(), presenceCommand(), journalCommand(), duressCommand(), backupCommand(), restoreCommand(),
+		runCommand(), checkCommand(), licenseCommand(), clockCommand(), peopleCommand(), presenceCommand(), journalCommand(), duressCommand(), backupCommand(), restoreCommand(), bundleCommand(),
 		resetCommand(), lockdownCommand(), doctorCommand(), versionCommand(), guardCommand(),
 	}, demoCommands()...)
 }
@@ -74,7 +74,7 @@ func runCommand() *cobra.Command {
 			if len(problems) > 0 {
 				return runBroken(cmd.Context(), path, config, problems, cmd.OutOrStdout(), cmd.ErrOrStderr(), log)
 			}
-			return runPanel(cmd.Context(), config, cmd.OutOrStdout(), log, extras{})
+			return runPanel(cmd.Context(), config, cmd.OutOrStdout(), log, extras{logged: queue.recent})
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", os.Getenv("DOORPANEL_CONFIG"), "configuration `FILE`")

@@ -319,12 +319,7 @@ type finding struct {
 }
 
 func examine(cmd *cobra.Command, p place, tell func(finding)) {
-	say := func(ok bool, what, remedy string) {
-		if ok {
-			remedy = ""
-		}
-		tell(finding{ok, what, remedy})
-	}
+	say := telling(tell)
 	config, err := p.load()
 	if err != nil {
 		say(false, "configuration", err.Error())
@@ -336,7 +331,33 @@ func examine(cmd *cobra.Command, p place, tell func(finding)) {
 		say(false, "data directory "+config.Data, "it is not there; start the panel once, or name it with --data")
 		return
 	}
-	say(info.Mode().Perm()&0o077 == 0, "data directory is private", fmt.Sprintf("others may look into it (mode %v); chmod 700 %s", info.Mode().Perm(), config.Data))
+	examineFiles(config, info, say)
+	err = withAPI(cmd, p, func(ctx context.Context, a *api) error {
+		say(a.live, "daemon runs", "start it: systemctl start doorpanel")
+		var status web.Status
+		if err := a.call(ctx, http.MethodGet, "/api/v1/status", "", nil, &status); err != nil {
+			return err
+		}
+		examineStatus(status, say)
+		return nil
+	})
+	if err != nil {
+		say(false, "panel", err.Error())
+	}
+}
+
+// telling hands findings on; a remedy is told where something is wrong.
+func telling(tell func(finding)) func(ok bool, what, remedy string) {
+	return func(ok bool, what, remedy string) {
+		if ok {
+			remedy = ""
+		}
+		tell(finding{ok, what, remedy})
+	}
+}
+
+func examineFiles(config configs.Config, data os.FileInfo, say func(ok bool, what, remedy string)) {
+	say(data.Mode().Perm()&0o077 == 0, "data directory is private", fmt.Sprintf("others may look into it (mode %v); chmod 700 %s", data.Mode().Perm(), config.Data))
 	open := lookable(config.KeysDir)
 	say(open == "", "keys are private", fmt.Sprintf("others may read %s; chmod -R go= %s", open, config.KeysDir))
 	report, err := storage.Verify(config.Data)
@@ -348,25 +369,31 @@ func examine(cmd *cobra.Command, p place, tell func(finding)) {
 	default:
 		say(true, "journal fits its chain", "")
 	}
-	err = withAPI(cmd, p, func(ctx context.Context, a *api) error {
-		say(a.live, "daemon runs", "start it: systemctl start doorpanel")
-		var status web.Status
-		if err := a.call(ctx, http.MethodGet, "/api/v1/status", "", nil, &status); err != nil {
-			return err
-		}
-		say(!status.ReadOnly, "store can be written", "a newer version wrote it; install that version")
-		say(status.Trusted, "clock can be trusted", "start time synchronization, or set the clock on the page")
-		for _, part := range status.Parts {
-			say(part.State != "failed", part.Kind+" "+part.Name+" is "+part.State, cmp.Or(part.Detail, "look again in a moment"))
-		}
-		for _, note := range status.Notes {
-			say(false, "found at the start", note)
-		}
-		return nil
-	})
-	if err != nil {
-		say(false, "panel", err.Error())
+}
+
+func examineStatus(status web.Status, say func(ok bool, what, remedy string)) {
+	say(!status.ReadOnly, "store can be written", "a newer version wrote it; install that version")
+	say(status.Trusted, "clock can be trusted", "start time synchronization, or set the clock on the page")
+	for _, part := range status.Parts {
+		say(part.State != "failed", part.Kind+" "+part.Name+" is "+part.State, cmp.Or(part.Detail, "look again in a moment"))
 	}
+	for _, note := range status.Notes {
+		say(false, "found at the start", note)
+	}
+}
+
+// examineItself is what doctor would find, asked by the panel itself.
+func (h *house) examineItself() []finding {
+	findings := []finding{}
+	say := telling(func(f finding) { findings = append(findings, f) })
+	info, err := os.Stat(h.config.Data)
+	if err != nil {
+		say(false, "data directory", err.Error())
+	} else {
+		examineFiles(h.config, info, say)
+	}
+	examineStatus(h.webStatus(), say)
+	return findings
 }
 
 // lookable names the first file of a directory that others than its owner may read, or the directory itself.

@@ -12,6 +12,7 @@ import (
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/access"
 	"github.com/doorpanel/doorpanel/panel/web"
+	"github.com/doorpanel/doorpanel/storage"
 )
 
 // The least lengths of a code that the panel draws: alone, and after the number of a flat.
@@ -84,23 +85,74 @@ func (d *directory) digitsFor(codes int, s web.AccessSettings) int {
 }
 
 // needs is how many digits a code would have to have now, if it has fewer; else 0.
-func (d *directory) needs(h heldCredential) (int, error) {
-	if h.Kind != access.Code || h.Digits == 0 {
-		return 0, nil
-	}
-	s, err := d.AccessSettings()
-	if err != nil {
+func (d *directory) needs(h heldCredential) (need int, err error) {
+	err = d.store.View(func(tx *storage.Tx) error {
+		rule, ruleErr := d.lengthRule(tx)
+		if ruleErr != nil {
+			return ruleErr
+		}
+		need, err = rule(h)
+		return err
+	})
+	return need, err
+}
+
+// lengthRule reads how many codes there are, and returns how many digits one of them would have to have if it has fewer; else 0.
+func (d *directory) lengthRule(tx *storage.Tx) (func(heldCredential) (int, error), error) {
+	s, _, err := d.settings.GetTx(tx, settingsKey)
+	inUse, _, countsErr := d.counts.GetTx(tx, countsKey)
+	alone := d.digitsFor(inUse.Codes, s)
+	return func(h heldCredential) (int, error) {
+		if h.Kind != access.Code || h.Digits == 0 || h.Digits >= alone {
+			return 0, nil // a flat has no more codes than the house
+		}
+		if h.Flat == "" {
+			return alone, nil
+		}
+		codes, _, err := d.flatCodes.GetTx(tx, h.Flat)
+		if need := d.digitsFor(codes, s); need > h.Digits {
+			return need, err
+		}
 		return 0, err
-	}
-	inUse, _, err := d.counts.Get(countsKey)
-	codes := inUse.Codes
-	if h.Flat != "" && err == nil {
-		codes, _, err = d.flatCodes.Get(h.Flat)
-	}
-	if need := d.digitsFor(codes, s); need > h.Digits {
-		return need, err
-	}
-	return 0, err
+	}, errors.Join(err, countsErr)
+}
+
+// shortSearch is how many people one request looks at for codes that are too short.
+const shortSearch = 20_000
+
+// ShortCodes lists the codes that are too short now, by person.
+func (d *directory) ShortCodes(after string, limit int) (page web.ShortCodes, err error) {
+	err = d.store.View(func(tx *storage.Tx) error {
+		rule, err := d.lengthRule(tx)
+		if err != nil {
+			return err
+		}
+		looked := 0
+		for id, p := range d.people.FromTx(tx, after) {
+			if id == after {
+				continue
+			}
+			if looked == shortSearch || len(page.Credentials) >= limit {
+				return nil
+			}
+			for _, h := range p.Held {
+				need, err := rule(h)
+				if err != nil {
+					return err
+				}
+				if need > 0 {
+					page.Credentials = append(page.Credentials, web.ShortCode{Name: p.Name, Credential: web.Credential{
+						Credential: h.credential(id), Digits: h.Digits, Flat: h.Flat, NeedsDigits: need,
+					}})
+				}
+			}
+			looked++
+			page.Next = id
+		}
+		page.Next = ""
+		return nil
+	})
+	return page, err
 }
 
 // code finds what a person types: the code that was named, or one that is drawn.

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,9 +19,18 @@ type logQueue struct {
 	stop    chan struct{} // closed by close; lines never is: somebody may still write
 	done    chan struct{}
 	once    sync.Once
+
+	remembering sync.Mutex
+	last        []string // a ring of the last lines
+	next        int      // where the next one goes once the ring is full
 }
 
-const logLines = 1024
+const (
+	logLines = 1024
+	// keptLines of keptBytes each stay in memory for a support bundle.
+	keptLines = 500
+	keptBytes = 2048
+)
 
 // newLogQueue writes to another writer from a goroutine of its own, until close.
 func newLogQueue(to io.Writer) *logQueue {
@@ -50,6 +61,7 @@ func (q *logQueue) write(line []byte) {
 
 // Write takes a line and reports it written.
 func (q *logQueue) Write(line []byte) (int, error) {
+	q.remember(line)
 	select {
 	case q.lines <- append([]byte(nil), line...):
 	default:
@@ -67,4 +79,23 @@ func (q *logQueue) close() {
 		case <-time.After(time.Second):
 		}
 	})
+}
+
+func (q *logQueue) remember(line []byte) {
+	text := strings.TrimSuffix(string(line[:min(len(line), keptBytes)]), "\n")
+	q.remembering.Lock()
+	defer q.remembering.Unlock()
+	if len(q.last) < keptLines {
+		q.last = append(q.last, text)
+		return
+	}
+	q.last[q.next] = text
+	q.next = (q.next + 1) % keptLines
+}
+
+// recent returns the last lines, oldest first.
+func (q *logQueue) recent() []string {
+	q.remembering.Lock()
+	defer q.remembering.Unlock()
+	return slices.Concat(q.last[q.next:], q.last[:q.next])
 }

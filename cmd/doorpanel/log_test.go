@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -64,5 +66,35 @@ func TestLogIsWrittenToWhileItIsClosed(t *testing.T) {
 	case <-q.done:
 	case <-time.After(20 * time.Second):
 		t.Fatal("the queue did not end")
+	}
+}
+
+func TestLogKeepsItsLastLinesAndNoMore(t *testing.T) {
+	q := newLogQueue(io.Discard)
+	defer q.close()
+	for i := range 3*keptLines + 7 {
+		fmt.Fprintf(q, "line %d %s\n", i, strings.Repeat("x", 2*keptBytes))
+		got := q.recent()
+		oldest := max(0, i+1-keptLines)
+		if len(got) != i+1-oldest || len(got[0]) > keptBytes || !strings.HasPrefix(got[0], fmt.Sprintf("line %d ", oldest)) || !strings.HasPrefix(got[len(got)-1], fmt.Sprintf("line %d ", i)) {
+			t.Fatalf("after line %d: %d lines from %.20q to %.20q", i, len(got), got[0], got[len(got)-1])
+		}
+	}
+}
+
+func TestLinesOfTheLogForSupportNameNobody(t *testing.T) {
+	v := &veil{strings.NewReplacer("Rossi", hidden)}
+	for _, c := range []struct{ line, want string }{
+		{`time=1 level=WARN msg="setup code for the first login" code=12345678`, `time=1 level=WARN msg="setup code for the first login" code=***`},
+		{`level=ERROR msg="request failed" path=/api/v1/people/p7 error="cannot save person \"Anna\": disk full"`, `level=ERROR msg="request failed" path=*** error="cannot save person ***: disk full"`},
+		{`msg="call over" call=c1 target=sip:anna@192.0.2.1 status=486`, `msg="call over" call=*** target=*** status=486`},
+		{`cause="no answer from sip:anna@192.0.2.1;transport=tcp for Rossi"`, `cause="no answer from ***;transport=tcp for ***"`},
+		{`cause="this is no code: DG1:AB C$%*+-./:9"`, `cause="this is no code: ***"`},
+		{`cause="anna@example.org is unknown"`, `cause="*** is unknown"`},
+		{`a panic that is no pair`, ``},
+	} {
+		if got := v.log([]string{c.line}); got != c.want+"\n" {
+			t.Errorf("%s\n got %s\nwant %s", c.line, got, c.want)
+		}
 	}
 }

@@ -59,18 +59,20 @@ type house struct {
 	agent    *agent.Agent
 	uplink   *uplink.Uplink // nil without a broker
 	pages    *web.Server
-	address  string        // of the pages, as a URL
-	print    string        // fingerprint of their certificate
-	running  atomic.Bool   // the loop takes what it is told
-	reset    chan struct{} // closed by onceReset when the owner's data are to be erased
+	address  string          // of the pages, as a URL
+	print    string          // fingerprint of their certificate
+	logged   func() []string // the last lines of the log
+	running  atomic.Bool     // the loop takes what it is told
+	reset    chan struct{}   // closed by onceReset when the owner's data are to be erased
 
 	onceReset sync.Once
 
 	closers []func() error // in the order of opening
 }
 
-// extras is what the demonstration adds to a panel with simulated hardware.
+// extras is what whoever starts a panel adds: the demonstration to simulated hardware, the daemon its log.
 type extras struct {
+	logged   func() []string                        // the last lines of the log; nil: none
 	state    func() map[string]any                  // fields for /sim/state
 	handlers func(h *house) map[string]http.Handler // more below /sim/
 }
@@ -101,7 +103,10 @@ const (
 func build(config configs.Config, log *slog.Logger, address, print string, more extras) (h *house, err error) {
 	h = &house{
 		config: config, log: log, boot: newID(8), started: time.Now(), parts: &parts{}, address: address, print: print,
-		reset: make(chan struct{}),
+		reset: make(chan struct{}), logged: more.logged,
+	}
+	if h.logged == nil {
+		h.logged = func() []string { return nil }
 	}
 	defer func() {
 		if err != nil {
@@ -720,6 +725,8 @@ func (h *house) buildPages(senses *senses, more extras) error {
 			}
 		},
 		Reset:   h.askReset,
+		Bundle:  h.bundle,
+		Press:   h.agent.Press,
 		Address: func() string { return pageAddress(h.address) },
 		Clock:   h.clock.now, Timekeeper: timePort{h.clock, storage.NewTable[clockWord](h.store, clockTable), h.tell}, Sim: simulated, Metrics: http.HandlerFunc(h.metrics),
 		Zone: h.config.Site.TimeZone, SiteName: h.config.Site.Name, Language: h.config.Site.Language, Hosts: h.config.Web.Hosts, Logger: h.log.With("part", "web"),

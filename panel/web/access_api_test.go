@@ -44,6 +44,8 @@ func TestGroupsHolidaysPoliciesAndSettings(t *testing.T) {
 		{"PUT", "/api/v1/schedules/office", `{"slots":[{"days":["mon","holiday"],"from":"08:00","to":"18:00"}],"exceptions":[{"date":"12-24","slots":[{"from":"08:00","to":"12:00"}]}]}`, 200, "12-24"},
 		{"GET", "/api/v1/schedules", ``, 200, "12-24"},
 		{"POST", "/api/v1/credentials", `{"person":"p1","kind":"code"}`, 201, "483920"},
+		{"GET", "/api/v1/credentials?too_short=1", ``, 200, `"credentials":[],"next":""`},
+		{"GET", "/api/v1/credentials?too_short=yes", ``, 400, "too_short is 1 or 0"},
 		{"POST", "/api/v1/credentials/c1/redraw", ``, 201, `"code":"5820417"`},
 		{"POST", "/api/v1/credentials/none/redraw", ``, 404, "not-found"},
 		{"POST", "/api/v1/credentials", `{"person":"p1","kind":"card","uid":"04A1B2C3","uses":-1}`, 422, "uses"},

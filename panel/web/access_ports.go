@@ -83,8 +83,23 @@ type Credential struct {
 
 // CodeDrawer replaces codes.
 type CodeDrawer interface {
+	// ShortCodes lists codes that would have to be longer now, because more people have one than when they were drawn.
+	ShortCodes(after string, limit int) (ShortCodes, error)
 	// RedrawCode withdraws a code and draws another with the same limits; code is what is typed, shown once.
 	RedrawCode(ctx context.Context, id, by string) (made access.Credential, code string, err error)
+}
+
+// ShortCodes is a page of codes that are too short now.
+type ShortCodes struct {
+	Credentials []ShortCode `json:"credentials"`
+	// Next goes into after; empty at the end. A page may be shorter than asked for, and still not be the last.
+	Next string `json:"next"`
+}
+
+// ShortCode is a code that is too short now, with whose it is.
+type ShortCode struct {
+	Credential
+	Name string `json:"name"`
 }
 
 // Groups keeps groups of people. What a group may, each of its members may.

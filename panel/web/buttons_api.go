@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+
+	"github.com/doorpanel/doorpanel/panel"
 )
 
 type buttonRequest struct {
@@ -22,6 +24,8 @@ func (s *Server) buttonRoutes() []route {
 		{Method: "PUT", Pattern: api + "/buttons/{number}", Access: AsInstaller, Handler: s.putButton, Status: 200, Summary: "Label a button and say whom it calls",
 			Request: buttonRequest{Label: exampleButton.Label, Target: exampleButton.Target}, Response: exampleButton},
 		{Method: "DELETE", Pattern: api + "/buttons/{number}", Access: AsInstaller, Handler: s.deleteButton, Status: 204, Summary: "Clear a button"},
+		{Method: "POST", Pattern: api + "/buttons/{number}/test", Access: AsInstaller, Handler: s.testButton, Status: 202, Summary: "Press a button as a visitor would; the journal says who tested it",
+			Response: exampleButton},
 	}
 }
 
@@ -44,12 +48,34 @@ func (s *Server) putButton(w http.ResponseWriter, r *http.Request, c caller) err
 	if err := s.o.Buttons.PutButton(r.Context(), ButtonView{Number: number, Label: in.Label, Target: in.Target}, c.User); err != nil {
 		return err
 	}
-	for _, b := range s.o.Buttons.Buttons() {
-		if b.Number == number {
-			return writeJSON(w, http.StatusOK, b)
-		}
+	if b, found := s.button(number); found {
+		return writeJSON(w, http.StatusOK, b)
 	}
 	return fmt.Errorf("cannot find button %d after storing it", number)
+}
+
+func (s *Server) button(number int) (ButtonView, bool) {
+	for _, b := range s.o.Buttons.Buttons() {
+		if b.Number == number {
+			return b, true
+		}
+	}
+	return ButtonView{}, false
+}
+
+// testButton answers what the button is; what becomes of the call is seen at the panel and in the journal.
+func (s *Server) testButton(w http.ResponseWriter, r *http.Request, c caller) error {
+	number, err := buttonNumber(r.PathValue("number"))
+	if err != nil {
+		return err
+	}
+	b, found := s.button(number)
+	if !found || s.o.Press == nil {
+		return problem(http.StatusNotFound, "not-found", fmt.Sprintf("cannot test button %d: there is none; set it first", number))
+	}
+	s.o.Note(panel.Entry{Kind: panel.CallTest, Button: number, Who: c.User})
+	s.o.Press(number)
+	return writeJSON(w, http.StatusAccepted, b)
 }
 
 func (s *Server) deleteButton(w http.ResponseWriter, r *http.Request, c caller) error {

@@ -18,7 +18,8 @@ type decisions struct {
 	policies map[string]access.DoorPolicy
 	settings AccessSettings
 	guests   map[string]Guest
-	away     bool // nobody is inside
+	short    map[string]bool // codes that are too short now
+	away     bool            // nobody is inside
 }
 
 func (h *house) accessPorts() AccessPorts {
@@ -103,6 +104,18 @@ func (h *house) PutAccessSettings(_ context.Context, s AccessSettings, _ string)
 	return h.fail
 }
 
+func (h *house) ShortCodes(after string, limit int) (ShortCodes, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	page := ShortCodes{}
+	for _, c := range sorted(h.credentials, after, limit) {
+		if h.decided.short[c.ID] {
+			page.Credentials = append(page.Credentials, ShortCode{Credential{Credential: c, Digits: 6, NeedsDigits: 7}, h.people[c.Person].Name})
+		}
+	}
+	return page, nil
+}
+
 func (h *house) RedrawCode(_ context.Context, id, _ string) (access.Credential, string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -110,6 +123,7 @@ func (h *house) RedrawCode(_ context.Context, id, _ string) (access.Credential, 
 	if !has || c.Kind != access.Code {
 		return access.Credential{}, "", fmt.Errorf("cannot draw code %q anew: %w", id, ErrNotFound)
 	}
+	delete(h.decided.short, id)
 	return c, "5820417", nil
 }
 

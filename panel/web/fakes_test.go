@@ -70,7 +70,7 @@ func newHouse() *house {
 func (h *house) options() Options {
 	return Options{
 		Doors: h, Licenses: h, Pools: h, Bindings: h, People: h, Credentials: h, Schedules: h, Buttons: h, Learner: h, Journal: h, Accounts: h,
-		Sessions: h, Face: h, Touch: h, Clock: h.clock, Timekeeper: h, Note: h.note,
+		Sessions: h, Face: h, Touch: h, Press: func(n int) { _ = h.Press(n) }, Bundle: func(context.Context, string) ([]byte, error) { return []byte("PK"), h.fail }, Clock: h.clock, Timekeeper: h, Note: h.note,
 		Directory: h, Lockdown: &h.lockdown, SilentAlarm: &h.duress, DuressCodes: &h.duress, Guesses: &h.duress,
 		Archive: &h.archive,
 		Access:  h.accessPorts(),

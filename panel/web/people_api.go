@@ -54,7 +54,7 @@ func (s *Server) peopleRoutes() []route {
 		{Method: "PUT", Pattern: api + "/people/{id}", Access: AsInstaller, Handler: s.putPerson, Status: 200, Summary: "Change a person",
 			Request: personRequest{Name: "Ada King"}, Response: Person{ID: "p7", Name: "Ada King"}},
 		{Method: "DELETE", Pattern: api + "/people/{id}", Access: AsInstaller, Handler: s.deletePerson, Status: 204, Query: []string{"journal"}, Summary: "Erase a person with every card and code; journal=erase: out of the journal too"},
-		{Method: "GET", Pattern: api + "/credentials", Access: AsInstaller, Handler: s.getCredentials, Status: 200, Query: paged, Summary: "Cards and codes, by id; what is shown to a reader is not stored",
+		{Method: "GET", Pattern: api + "/credentials", Access: AsInstaller, Handler: s.getCredentials, Status: 200, Query: append([]string{"too_short"}, paged...), Summary: "Cards and codes, by id; what is shown to a reader is not stored. too_short=1: only codes that would have to be longer now, with name and needs_digits",
 			Response: object{"credentials": []object{{"id": "c3", "person": "p7", "kind": "card"}}, "next": ""}},
 		{Method: "POST", Pattern: api + "/credentials", Access: AsInstaller, Handler: s.postCredential, Status: 201, Summary: "Add a card or a code; a code that was drawn is answered once",
 			Request: NewCredential{Person: "Ada Lovelace", Kind: "card", UID: "04A1B2C3"}, Response: object{"id": "c3", "person": "p7", "kind": "code", "code": "483920"}},
@@ -138,6 +138,18 @@ func (s *Server) getCredentials(w http.ResponseWriter, r *http.Request, _ caller
 	after, limit, err := page(r)
 	if err != nil {
 		return err
+	}
+	switch short := r.URL.Query().Get("too_short"); short {
+	case "", "0":
+	case "1":
+		found, err := s.o.Access.Codes.ShortCodes(after, limit)
+		if err != nil {
+			return err
+		}
+		found.Credentials = list(found.Credentials)
+		return writeJSON(w, http.StatusOK, found)
+	default:
+		return problem(http.StatusBadRequest, "bad-query", "too_short is 1 or 0")
 	}
 	credentials, err := s.o.Credentials.Credentials(after, limit)
 	if err != nil {

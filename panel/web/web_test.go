@@ -702,7 +702,9 @@ func TestPeopleSchedulesAndButtons(t *testing.T) {
 		{"PUT", "/api/v1/buttons/3", `{"label":"Lab","target":"sip:103@192.168.1.20"}`, 200, `"number":3`},
 		{"PUT", "/api/v1/buttons/0", `{"label":"Lab","target":""}`, 404, "1 to 9999"},
 		{"PUT", "/api/v1/buttons/2", `{"label":"","target":""}`, 422, "label"},
+		{"POST", "/api/v1/buttons/3/test", ``, 202, `"number":3`},
 		{"DELETE", "/api/v1/buttons/3", ``, 204, ""},
+		{"POST", "/api/v1/buttons/3/test", ``, 404, "cannot test button 3"},
 		{"GET", "/api/v1/buttons", ``, 200, `"target":"sip:101@192.168.1.20"`},
 		{"GET", "/api/v1/status", ``, 200, `"clock_trusted":true`},
 		{"GET", "/api/v1/entitlements", ``, 200, `"buttons":1`},
@@ -713,6 +715,11 @@ func TestPeopleSchedulesAndButtons(t *testing.T) {
 		if got.status != test.status || !strings.Contains(got.body, test.has) {
 			t.Errorf("%s %s %s: %d %s, want %d with %q", test.method, test.path, test.body, got.status, got.body, test.status, test.has)
 		}
+	}
+	if !slices.Equal(h.pressed, []int{3}) || !slices.ContainsFunc(h.journal, func(e JournalEntry) bool {
+		return e.Kind == panel.CallTest && e.Button == 3 && e.Who == "installer"
+	}) {
+		t.Errorf("pressed %v, noted %+v", h.pressed, h.journal)
 	}
 	h.fail = fmt.Errorf("secret words of the store")
 	if got := c.get("/api/v1/people"); got.status != 500 || strings.Contains(got.body, "secret") {

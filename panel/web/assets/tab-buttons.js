@@ -1,6 +1,6 @@
 // The call buttons and whom they call.
-import { badge, del, get, h, notice, put } from "./api.js";
-import { card, doing, field, form, sure, table } from "./kit.js";
+import { badge, del, get, h, notice, post, put } from "./api.js";
+import { button, card, doing, field, form, sure, table } from "./kit.js";
 
 export async function buttons() {
   const listing = h("div");
@@ -13,7 +13,10 @@ export async function buttons() {
     number.value = String(list.length ? Math.max(...list.map((b) => b.number)) + 1 : 1);
     listing.replaceChildren(table(["No.", "Label", "Calls", "State", ""], list.map((b) => [String(b.number), h("strong", {}, b.label), b.target ? h("code", {}, b.target) : h("span", { class: "soft" }, "nobody"),
       h("span", {}, b.active ? badge("good", "active") : badge("warn", "not active"), !b.active && b.why && h("span", { class: "soft small" }, " " + b.why)),
-      doing(h("button", { type: "button", class: "small", onclick: () => { number.value = String(b.number); label.value = b.label; target.value = b.target || ""; label.focus(); } }, "Change"), " ",
+      doing(button("Test call", "small", async () => {
+        const tested = await post(`/api/v1/buttons/${b.number}/test`);
+        place.replaceChildren(notice(tested.active ? "good" : "warn", `Button ${b.number} was pressed`, tested.active ? `It calls ${tested.label} as a visitor would; the journal says that you tested it.` : tested.why));
+      }, place), " ", h("button", { type: "button", class: "small", onclick: () => { number.value = String(b.number); label.value = b.label; target.value = b.target || ""; label.focus(); } }, "Change"), " ",
         sure("Clear", async () => { await del("/api/v1/buttons/" + b.number); await load(); }, place))]), "No button is set."));
   };
   await load();

@@ -11,7 +11,7 @@ export async function doors(shell) {
     const { doors: list } = await get("/api/v1/doors");
     listing.replaceChildren(table(["Door", "Strike", "Contact", "Without power", ""], list.map((d) => [h("strong", {}, d.name), strike(d), contact(d),
       h("span", { class: "soft" }, d.safe === "fail-safe" ? "unlocked (fail-safe)" : "locked (fail-secure)"),
-      doing(button("Open", "primary small", async () => {
+      doing(button("Test: open now", "primary small", async () => {
         try {
           await post(`/api/v1/doors/${encodeURIComponent(d.name)}/open`);
           place.replaceChildren(notice("good", "", `${d.name} is released.`));
@@ -24,7 +24,7 @@ export async function doors(shell) {
   };
   await load();
   shell.every(2000, load);
-  return h("div", { class: "content-body" }, h("div", { class: "content inner" }, await lockdown(shell), card("Doors", null, listing, place)));
+  return h("div", { class: "content-body" }, h("div", { class: "content inner" }, await lockdown(shell), card("Doors", null, listing, h("p", { class: "soft small" }, "A test opens the door as a grant would, for the length of its pulse; the journal says who did it."), place)));
 }
 
 // lockdown begins and ends a lockdown, and says which of both it is.

@@ -28,5 +28,11 @@ export async function overview(shell) {
   };
   await draw();
   shell.every(5000, draw);
-  return [place, h("div", { class: "content inner" }, clockCard(shell))];
+  return [place, h("div", { class: "content inner" }, clockCard(shell), shell.session.role === "administrator" && support())];
+}
+
+// support hands out what somebody far away needs to find out what is wrong.
+function support() {
+  return card("Support", null, h("p", { class: "soft" }, "One file with the configuration, the state, the log and the journal. No name, no code, no card, no key and no license is in it."),
+    h("div", {}, h("a", { class: "button", href: "/api/v1/bundle", download: "doorpanel-bundle.zip" }, "Download the support bundle")));
 }

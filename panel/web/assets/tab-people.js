@@ -1,6 +1,6 @@
 // Persons, their cards and codes.
 import { badge, date, del, failure, get, h, notice, post, put } from "./api.js";
-import { button, card, doing, field, form, sure, table } from "./kit.js";
+import { button, card, count, doing, field, form, sure, table } from "./kit.js";
 
 const pageSize = 50;
 
@@ -11,6 +11,13 @@ export async function people() {
   const filter = h("input", { type: "search", placeholder: "Find a name, a note or a flat", "aria-label": "Find a person" });
   const group = h("select", { "aria-label": "Group" });
   const names = h("datalist", { id: "names" });
+  const chosen = new Set(); // ids on this page
+  const much = h("span", { class: "soft small" });
+  const bulk = h("div", { class: "row", hidden: true });
+  const mark = () => {
+    bulk.hidden = chosen.size === 0;
+    much.textContent = `${chosen.size} chosen`;
+  };
   let before = []; // where the pages before this one began
   let here = "";
 
@@ -19,7 +26,10 @@ export async function people() {
     const page = await get("/api/v1/people?" + query);
     names.replaceChildren(...page.people.map((p) => h("option", { value: p.name })));
     const turn = (label, go, on) => on && h("button", { type: "button", class: "small", onclick: () => { go(); load().catch((e) => trouble.replaceChildren(failure(e))); } }, label);
-    listing.replaceChildren(table(["Person", "Flat", "Groups", "Opens with", ""], page.people.map((p) => [
+    chosen.clear();
+    mark();
+    listing.replaceChildren(table(["", "Person", "Flat", "Groups", "Opens with", ""], page.people.map((p) => [
+      h("input", { type: "checkbox", "aria-label": `Choose ${p.name}`, onchange: (e) => { chosen[e.target.checked ? "add" : "delete"](p.id); mark(); } }),
       h("span", {}, h("strong", {}, p.name), p.note && h("span", { class: "soft" }, " · " + p.note)), p.flat || "", (p.groups || []).join(", "),
       [p.cards && `${p.cards} ${p.cards === 1 ? "card" : "cards"}`, p.codes && `${p.codes} ${p.codes === 1 ? "code" : "codes"}`].filter(Boolean).join(", ") || h("span", { class: "soft small" }, "nothing"),
       doing(h("button", { type: "button", class: "small", onclick: () => open(p.id) }, "Open"))]),
@@ -27,6 +37,11 @@ export async function people() {
     h("div", { class: "row" }, turn("Previous 50", () => { here = before.pop(); }, before.length > 0), turn("Next 50", () => { before.push(here); here = page.next; }, page.next),
       h("span", { class: "soft small" }, `${page.total} people in all`)));
   };
+  const moveOut = sure("Move out everybody chosen", async () => {
+    await post("/api/v1/people/delete", { ids: [...chosen] });
+    trouble.replaceChildren(notice("good", "Moved out", `${count(chosen.size, "person", "people")} with every card, code and right.`));
+    await load();
+  }, trouble);
   let waiting = 0;
   const search = () => {
     clearTimeout(waiting);
@@ -40,14 +55,15 @@ export async function people() {
   const person = h("div");
   const open = async (id) => {
     try {
-      person.replaceChildren(detail(await get("/api/v1/people/" + encodeURIComponent(id)), groupList.groups, { open, load, close: () => person.replaceChildren() }));
+      person.replaceChildren(detail(await get("/api/v1/people/" + encodeURIComponent(id)), { groups: groupList.groups, schedules: profiles.schedules, doors: doorList.doors }, { open, load, close: () => person.replaceChildren() }));
       person.scrollIntoView({ block: "nearest" });
     } catch (error) {
       trouble.replaceChildren(failure(error));
     }
   };
   out.append(newCredential(names, profiles.schedules, doorList.doors, load), person,
-    card("Everybody", null, h("div", { class: "fields" }, filter, group), listing, trouble), lists(load), learnMany(), names);
+    card("Everybody", null, h("div", { class: "fields" }, filter, group), listing, bulk, trouble), shortCodes(), lists(load), learnMany(), names);
+  bulk.append(moveOut, much);
   await load();
   return out;
 }
@@ -55,15 +71,74 @@ export async function people() {
 const limits = (c) => [c.schedule, c.doors?.join(", "), c.valid_from && `from ${date(c.valid_from)}`, c.valid_until && `until ${date(c.valid_until)}`, c.uses && `${c.uses} uses`].filter(Boolean).join(" · ");
 const rightText = (r) => `${r.doors?.join(", ") || "every door"}${r.schedule ? `, ${r.schedule}` : ", at any time"}${r.valid_from ? `, from ${date(r.valid_from)}` : ""}${r.valid_until ? `, until ${date(r.valid_until)}` : ""}`;
 
+const unlimited = (r) => !r.doors && !r.schedule && !r.valid_from && !r.valid_until;
+
+// rights edits what one person may open beside the groups: doors, hours, days. They are stored with the person.
+function rights(kept, schedules, doors) {
+  const rows = h("div", { class: "stack" });
+  const only = doors.map((d) => h("input", { type: "checkbox", value: d.name }));
+  const schedule = h("select", {}, h("option", { value: "" }, "At any time"), schedules.map((s) => h("option", {}, s.name)));
+  const from = h("input", { type: "datetime-local" });
+  const to = h("input", { type: "datetime-local" });
+  const draw = () => rows.replaceChildren(...kept.map((r) => h("div", { class: "row" }, h("span", {}, rightText(r)),
+    h("button", { type: "button", class: "quiet small", "aria-label": `Take away: ${rightText(r)}`, onclick: () => { kept = kept.filter((k) => k !== r); draw(); } }, "×"))));
+  draw();
+  const add = () => {
+    const right = {};
+    const chosen = only.filter((d) => d.checked).map((d) => d.value);
+    if (chosen.length && chosen.length < only.length) right.doors = chosen;
+    if (schedule.value) right.schedule = schedule.value;
+    if (from.value) right.valid_from = new Date(from.value).toISOString();
+    if (to.value) right.valid_until = new Date(to.value).toISOString();
+    kept = [...kept, right];
+    draw();
+  };
+  const box = h("div", { class: "stack" }, rows, h("details", {}, h("summary", {}, "A right of their own"), h("div", { class: "stack" },
+    h("fieldset", {}, h("legend", {}, "Doors (none: all)"), only.map((d) => h("label", { class: "check" }, d, d.value))),
+    h("div", { class: "fields" }, field("When", schedule), field("From", from), field("Until", to)),
+    h("div", {}, h("button", { type: "button", class: "small", onclick: add }, "Add this right")))));
+  return { box, value: () => kept };
+}
+
+// shortCodes names the codes that became too short because more people have one. It looks while the rest is shown already.
+function shortCodes() {
+  const box = h("div");
+  const place = h("div");
+  const look = async () => {
+    const found = [];
+    let next = "";
+    do {
+      const page = await get("/api/v1/credentials?" + new URLSearchParams({ too_short: 1, limit: 200, after: next }));
+      found.push(...page.credentials);
+      next = page.next;
+    } while (next && found.length < 200);
+    if (!found.length) return;
+    const title = `${found.length}${next ? " or more" : ""} ${found.length === 1 && !next ? "code is" : "codes are"} too short now`;
+    box.replaceChildren(card(title, badge("warn", "easier to guess"),
+      h("p", { class: "soft" }, "More people have a code than when these were drawn. They still open; draw them anew, and give the new ones out."),
+      table(["Person", "Has", "Needs", "Code"], found.map((c) => {
+        const cell = h("td", {});
+        cell.append(button("Draw anew", "small", async () => {
+          const made = await post(`/api/v1/credentials/${encodeURIComponent(c.id)}/redraw`);
+          cell.replaceChildren(h("code", {}, made.code), h("span", { class: "soft small" }, " write it down now: it is not kept"));
+        }, place));
+        return [h("strong", {}, c.name), count(c.digits, "digit", "digits"), count(c.needs_digits, "digit", "digits"), cell];
+      }), ""), place));
+  };
+  look().catch((error) => box.replaceChildren(failure(error)));
+  return box;
+}
+
 // detail is one person with everything that opens a door.
-function detail(p, groups, { open, load, close }) {
+function detail(p, { groups, schedules, doors }, { open, load, close }) {
   const place = h("div");
   const address = "/api/v1/people/" + encodeURIComponent(p.id);
   const name = h("input", { required: true, maxlength: "64", value: p.name });
   const note = h("input", { maxlength: "64", value: p.note || "" });
   const flat = h("input", { maxlength: "5", inputmode: "numeric", value: p.flat || "" });
   const member = groups.map((g) => h("input", { type: "checkbox", value: g.name, checked: (p.groups || []).includes(g.name) }));
-  const all = h("input", { type: "checkbox", checked: (p.rights || []).some((r) => !r.doors && !r.schedule && !r.valid_from && !r.valid_until) });
+  const own = rights((p.rights || []).filter((r) => !unlimited(r)), schedules, doors);
+  const all = h("input", { type: "checkbox", checked: (p.rights || []).some(unlimited) });
   const again = async () => { await load(); await open(p.id); };
   const credential = "/api/v1/credentials/";
   const redraw = (c) => button(c.needs_digits ? "Draw a longer one" : "Draw anew", "small", async () => {
@@ -74,14 +149,12 @@ function detail(p, groups, { open, load, close }) {
   return card(p.name, h("button", { type: "button", class: "quiet small", onclick: close }, "Close"),
     form(place, async () => {
       const wish = { name: name.value.trim(), note: note.value.trim(), flat: flat.value.trim(), groups: member.filter((m) => m.checked).map((m) => m.value) };
-      const limited = (p.rights || []).filter((r) => r.doors || r.schedule || r.valid_from || r.valid_until);
-      wish.rights = all.checked ? [{}] : limited;
+      wish.rights = all.checked ? [{}] : own.value();
       await put(address, wish);
       await again();
     }, h("div", { class: "fields" }, field("Name", name), field("Flat", flat, "A number; it may be typed before a code"), field("Note", note)),
     h("fieldset", {}, h("legend", {}, "May open"), h("label", { class: "check" }, all, "every door at any time"),
-      (p.rights || []).filter((r) => r.doors || r.schedule || r.valid_from || r.valid_until).map((r) => h("span", { class: "small" }, rightText(r))),
-      member.map((m) => h("label", { class: "check" }, m, `what ${m.value} may open`))),
+      member.map((m) => h("label", { class: "check" }, m, `what ${m.value} may open`)), own.box),
     !(p.rights || []).length && !(p.groups || []).length && notice("warn", "Opens nothing", "This person has no right of their own and is in no group."),
     h("div", { class: "row" }, h("button", { class: "primary" }, "Save person"), sure("Move out", async () => { await del(address); close(); await load(); }, place),
       h("span", { class: "soft small" }, "Moving out takes every card, code and right at once."))),

@@ -53,6 +53,7 @@ const kinds = {
   "strike.on": ["good", (e) => `Door ${e.door} released`],
   "strike.off": ["", (e) => `Door ${e.door} secured`],
   "strike.failed": ["bad", (e) => `The strike of ${e.door} failed`],
+  "call.test": ["call", (e) => `Test of button ${e.button}${e.who ? ` by ${e.who}` : ""}`],
   "call.placed": ["call", (e) => `Ringing${e.button ? ` from button ${e.button}` : ""}`],
   "call.refused": ["bad", (e) => `Call not placed${because(e)}`],
   "call.answered": ["call", () => "Call answered"],
