@@ -383,12 +383,13 @@ func TestAllMistakesOfAListOfPeopleAreToldAtOnce(t *testing.T) {
 		t.Errorf("a code is shown:\n%s", s.stderr)
 	}
 	for want, content := range map[string]string{
-		"is empty":                   "",
-		`unknown column "apartment"`: "name;apartment\nA;B\n",
-		"no column name":             "note,card\na,b\n",
-		"two columns card":           "name,card,card\n",
-		"not UTF-8":                  "name\nJos\xe9\n",
-		"larger than 16 MiB":         "name\n" + strings.Repeat("Anna Rossi of the third floor\n", 600_000),
+		"is empty":                    "",
+		`unknown column "apartment"`:  "name;apartment\nA;B\n",
+		"no column name":              "note,card\na,b\n",
+		"two columns card":            "name,card,card\n",
+		"line 2: column cards counts": "name,cards\nAnna Rossi,04A1B2C3\n",
+		"not UTF-8":                   "name\nJos\xe9\n",
+		"larger than 16 MiB":          "name\n" + strings.Repeat("Anna Rossi of the third floor\n", 600_000),
 	} {
 		p.cliFails(want, "people", "import", saved(t, "people.csv", []byte(content)))
 		p.cliFails(want, "people", "import", "--dry-run", saved(t, "people.csv", []byte(content)))

@@ -92,10 +92,11 @@ func (l *list) readCSV(content []byte) error {
 	} else if err != nil {
 		return invalid("cannot read people: %v", err)
 	}
-	column := map[string]int{}
+	column, counted := map[string]int{}, map[int]string{}
 	for i, name := range head {
 		name = strings.ToLower(strings.TrimSpace(name))
 		if slices.Contains(ignored, name) {
+			counted[i] = name
 			continue
 		}
 		if !slices.Contains(columns, name) {
@@ -127,8 +128,23 @@ func (l *list) readCSV(content []byte) error {
 			l.mistake(line, "it has %d fields, the first line names %d columns; put a text with a comma between quotation marks", len(record), len(head))
 			continue
 		}
+		if l.miscounted(line, record, counted) {
+			continue
+		}
 		l.take(l.fields(line, record, column))
 	}
+}
+
+// miscounted finds a card's number or a code in a column that an export fills with counts: whoever put it there means something new.
+func (l *list) miscounted(line int, record []string, counted map[int]string) bool {
+	for i, field := range record {
+		field = strings.TrimSpace(field)
+		if counted[i] != "" && (len(field) > 2 || strings.Trim(field, "0123456789") != "") {
+			l.mistake(line, "column %s counts what an export found, and this is no count; the column for a new one is %s", counted[i], strings.TrimSuffix(counted[i], "s"))
+			return true
+		}
+	}
+	return false
 }
 
 // delimiter is what stands between the first row's names: programs in some countries write semicolons.
