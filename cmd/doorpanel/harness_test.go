@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -59,6 +60,7 @@ func runTests(m *testing.M) int {
 type setting struct {
 	top     string // keys before the first section
 	site    string
+	zone    string // of the site; empty: UTC
 	sip     string // keys of [sip], then [[sip.account]]
 	doors   string // whole [[door]] sections; empty: one, with a short pulse
 	buttons string // whole [[button]] sections
@@ -73,7 +75,8 @@ const shortPulse = 300 * time.Millisecond
 
 func (s setting) text(data string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "hardware = \"sim\"\ndata = %q\n%s\n[site]\nname = \"house\"\ntimezone = \"UTC\"\n%s\n", data, s.top, s.site)
+	zone := cmp.Or(s.zone, "UTC")
+	fmt.Fprintf(&b, "hardware = \"sim\"\ndata = %q\n%s\n[site]\nname = \"house\"\ntimezone = %q\n%s\n", data, s.top, zone, s.site)
 	fmt.Fprintf(&b, "[web]\nlisten = \"127.0.0.1:0\"\n[sip]\nlisten = \"127.0.0.1:0\"\n%s\n", s.sip)
 	if s.doors == "" {
 		s.doors = fmt.Sprintf("[[door]]\nname = \"front\"\nsafe = \"fail-secure\"\npulse = %q\nopen_digit = \"1\"\nheld_open_after = \"30s\"\n", shortPulse)
