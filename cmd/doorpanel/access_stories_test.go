@@ -85,9 +85,15 @@ func TestStory9AtNightTheCardAloneAndTheCodeAloneAreRefused(t *testing.T) {
 		t.Errorf("the grant is written as %v", granted)
 	}
 	p.clock(noon.Add(11*time.Hour), true)
-	p.keys("front-in", "271828#")
-	p.badge("front-in", "04A1B2C3")
-	p.opens("front")
+	badge, typed := func() { p.badge("front-in", "04A1B2C3") }, func() { p.keys("front-in", "271828#") }
+	for name, both := range map[string][]func(){"code, then card": {typed, badge}, "card, then code": {badge, typed}} {
+		both[0]()
+		if alone := p.waitEntry("access.refused", "second_factor"); alone.Door != "front" {
+			t.Errorf("%s: the first alone is written as %v", name, alone)
+		}
+		both[1]()
+		p.opens("front")
+	}
 	p.badge("front-in", "04DEADBEEF")
 	p.waitEntry("access.refused", "unknown")
 	p.must(http.StatusNoContent, "DELETE", "/credentials/"+card, nil)

@@ -85,7 +85,7 @@ func TestListOfPeopleIsLookedAtBeforeItComesIn(t *testing.T) {
 	b.says("Really move out everybody chosen?")
 	b.press("Really move out")
 	b.says("2 people with every card, code and right")
-	b.says("1 people in all")
+	b.says("1 person in all")
 	if len(h.people) != 1 {
 		t.Errorf("%d people are left", len(h.people))
 	}

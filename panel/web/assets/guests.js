@@ -19,7 +19,7 @@ export async function guests() {
       doing(g.kind === "pass" && !g.revoked && button("Show", "small", async () => {
         const again = await get("/api/v1/guests/" + g.id);
         place.replaceChildren(notice("good", g.name, "", picture(again.svg)));
-      }, place), " ", !g.revoked && sure("Withdraw", async () => { await del("/api/v1/guests/" + g.id); await load(); }, place))]), "No guest is let in."));
+      }, place), " ", !g.revoked && sure("Withdraw", async () => { await del("/api/v1/guests/" + g.id); await load(); }, place))]), "No guest is let in.", "narrow"));
   };
   try {
     await load();

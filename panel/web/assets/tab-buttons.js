@@ -17,7 +17,7 @@ export async function buttons() {
         const tested = await post(`/api/v1/buttons/${b.number}/test`);
         place.replaceChildren(notice(tested.active ? "good" : "warn", `Button ${b.number} was pressed`, tested.active ? `It calls ${tested.label} as a visitor would; the journal says that you tested it.` : tested.why));
       }, place), " ", h("button", { type: "button", class: "small", onclick: () => { number.value = String(b.number); label.value = b.label; target.value = b.target || ""; label.focus(); } }, "Change"), " ",
-        sure("Clear", async () => { await del("/api/v1/buttons/" + b.number); await load(); }, place))]), "No button is set."));
+        sure("Clear", async () => { await del("/api/v1/buttons/" + b.number); await load(); }, place))]), "No button is set.", "narrow"));
   };
   await load();
   return [card("Call buttons", h("a", { href: "#licenses" }, "Add more with a license"), listing), card("Set a button", null, form(place, async () => {

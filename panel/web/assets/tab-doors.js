@@ -20,7 +20,7 @@ export async function doors(shell) {
           place.replaceChildren(notice("bad", "Not opened", why(error.why)));
         }
         await load();
-      }, place))]), "No doors are configured."));
+      }, place))]), "No doors are configured.", "narrow"));
   };
   await load();
   shell.every(2000, load);

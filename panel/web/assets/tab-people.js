@@ -33,9 +33,9 @@ export async function people() {
       h("span", {}, h("strong", {}, p.name), p.note && h("span", { class: "soft" }, " · " + p.note)), p.flat || "", (p.groups || []).join(", "),
       [p.cards && `${p.cards} ${p.cards === 1 ? "card" : "cards"}`, p.codes && `${p.codes} ${p.codes === 1 ? "code" : "codes"}`].filter(Boolean).join(", ") || h("span", { class: "soft small" }, "nothing"),
       doing(h("button", { type: "button", class: "small", onclick: () => open(p.id) }, "Open"))]),
-    filter.value.trim() || group.value ? "Nobody of this name." : "Nobody is entered yet. Add the first card or code above."),
+    filter.value.trim() || group.value ? "Nobody of this name." : "Nobody is entered yet. Add the first card or code above.", "narrow"),
     h("div", { class: "row" }, turn("Previous 50", () => { here = before.pop(); }, before.length > 0), turn("Next 50", () => { before.push(here); here = page.next; }, page.next),
-      h("span", { class: "soft small" }, `${page.total} people in all`)));
+      h("span", { class: "soft small" }, `${count(page.total, "person", "people")} in all`)));
   };
   const moveOut = sure("Move out everybody chosen", async () => {
     await post("/api/v1/people/delete", { ids: [...chosen] });
@@ -123,7 +123,7 @@ function shortCodes() {
           cell.replaceChildren(h("code", {}, made.code), h("span", { class: "soft small" }, " write it down now: it is not kept"));
         }, place));
         return [h("strong", {}, c.name), count(c.digits, "digit", "digits"), count(c.needs_digits, "digit", "digits"), cell];
-      }), ""), place));
+      }), "", "narrow"), place));
   };
   look().catch((error) => box.replaceChildren(failure(error)));
   return box;

@@ -38,7 +38,7 @@ export async function schedules() {
       h("span", {}, p.slots.map((s) => h("div", {}, `${s.days.map((d) => dayNames[d] || d).join(", ")}  ${s.from} – ${s.to}`)), (p.exceptions || []).map((e) => h("div", { class: "soft small" }, exceptionText(e) + (e.slots?.length ? "" : " closed")))),
       doing(h("button", { type: "button", class: "small", onclick: () => { name.value = p.name; days.value = (p.exceptions || []).map(exceptionText).join("\n"); slots.replaceChildren(); p.slots.forEach(slot); name.focus(); } }, "Change"), " ",
         sure("Remove", async () => { await del("/api/v1/schedules/" + encodeURIComponent(p.name)); await load(); }, place))]),
-    "There are no schedules: cards and codes open at any time."));
+    "There are no schedules: cards and codes open at any time.", "narrow"));
   };
   slot();
   await load();
