@@ -96,7 +96,7 @@ type (
 		Title    string // a few words for the display
 		Message  string
 		Token    string // id of the token, if it could be read
-		Via      string // scanner, web, cli, upstream
+		Via      string // scanner, keypad, web, cli, upstream
 		By       string // who was logged in
 		Accepted bool   // activated or already active
 		// Document is what kind of code it was; empty when it was none of ours.

@@ -21,8 +21,8 @@ func (k *Keypad) Press(mono time.Duration, key rune) (code string, complete bool
 	case key == '#':
 		code, k.digits = k.digits, ""
 		return code, code != ""
-	case key >= '0' && key <= '9' && len(k.digits) <= maxCode:
-		k.digits += string(key) // one more than a code may have stays one too many
+	case key >= '0' && key <= '9' && len(k.digits) <= maxTyped:
+		k.digits += string(key) // one more than may be typed stays one too many
 	}
 	return "", false
 }

@@ -24,8 +24,8 @@ func TestKeypadMakesCodesOfKeys(t *testing.T) {
 		{"left alone before the end", "1234.#", nil},
 		{"other keys", "1A2 3é4#", []string{"1234"}},
 		{"sixteen digits", "1234567890123456#", []string{"1234567890123456"}},
-		{"seventeen are too many and stay too many", "12345678901234567#", []string{"12345678901234567"}},
-		{"and so does a hundred", strings.Repeat("1", 100) + "#", []string{strings.Repeat("1", 17)}},
+		{"the short code of a license, with a digit too many", "123456789012345678901#", []string{"123456789012345678901"}},
+		{"a hundred are too many and stay too many", strings.Repeat("1", 100) + "#", []string{strings.Repeat("1", 22)}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

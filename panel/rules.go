@@ -98,9 +98,9 @@ const (
 	presenceHour = 4
 	// duressTries wrong numbers end a test of the silent alarm.
 	duressTries = 3
-	// keysWithin ends a half-typed code, maxCode bounds it.
+	// keysWithin ends a half-typed code, maxTyped bounds it: a license's short code has 20 digits, or one too many.
 	keysWithin = 10 * time.Second
-	maxCode    = 16
+	maxTyped   = 21
 	// messageFor is how long a message stays on the display.
 	messageFor = 5 * time.Second
 	// openAfterStrike is how long after the strike was secured a door may still be on its way open.
