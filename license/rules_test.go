@@ -63,7 +63,7 @@ func TestWhatAPanelHoldsForAnAccountGoesOnWhenItTakesAReleaseOver(t *testing.T) 
 	b.clock = on("2026-12-02")
 	b.show(paper, Activated, "")
 	b.assign(seat(1).ID, "rossi", Activated, "")
-	b.show(a.undo(seat(1).ID, Activated, ""), Activated, "")
+	b.did(Examine(a.undo(seat(1).ID, Activated, ""), b.ring, b.panel, b.clock, b.docs, "bianchi"), Activated, "")
 	if !b.rights().AllowsAccount("rossi", AppRemote) {
 		t.Errorf("%+v", b.rights().List())
 	}
@@ -324,7 +324,8 @@ func TestASliceTellsAnOlderStoreThatTheLicenseCameBack(t *testing.T) {
 	id := ten(1).ID
 	a.show(text(t, ten(1), rootKey), Activated, "")
 	active := slices.Clone(a.docs)
-	b.show(a.undo(id, Activated, ""), Activated, "")
+	given := a.undo(id, Activated, "")
+	b.show(given, Activated, "")
 	released := slices.Clone(a.docs)
 	a.show(b.undo(id, Activated, ""), Activated, "")
 	slice := a.give(c, id, 4, Activated, "")
@@ -338,5 +339,7 @@ func TestASliceTellsAnOlderStoreThatTheLicenseCameBack(t *testing.T) {
 		} else if own, err := OpenActivation(raw); err != nil || own.Turn != 2 {
 			t.Errorf("%+v, %v", own, err)
 		}
+		a.show(given, AlreadyActive, "already released")
+		a.has(6)
 	}
 }
