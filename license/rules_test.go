@@ -343,3 +343,16 @@ func TestASliceTellsAnOlderStoreThatTheLicenseCameBack(t *testing.T) {
 		a.has(6)
 	}
 }
+
+func TestAReleaseOfAnUnknownIssuerIsRefused(t *testing.T) {
+	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
+	a.show(text(t, ten(1), rootKey), Activated, "")
+	release := a.undo(ten(1).ID, Activated, "")
+	for _, s := range []*station{a, b} {
+		s.ring, s.docs = Keyring{}, nil
+		s.show(release, UnknownIssuer, "not known here")
+		if len(s.docs) > 0 {
+			t.Error("kept")
+		}
+	}
+}
