@@ -356,3 +356,61 @@ func TestAReleaseOfAnUnknownIssuerIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestARefusalNamesWhatIsCertainFirst(t *testing.T) {
+	a := newStation(t, "A", 9)
+	bound := ten(1)
+	bound.Subject = idOf(elsewhere)
+	a.ring = ringOf(t, nil, [][]byte{revoking(t, 1, map[TokenID]time.Time{bound.ID: issued}, nil)})
+	a.show(text(t, bound, rootKey), Revoked, "2026-11-21")
+
+	later := ten(2)
+	later.NotBefore = day("2026-11-25")
+	a.clock = Clock{Now: day("2026-12-01"), Mark: issued}
+	a.show(text(t, later, rootKey), ClockUntrusted, "does not know it for sure")
+
+	a.clock = on("2026-12-01")
+	paper := text(t, access(3), rootKey)
+	a.show(paper, Activated, "")
+	a.clock = on("2027-12-05")
+	a.status(Grace, "")
+	a.show(paper, Expired, "ended on 2027-12-01")
+}
+
+func TestAStatementSaysNoTimeThatIsNotCertain(t *testing.T) {
+	a := newStation(t, "A", 9)
+	a.clock = Clock{Now: day("2031-01-01"), Mark: day("2026-11-30")}
+	a.show(text(t, ten(1), rootKey), Activated, "")
+	if at := a.rights().List()[0].Activated; !at.Equal(day("2026-11-30")) {
+		t.Error(at)
+	}
+}
+
+func TestAnOwnCodeMendsADamagedActivation(t *testing.T) {
+	a := newStation(t, "A", 9)
+	a.show(text(t, ten(1), rootKey), Activated, "")
+	code := a.activation()
+	a.damage(placeActivation)
+	a.has(0)
+	a.show(code, Activated, "own activation was restored")
+	a.has(10)
+}
+
+func TestTheLastOfTwoReleasesCounts(t *testing.T) {
+	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
+	id, paper := ten(1).ID, text(t, ten(1), rootKey)
+	a.show(paper, Activated, "")
+	b.show(a.undo(id, Activated, ""), Activated, "")
+	older := slices.Clone(a.docs)
+	a.show(b.undo(id, Activated, ""), Activated, "")
+	a.undo(id, Activated, "")
+	for _, docs := range [][]Document{append(slices.Clone(older), a.docs...), append(slices.Clone(a.docs), older...)} {
+		a.docs = docs
+		a.has(0)
+		a.show(paper, UsedElsewhere, "released from this panel")
+	}
+	// Of the activation that it ended nothing need be left.
+	a.docs = slices.DeleteFunc(a.docs, func(d Document) bool { return d.Kind == envelope.Activation })
+	a.show(paper, UsedElsewhere, "released from this panel")
+	a.has(0)
+}
