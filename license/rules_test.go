@@ -414,3 +414,20 @@ func TestTheLastOfTwoReleasesCounts(t *testing.T) {
 	a.show(paper, UsedElsewhere, "released from this panel")
 	a.has(0)
 }
+
+func TestOfTwoSharesTheOneThatCountsIsGivenBack(t *testing.T) {
+	for _, seeds := range [][2]byte{{9, 8}, {8, 9}} {
+		a, b, c := newStation(t, "A", seeds[0]), newStation(t, "B", seeds[1]), newStation(t, "C", 7)
+		id := ten(1).ID
+		b.clock = on("2026-12-05")
+		a.show(text(t, ten(1), rootKey), Activated, "")
+		b.show(text(t, ten(1), rootKey), Activated, "")
+		c.show(b.give(c, id, 3, Activated, ""), Activated, "")
+		c.show(a.give(c, id, 2, Activated, ""), Activated, "")
+		c.has(2)
+		c.giveBack(id, 3, PoolExhausted, "2 of 2, 1 too many")
+		a.show(c.giveBack(id, 2, Activated, ""), Activated, "2 buttons came back")
+		a.has(10)
+		c.has(0)
+	}
+}
