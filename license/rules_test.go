@@ -431,3 +431,37 @@ func TestOfTwoSharesTheOneThatCountsIsGivenBack(t *testing.T) {
 		c.has(0)
 	}
 }
+
+func TestTheGiversCodeMendsADamagedShare(t *testing.T) {
+	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
+	id := ten(1).ID
+	a.show(text(t, ten(1), rootKey), Activated, "")
+	slice := a.give(b, id, 4, Activated, "")
+	b.show(slice, Activated, "")
+	b.damage(placeTaken)
+	b.has(0)
+	b.show(slice, Activated, "4 buttons")
+	b.has(4)
+	a.show(b.giveBack(id, 1, Activated, ""), Activated, "")
+	for _, code := range a.rights().Codes() {
+		if code.Kind == envelope.Slice {
+			slice = envelope.Armor(code.Kind, code.Raw)
+		}
+	}
+	b.damage(placeBack)
+	b.has(0)
+	b.show(slice, Activated, "")
+	b.has(3)
+}
+
+func TestOfTwoLicensesWithOneIDTheOneThatHoldsIsUndone(t *testing.T) {
+	for id := range byte(6) {
+		a := newStation(t, "A", 9)
+		a.ring = ringOf(t, [][]byte{delegated(t, nil)}, nil)
+		a.show(text(t, ten(id+1), issuerKey), Activated, "")
+		a.ring = ringOf(t, [][]byte{delegated(t, nil)}, [][]byte{revoking(t, 1, nil, map[envelope.KeyID]time.Time{envelope.IDOf(issuerKey.pub): issued})})
+		a.show(text(t, ten(id+1), rootKey), Activated, "10 buttons added")
+		a.undo(ten(id+1).ID, Activated, "")
+		a.has(0)
+	}
+}
