@@ -14,6 +14,14 @@ type duress struct {
 	tries     int
 }
 
+// waiting is whose test still waits for its number.
+func (d duress) waiting() string {
+	if d.number == "" || d.tries >= duressTries {
+		return ""
+	}
+	return d.candidate
+}
+
 // The events of the silent alarm.
 type (
 	// DuressTested says that Number was sealed to Recipient's key and sent. What was switched on before is off from now on.
@@ -45,7 +53,7 @@ func (s *step) duressConfirmed(e DuressConfirmed) {
 		s.record(Entry{Kind: DuressTest, Who: e.Who, Why: string(why)})
 		s.do(Answer{Request: e.Request, Why: string(why)})
 	}
-	if d.candidate == "" || d.number == "" || d.tries >= duressTries {
+	if d.waiting() == "" {
 		refuse(noTest)
 		return
 	}

@@ -11,6 +11,8 @@ type View struct {
 	CodesBlocked time.Duration // how long codes are still refused; 0: they are not
 	Inside       int           // how many people are inside; Panel.Inside lists them
 	Duress       string        // to whose key the silent alarm goes; empty: it is not switched on
+	// DuressTested is whose test of the silent alarm waits for its number; empty: none does.
+	DuressTested string
 	Setup        string
 }
 
@@ -34,7 +36,7 @@ type CallView struct {
 
 // View describes the machine at this moment.
 func (p *Panel) View(now Now) View {
-	v := View{Fire: p.fire, Tamper: p.tamper, Lockdown: p.lockdown, CodesBlocked: max(p.guess.until-now.Mono, 0), Setup: p.setupCode, Inside: len(p.inside), Duress: p.duress.recipient}
+	v := View{Fire: p.fire, Tamper: p.tamper, Lockdown: p.lockdown, CodesBlocked: max(p.guess.until-now.Mono, 0), Setup: p.setupCode, Inside: len(p.inside), Duress: p.duress.recipient, DuressTested: p.duress.waiting()}
 	for i := range p.doors {
 		d := &p.doors[i]
 		v.Doors = append(v.Doors, DoorView{

@@ -105,6 +105,9 @@ type alarmPort struct {
 
 func (p alarmPort) Recipient() string { return p.agent.View().Duress }
 
+// Waiting is whose test runs.
+func (p alarmPort) Waiting() string { return p.agent.View().DuressTested }
+
 // TestDuress seals a number of 8 digits, or switches the silent alarm off.
 func (p alarmPort) TestDuress(ctx context.Context, recipient, by string) (string, error) {
 	if recipient == "" {

@@ -9,6 +9,8 @@ import (
 type SilentAlarm interface {
 	// Recipient is to whose key grants are marked; empty: it is not switched on.
 	Recipient() string
+	// Waiting is to whose key a number was sealed that did not come back yet; empty: no test is running.
+	Waiting() string
 	// TestDuress seals a number to the recipient's key and returns the message that carries it. It switches the silent alarm
 	// off until the number comes back; an empty recipient only does that. ErrInvalid: not a key.
 	TestDuress(ctx context.Context, recipient, by string) (message string, err error)
@@ -34,6 +36,7 @@ type (
 	duressState struct {
 		On        bool   `json:"on"`
 		Recipient string `json:"recipient,omitempty"`
+		Waiting   string `json:"waiting,omitempty"` // whose test runs
 	}
 	duressRecipient struct {
 		Recipient string `json:"recipient"`
@@ -55,7 +58,7 @@ var exampleRecipient = "x25519:Q2h5…"
 func (s *Server) duressRoutes() []route {
 	state := duressState{On: true, Recipient: exampleRecipient}
 	return []route{
-		{Method: "GET", Pattern: api + "/duress", Access: AsAdministrator, Handler: s.getDuress, Status: 200, Summary: "Whether the silent alarm is switched on, and to whose key", Response: state},
+		{Method: "GET", Pattern: api + "/duress", Access: AsAdministrator, Handler: s.getDuress, Status: 200, Summary: "Whether the silent alarm is switched on, to whose key, and whose test waits for its number", Response: state},
 		{Method: "POST", Pattern: api + "/duress/test", Access: AsAdministrator, Handler: s.testDuress, Status: 200,
 			Summary: "Seal a number to the recipient of the silent alarm; it is off until the number comes back",
 			Request: duressRecipient{exampleRecipient}, Response: duressMessage{"DT1:…"}},
@@ -71,7 +74,7 @@ func (s *Server) duressRoutes() []route {
 
 func (s *Server) duressState() duressState {
 	recipient := s.o.SilentAlarm.Recipient()
-	return duressState{On: recipient != "", Recipient: recipient}
+	return duressState{On: recipient != "", Recipient: recipient, Waiting: s.o.SilentAlarm.Waiting()}
 }
 
 func (s *Server) getDuress(w http.ResponseWriter, _ *http.Request, _ caller) error {

@@ -18,6 +18,11 @@ func (d *duressFake) Recipient() string {
 	return recipient
 }
 
+func (d *duressFake) Waiting() string {
+	candidate, _ := d.candidate.Load().(string)
+	return candidate
+}
+
 func (d *duressFake) TestDuress(_ context.Context, recipient, _ string) (string, error) {
 	if recipient != "" && !strings.HasPrefix(recipient, "x25519:") {
 		return "", fmt.Errorf("cannot use recipient %q: %w", recipient, ErrInvalid)
@@ -32,6 +37,7 @@ func (d *duressFake) ConfirmDuress(_ context.Context, number, _ string) error {
 		return fmt.Errorf("cannot switch the silent alarm on: not the number in the test: %w", ErrInvalid)
 	}
 	d.recipient.Store(d.candidate.Load())
+	d.candidate.Store("")
 	return nil
 }
 
@@ -61,6 +67,9 @@ func TestTheSilentAlarmIsOnOnlyAfterItsNumberCameBack(t *testing.T) {
 		t.Error(got)
 	}
 	if got := admin.post("/api/v1/duress/test", `{"recipient":"x25519:abc"}`); got.status != 200 || got.body != `{"message":"DT1:sealed"}`+"\n" {
+		t.Error(got)
+	}
+	if got := admin.get("/api/v1/duress"); got.body != `{"on":false,"waiting":"x25519:abc"}`+"\n" {
 		t.Error(got)
 	}
 	for _, body := range []string{`{"recipient":"ed25519:abc"}`, `{"recipient":""}`, `{}`, `[]`} {

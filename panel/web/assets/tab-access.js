@@ -1,14 +1,16 @@
 // Groups, what is asked at the doors, holidays, and settings of access.
 import { del, get, h, moment, notice, post, put } from "./api.js";
 import { button, card, doing, field, form, sure, table } from "./kit.js";
+import { silentAlarm } from "./duress.js";
 import { guests } from "./guests.js";
 
 const select = (value, ...options) => h("select", {}, options.map(([v, text]) => h("option", { value: v, selected: v === value }, text)));
 
-export async function access() {
+export async function access(shell) {
   const [profiles, doors] = await Promise.all([get("/api/v1/schedules"), get("/api/v1/doors")]);
   return h("div", { class: "content-body" }, h("div", { class: "content inner" },
-    await groups(profiles.schedules, doors.doors), await policies(profiles.schedules), await holidays(), await settings()));
+    await groups(profiles.schedules, doors.doors), await policies(profiles.schedules), await holidays(), await settings(),
+    shell.session.role === "administrator" && await silentAlarm()));
 }
 
 export async function visits(shell) {

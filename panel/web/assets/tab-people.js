@@ -1,10 +1,11 @@
 // Persons, their cards and codes.
 import { badge, date, del, failure, get, h, notice, post, put } from "./api.js";
+import { secondCode } from "./duress.js";
 import { button, card, count, doing, field, form, sure, table } from "./kit.js";
 
 const pageSize = 50;
 
-export async function people() {
+export async function people(shell) {
   const out = h("div", { class: "content inner" });
   const listing = h("div");
   const trouble = h("div");
@@ -55,7 +56,7 @@ export async function people() {
   const person = h("div");
   const open = async (id) => {
     try {
-      person.replaceChildren(detail(await get("/api/v1/people/" + encodeURIComponent(id)), { groups: groupList.groups, schedules: profiles.schedules, doors: doorList.doors }, { open, load, close: () => person.replaceChildren() }));
+      person.replaceChildren(detail(await get("/api/v1/people/" + encodeURIComponent(id)), { groups: groupList.groups, schedules: profiles.schedules, doors: doorList.doors, administrator: shell.session.role === "administrator" }, { open, load, close: () => person.replaceChildren() }));
       person.scrollIntoView({ block: "nearest" });
     } catch (error) {
       trouble.replaceChildren(failure(error));
@@ -130,7 +131,7 @@ function shortCodes() {
 }
 
 // detail is one person with everything that opens a door.
-function detail(p, { groups, schedules, doors }, { open, load, close }) {
+function detail(p, { groups, schedules, doors, administrator }, { open, load, close }) {
   const place = h("div");
   const address = "/api/v1/people/" + encodeURIComponent(p.id);
   const name = h("input", { required: true, maxlength: "64", value: p.name });
@@ -160,7 +161,7 @@ function detail(p, { groups, schedules, doors }, { open, load, close }) {
       h("span", { class: "soft small" }, "Moving out takes every card, code and right at once."))),
     table(["Opens with", "Limits", ""], p.credentials.map((c) => [
       h("span", {}, c.kind === "card" ? "Card" : `Code${c.flat ? ` after ${c.flat}` : ""}`, " ", c.clonable && badge("warn", "can be copied"), c.needs_digits && badge("warn", `too short now: needs ${c.needs_digits} digits`)),
-      limits(c), doing(c.kind === "code" && redraw(c), " ", sure("Withdraw", async () => { await del(credential + encodeURIComponent(c.id)); await again(); }, place))]), "No card and no code."),
+      limits(c), doing(c.kind === "code" && redraw(c), " ", c.kind === "code" && administrator && secondCode(c, p), " ", sure("Withdraw", async () => { await del(credential + encodeURIComponent(c.id)); await again(); }, place))]), "No card and no code.", "narrow"),
     h("div", { id: "person-said" }), place);
 }
 
