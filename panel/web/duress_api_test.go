@@ -11,6 +11,8 @@ import (
 // duressFake is a silent alarm whose test always carries 40718352.
 type duressFake struct {
 	candidate, recipient, forgiven, code atomic.Value
+
+	asked atomic.Int32 // how many keys came for a test
 }
 
 func (d *duressFake) Recipient() string {
@@ -24,6 +26,9 @@ func (d *duressFake) Waiting() string {
 }
 
 func (d *duressFake) TestDuress(_ context.Context, recipient, _ string) (string, error) {
+	if recipient != "" {
+		d.asked.Add(1)
+	}
 	if recipient != "" && !strings.HasPrefix(recipient, "x25519:") {
 		return "", fmt.Errorf("cannot use recipient %q: %w", recipient, ErrInvalid)
 	}
