@@ -72,6 +72,7 @@ func enter(t *testing.T, h *house, more ...chromedp.ExecAllocatorOption) (*brows
 	b.says("Log in")
 	b.do(chromedp.SendKeys(chromedp.CSS("#password"), "four words are easy"))
 	b.press("Log in")
+	b.says("Log out") // who goes elsewhere before that is not logged in
 	return b, s, web.URL
 }
 
