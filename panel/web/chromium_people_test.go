@@ -103,17 +103,22 @@ func TestCardsAreLearnedInARowAndTheLastOneIsTakenBack(t *testing.T) {
 	b.says("Learn many cards")
 	b.press("Begin")
 	b.says("Card 1 of 3")
+	h.asked(t, "begun")
 	h.learned <- "04A1B2C3"
+	h.asked(t, "begun")
 	b.says("Card 2 of 3")
 	b.says("Take back Ada Lovelace's card")
 	b.seen("learn-many")
 	b.press("Take back")
 	b.says("Ada Lovelace's card was taken back")
 	b.says("Card 1 of 3")
+	h.asked(t, "begun", "left")
 	h.learned <- "04A1B2C4"
 	b.says("Card 2 of 3")
+	h.asked(t, "begun")
 	b.press("Skip")
 	b.says("Card 3 of 3")
+	h.asked(t, "begun", "left")
 	h.learned <- "04A1B2C5"
 	b.says("Done")
 	owners := map[string]int{}

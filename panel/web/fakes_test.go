@@ -49,6 +49,7 @@ type house struct {
 	keys        string
 	setupCode   string
 	learned     chan string
+	asks        chan string // each begun and each left wait for a card
 	face        FaceView
 	fail        error // of the store
 	decided     decisions
@@ -58,7 +59,7 @@ func newHouse() *house {
 	return &house{
 		now:   panel.Now{Mono: time.Hour, Wall: time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC), Trusted: true},
 		users: map[string]User{}, sessions: map[string]Session{}, people: map[string]Person{}, credentials: map[string]access.Credential{},
-		cards: map[string]bool{}, schedules: map[string]access.Profile{}, news: make(chan struct{}), learned: make(chan string, 1),
+		cards: map[string]bool{}, schedules: map[string]access.Profile{}, news: make(chan struct{}), learned: make(chan string, 1), asks: make(chan string, 64),
 		buttons: map[int]ButtonView{
 			1: {Number: 1, Label: "Reception", Target: "sip:101@192.168.1.20", Active: true},
 			2: {Number: 2, Label: "Office Lovelace", Target: "sip:102@192.168.1.20", Why: "Needs a license for more buttons"},
@@ -374,11 +375,31 @@ func (h *house) DeleteButton(_ context.Context, number int, _ string) error {
 }
 
 func (h *house) Learn(ctx context.Context, reader string) (string, string, error) {
+	h.asks <- "begun"
 	select {
 	case uid := <-h.learned:
 		return uid, cmp.Or(reader, "front-in"), nil
 	case <-ctx.Done():
+		h.asks <- "left"
 		return "", "", ctx.Err()
+	}
+}
+
+// asked waits until all of this happened to waits for a card, in any order.
+func (h *house) asked(t *testing.T, want ...string) {
+	t.Helper()
+	var got []string
+	for range want {
+		select {
+		case what := <-h.asks:
+			got = append(got, what)
+		case <-time.After(15 * time.Second):
+			t.Fatalf("of %v only %v happened", want, got)
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Fatalf("%v instead of %v", got, want)
 	}
 }
 

@@ -252,7 +252,10 @@ func (s *Server) postLearn(w http.ResponseWriter, r *http.Request, c caller) err
 	}
 	a := learnAnswer{UID: uid, Reader: reader}
 	if in.Person != "" {
-		// The card has been presented: it is bound also when whoever asked has gone.
+		// Who skipped this person in the meantime has the next one's card in hand; who leaves later finds the card bound.
+		if err := r.Context().Err(); err != nil {
+			return err
+		}
 		made, _, err := s.o.Credentials.AddCredential(context.WithoutCancel(ctx), NewCredential{Person: in.Person, Kind: access.Card, UID: uid}, c.User)
 		if err != nil {
 			return err
