@@ -22,7 +22,7 @@ run: ## a panel with simulated hardware, broker, phone and license issuer on thi
 # What decides without doing has no goroutine that could race (architecture_test.go sees to that): its random histories run
 # at full speed, without the race detector.
 MODULE := github.com/doorpanel/doorpanel
-PURE := license|license/envelope|panel|panel/access|telemetry|qr
+PURE := license|license/envelope|panel|panel/access|telemetry|qr|hub/fleet|hub/monitor
 
 .PHONY: test
 test: ## install what the tests need (Debian, as root), then run all of them with the race detector

@@ -22,6 +22,15 @@ var arrows = map[string][]string{
 		"panel", "panel/*", "license", "license/envelope", "telemetry", "drivers/*", "sip", "storage", "configs", "qr",
 	},
 	"cmd/doorlicense":   {"license", "license/envelope", "telemetry", "qr"},
+	"cmd/doorhub":       {"hub", "hub/*", "license", "license/envelope", "telemetry", "storage", "configs", "qr"},
+	"cmd/doorfleet":     {"panel", "panel/*", "drivers/sim", "license", "license/envelope", "telemetry", "storage", "configs"},
+	"hub":               {"hub/fleet", "hub/monitor", "hub/ledger", "telemetry", "license", "license/envelope"},
+	"hub/store":         {"hub/fleet", "hub/monitor", "hub/ledger", "telemetry", "storage"},
+	"hub/web":           {"hub/fleet", "hub/monitor", "hub/ledger", "telemetry", "qr"},
+	"hub/monitor":       {"hub/fleet", "telemetry"},
+	"hub/ledger":        {"license", "license/envelope", "telemetry"},
+	"hub/fleet":         {"telemetry"},
+	"hub/broker":        {"telemetry"},
 	"panel":             {"panel/access", "license", "license/envelope"},
 	"panel/agent":       {"panel", "panel/access", "license", "license/envelope"},
 	"panel/web":         {"panel", "panel/access", "license", "license/envelope", "qr"},
@@ -34,14 +43,20 @@ var arrows = map[string][]string{
 	"scripts/bench":     {"panel", "panel/*", "license", "license/envelope", "storage", "sip", "drivers/*", "qr", "telemetry"},
 	"scripts/rig/probe": {"drivers/*", "sip", "license", "license/envelope"},
 	// Helpers of tests, not linked into any program.
-	"drivers/drivertest": {"drivers/*"},
+	"drivers/drivertest":  {"drivers/*"},
+	"hub/store/storetest": {"hub/store", "hub/fleet", "hub/monitor", "telemetry"},
 }
 
 // testArrows are what tests may import beyond that: real peers and neighbors to play against.
 var testArrows = map[string][]string{
 	"sip":           {"sip/siptest"},
 	"panel/uplink":  {"panel/uplink/uplinktest"},
-	"cmd/doorpanel": {"sip/siptest", "panel/uplink/uplinktest"},
+	"cmd/doorpanel": {"sip/siptest", "panel/uplink/uplinktest", "hub", "hub/*"},
+	"cmd/doorhub":   {"panel/uplink", "panel/uplink/uplinktest"},
+	"cmd/doorfleet": {"panel/uplink/uplinktest"},
+	"hub":           {"panel/uplink", "panel/uplink/uplinktest", "hub/store", "hub/broker", "hub/authority", "hub/notify"},
+	"hub/broker":    {"panel/uplink", "panel/uplink/uplinktest", "hub/authority"},
+	"hub/store":     {"hub/store/storetest"},
 	"license":       {"qr"},
 	"drivers/gpio":  {"drivers/drivertest"},
 	"drivers/guard": {"drivers/drivertest"},
@@ -50,7 +65,7 @@ var testArrows = map[string][]string{
 }
 
 // pure packages decide and do nothing else: no file, wire, clock, goroutine or log.
-var pure = []string{"panel", "panel/access", "license", "license/envelope", "telemetry", "qr"}
+var pure = []string{"panel", "panel/access", "license", "license/envelope", "telemetry", "qr", "hub/fleet", "hub/monitor", "hub/ledger"}
 
 // forbiddenInPure are the standard library's ways out of a pure package.
 var forbiddenInPure = []string{
