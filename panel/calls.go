@@ -109,8 +109,10 @@ func (s *step) digit(e DigitPressed) {
 	if !s.current(e.Call, answered) {
 		return
 	}
+	opens := false
 	for i := range s.p.doors {
 		d := &s.p.doors[i]
+		opens = opens || d.rules.OpenDigit != 0
 		if d.rules.OpenDigit == 0 || d.rules.OpenDigit != e.Digit {
 			continue
 		}
@@ -126,6 +128,22 @@ func (s *step) digit(e DigitPressed) {
 		}
 		s.grant(pending{door: i, entry: entry, call: e.Call})
 		return
+	}
+	if opens && '0' <= e.Digit && e.Digit <= '9' {
+		s.wrongDigit(e)
+	}
+}
+
+// wrongDigit counts a digit that opens no door. It ends nobody's call and stops no other digit: who was called may open.
+func (s *step) wrongDigit(e DigitPressed) {
+	begins := s.count(access.Pass)
+	entry := Entry{
+		Kind: AccessRefused, Why: string(access.Unknown), Call: e.Call, Button: s.p.call.button, Who: s.p.call.label,
+		Detail: "by telephone: the digit opens no door",
+	}
+	s.record(entry, s.p.guess.memory(s.now))
+	if begins {
+		s.recordBlock(entry)
 	}
 }
 

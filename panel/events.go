@@ -50,7 +50,6 @@ const (
 	AtReader    Source = ""
 	ByTelephone Source = "telephone" // digits of a call
 	ByPage      Source = "page"
-	ByUpstream  Source = "upstream"
 )
 
 // Order is a signed command from upstream: what its envelope proved, for the core to decide on. Nothing else from the

@@ -29,8 +29,8 @@ type guess struct {
 // BudgetReset is an administrator's word that the wrong tries until now count no more.
 type BudgetReset struct{ Who string }
 
-// WrongTry is a wrong code that was tried where no door was asked for: on a page, by telephone, from upstream. It is
-// counted, and recorded with Detail; whoever heard it asks View.CodesBlocked before it listens to the next one.
+// WrongTry is a code that was tried where no door was asked for, such as on a page. It is counted, and recorded with Detail;
+// whoever heard it asks View.CodesBlocked before it listens to the next one.
 type WrongTry struct {
 	Source Source
 	Detail string

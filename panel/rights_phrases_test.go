@@ -152,7 +152,7 @@ func rightsPhrases() []phrase {
 			w.show(m[1], access.Code, f)
 		}},
 		{`a forged pass at (\S+)`, func(w *world, m []string) { w.show(m[0], access.Pass, panel.Facts{Fault: access.ForgedPass}) }},
-		{`a wrong code by (telephone|page|upstream)`, func(w *world, m []string) { w.step(panel.WrongTry{Source: panel.Source(m[0])}) }},
+		{`a wrong code by (telephone|page)`, func(w *world, m []string) { w.step(panel.WrongTry{Source: panel.Source(m[0])}) }},
 		{`(\S+)'s code by telephone for (\S+)`, func(w *world, m []string) {
 			w.step(panel.CredentialPresented{Door: m[1], Kind: access.Code, Source: panel.ByTelephone, Facts: w.people[m[0]+"'s code"]})
 		}},

@@ -351,7 +351,7 @@ func (w *watcher) act(o shown) {
 		w.show(o)
 	case "wrong code":
 		if o.B < 3 {
-			w.step(panel.WrongTry{Source: []panel.Source{panel.ByPage, panel.ByTelephone, panel.ByUpstream}[o.B]})
+			w.step(panel.WrongTry{Source: []panel.Source{panel.ByPage, panel.ByTelephone}[o.B%2]})
 			return
 		}
 		for range o.B {

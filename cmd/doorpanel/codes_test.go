@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/access"
 	"github.com/doorpanel/doorpanel/panel/web"
 )
@@ -198,4 +200,33 @@ func TestRedrawnCodeKeepsItsLimits(t *testing.T) {
 	if made.ID = c.ID; err != nil || fmt.Sprint(made) != fmt.Sprint(c) {
 		t.Errorf("%+v, want %+v: %v", made, c, err)
 	}
+}
+
+func TestChoosingCodesIsNoWayToFindThoseOfOthers(t *testing.T) {
+	b := newBook(t, openStore(t, t.TempDir()))
+	_, secret := b.draws("Anna Rossi")
+	var counted []panel.WrongTry
+	blocked := time.Duration(0)
+	b.wrongTry = func(e panel.WrongTry) { counted = append(counted, e) }
+	b.codesBlocked = func() time.Duration { return blocked }
+	choose := func(code string) error {
+		_, _, err := b.AddCredential(context.Background(), web.NewCredential{Person: "Anna Rossi", Kind: access.Code, Code: code}, "installer")
+		return err
+	}
+	if err := choose(secret); !errors.Is(err, web.ErrConflict) || len(counted) != 1 || counted[0].Source != panel.ByPage || strings.Contains(counted[0].Detail, secret) {
+		t.Fatalf("%v, counted %+v", err, counted)
+	}
+	if err := choose("80417264"); err != nil || len(counted) != 1 {
+		t.Fatalf("a free code: %v, counted %+v", err, counted)
+	}
+	blocked = 30 * time.Second
+	for _, code := range []string{secret, "59372618"} {
+		if err := choose(code); !errors.Is(err, web.ErrBusy) || !strings.Contains(err.Error(), "30s") {
+			t.Errorf("choosing %s during a block: %v", code, err)
+		}
+	}
+	if len(counted) != 1 {
+		t.Errorf("a code was looked at during a block: %+v", counted)
+	}
+	b.draws("Anna Rossi")
 }

@@ -60,8 +60,11 @@ type directory struct {
 	decide func(panel.PoliciesChanged)
 	// removed tells the machine of whom it need not know anything any more.
 	removed func(panel.Removed)
-	guesses int // wrong codes that are heard on one day
-	doors   []string
+	// wrongTry counts a code that somebody chose and that is in use; codesBlocked is how long none may be chosen.
+	wrongTry     func(panel.WrongTry)
+	codesBlocked func() time.Duration
+	guesses      int // wrong codes that are heard on one day
+	doors        []string
 
 	presence   web.Presence // both are made once there is a loop and a journal
 	attendance web.Attendance
@@ -97,6 +100,8 @@ func newDirectory(store *storage.Store, indexKey []byte, doors []string, seed []
 		note:         func(panel.Entry) {},
 		decide:       func(panel.PoliciesChanged) {},
 		removed:      func(panel.Removed) {},
+		wrongTry:     func(panel.WrongTry) {},
+		codesBlocked: func() time.Duration { return 0 },
 		guesses:      access.GuessesADay,
 	}
 	return d, errors.Join(d.seedButtons(seed), d.takeOver(), d.readCodeRules())

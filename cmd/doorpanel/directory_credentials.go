@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/panel"
@@ -84,6 +85,11 @@ func (d *directory) AddCredential(_ context.Context, n web.NewCredential, by str
 	if err := d.enrolls(); err != nil {
 		return access.Credential{}, "", err
 	}
+	chosen := n.Kind == access.Code && n.Code != ""
+	if left := d.codesBlocked(); chosen && left > 0 {
+		return made, "", fmt.Errorf("cannot add this code: codes are blocked for %s after wrong tries; leave it empty to have one drawn: %w",
+			left.Round(time.Second), web.ErrBusy)
+	}
 	err = d.changePeople(func(c *change) error {
 		id, before, err := c.person(n.Person)
 		if err != nil {
@@ -96,6 +102,10 @@ func (d *directory) AddCredential(_ context.Context, n web.NewCredential, by str
 		}
 		return c.put(id, &before, after)
 	})
+	if chosen && errors.Is(err, web.ErrConflict) {
+		// Whoever may choose codes could find those of others by choosing: the try is counted before it is answered.
+		d.wrongTry(panel.WrongTry{Source: panel.ByPage, Detail: "chosen by " + by + ", in use"})
+	}
 	if err != nil {
 		return access.Credential{}, "", storeError(err)
 	}

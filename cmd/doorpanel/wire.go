@@ -181,6 +181,8 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 	h.agent.Post(h.dir.policies())
 	h.dir.decide = func(e panel.PoliciesChanged) { h.handOver("schedules and policies", e) }
 	h.dir.removed = func(e panel.Removed) { h.handOver("who was removed", e) }
+	h.dir.wrongTry = func(e panel.WrongTry) { h.handOver("a wrong try", e) }
+	h.dir.codesBlocked = func() time.Duration { return h.agent.View().CodesBlocked }
 
 	// The broker above.
 	if config.Uplink.Broker != "" {
