@@ -27,7 +27,16 @@ func Load(path string) (Config, error) {
 		return Default(), fmt.Errorf("cannot read configuration %s: %w; %s", path, plain(err), remedy)
 	}
 	r := parse(path, text)
-	for _, s := range r.secrets {
+	loadSecrets(r.secrets)
+	if problems := r.d.sorted(); len(problems) > 0 {
+		return r.config, problems
+	}
+	return r.config, nil
+}
+
+// loadSecrets reads the files of secrets; what is wrong with one is reported where its path is written.
+func loadSecrets(list []secretFile) {
+	for _, s := range list {
 		text, err := readBounded(s.place.v.text, maxSecret)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -42,13 +51,9 @@ func Load(path string) (Config, error) {
 				s.place.reportFile("does not hold one line of text", "write the secret, and nothing else, into it")
 				continue
 			}
-			s.set(&r.config, NewSecret(secret))
+			s.set(NewSecret(secret))
 		}
 	}
-	if problems := r.d.sorted(); len(problems) > 0 {
-		return r.config, problems
-	}
-	return r.config, nil
 }
 
 // reportFile shows the path that stands behind a *_file key: it is the way to a secret, not the secret.

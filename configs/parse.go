@@ -50,7 +50,7 @@ type reading struct {
 // secretFile is a secret that stands in a file of its own.
 type secretFile struct {
 	place place
-	set   func(*Config, Secret)
+	set   func(Secret)
 }
 
 func parse(name string, text []byte) *reading {
@@ -61,8 +61,8 @@ func parse(name string, text []byte) *reading {
 
 	hardware, _ := top.oneOf("hardware", string(Simulated), string(Simulated), string(Board))
 	c.Hardware = Hardware(hardware)
-	c.Data = r.path(top, "data", "./data")
-	c.KeysDir = r.path(top, "keys_dir", filepath.Join(c.Data, "keys"))
+	c.Data = top.filePath("data", "./data")
+	c.KeysDir = top.filePath("keys_dir", filepath.Join(c.Data, "keys"))
 	r.site(top.table("site"))
 	r.web(top.table("web"))
 	r.sip(top.table("sip"))
@@ -82,7 +82,8 @@ func parse(name string, text []byte) *reading {
 
 func (r *reading) board() bool { return r.config.Hardware == Board }
 
-func (r *reading) path(s *section, key, otherwise string) string {
+// filePath reads where a file or directory is.
+func (s *section) filePath(key, otherwise string) string {
 	text, p := s.text(key, otherwise)
 	if p.given() && text == "" {
 		p.report("empty", "write a path, or delete the key")
@@ -148,37 +149,10 @@ func (r *reading) site(s *section) {
 func (r *reading) web(s *section) {
 	before := len(r.d.problems)
 	c := &r.config.Web
-	c.Listen = netip.MustParseAddrPort("127.0.0.1:8080")
-	listen, at := s.text("listen", c.Listen.String())
-	if at.given() {
-		address, cause, remedy := parseListen(listen, "127.0.0.1:8080")
-		if cause != "" {
-			at.report(cause, remedy)
-		} else {
-			c.Listen = address
-		}
-	}
-	for _, p := range s.texts("hosts", maxHosts) {
-		if !isHost(p.v.text) {
-			p.report("not a host name", `write it without scheme and port, such as "panel.example.org"`)
-			continue
-		}
-		c.Hosts = append(c.Hosts, strings.ToLower(p.v.text))
-	}
-	tls := s.table("tls")
-	var selfSigned, certificate, key place
-	c.TLS.SelfSigned, selfSigned = tls.truth("self_signed", false)
-	c.TLS.Certificate, certificate = tls.text("certificate", "")
-	c.TLS.Key, key = tls.text("key", "")
-	switch {
-	case c.TLS.SelfSigned && (c.TLS.Certificate != "" || c.TLS.Key != ""):
-		selfSigned.report("a certificate is given as well", "keep self_signed, or certificate and key")
-	case c.TLS.Certificate != "" && c.TLS.Key == "":
-		certificate.report("there is no key with it", `write key = "..." as well`)
-	case c.TLS.Certificate == "" && c.TLS.Key != "":
-		key.report("there is no certificate with it", `write certificate = "..." as well`)
-	}
-	tls.done()
+	var at place
+	c.Listen, at = s.address("listen", "127.0.0.1:8080")
+	c.Hosts = s.hosts("hosts")
+	c.TLS = s.tls()
 	if !c.Listen.Addr().IsLoopback() && !c.TLS.On() && !r.d.broken && len(r.d.problems) == before {
 		at.report("beyond this host the page needs TLS", `write self_signed = true in [web.tls], or listen = "127.0.0.1:8080"`)
 	}
@@ -186,6 +160,51 @@ func (r *reading) web(s *section) {
 	if len(r.d.problems) > before || r.d.broken {
 		*c = Web{Listen: netip.MustParseAddrPort("127.0.0.1:8080")}
 	}
+}
+
+// address reads an address to listen at.
+func (s *section) address(key, otherwise string) (netip.AddrPort, place) {
+	text, at := s.text(key, otherwise)
+	if !at.given() {
+		return netip.MustParseAddrPort(otherwise), at
+	}
+	address, cause, remedy := parseListen(text, otherwise)
+	if cause != "" {
+		at.report(cause, remedy)
+		return netip.MustParseAddrPort(otherwise), at
+	}
+	return address, at
+}
+
+func (s *section) hosts(key string) []string {
+	var hosts []string
+	for _, p := range s.texts(key, maxHosts) {
+		if !isHost(p.v.text) {
+			p.report("not a host name", `write it without scheme and port, such as "panel.example.org"`)
+			continue
+		}
+		hosts = append(hosts, strings.ToLower(p.v.text))
+	}
+	return hosts
+}
+
+// tls reads the section of a page's certificate.
+func (s *section) tls() (c TLS) {
+	tls := s.table("tls")
+	var selfSigned, certificate, key place
+	c.SelfSigned, selfSigned = tls.truth("self_signed", false)
+	c.Certificate, certificate = tls.text("certificate", "")
+	c.Key, key = tls.text("key", "")
+	switch {
+	case c.SelfSigned && (c.Certificate != "" || c.Key != ""):
+		selfSigned.report("a certificate is given as well", "keep self_signed, or certificate and key")
+	case c.Certificate != "" && c.Key == "":
+		certificate.report("there is no key with it", `write key = "..." as well`)
+	case c.Certificate == "" && c.Key != "":
+		key.report("there is no certificate with it", `write certificate = "..." as well`)
+	}
+	tls.done()
+	return c
 }
 
 func (r *reading) sip(s *section) {
@@ -231,6 +250,15 @@ func (r *reading) sip(s *section) {
 
 // secret reads key or key_file; the file itself is left to Load.
 func (r *reading) secret(s *section, key string, set func(*Config, Secret)) Secret {
+	secret, file := s.secret(key)
+	if file.given() {
+		r.secrets = append(r.secrets, secretFile{file, func(s Secret) { set(&r.config, s) }})
+	}
+	return secret
+}
+
+// secret reads key or key_file: the secret itself, or the place of the path where it is.
+func (s *section) secret(key string) (Secret, place) {
 	text, direct := s.text(key, "")
 	file, inFile := s.text(key+"_file", "")
 	switch {
@@ -240,10 +268,10 @@ func (r *reading) secret(s *section, key string, set func(*Config, Secret)) Secr
 		direct.report("empty", "write it, or delete the key")
 	case inFile.given() && file == "":
 		inFile.report("empty", "write the path of a file that holds the "+key)
-	case inFile.given():
-		r.secrets = append(r.secrets, secretFile{inFile, set})
+	default:
+		return NewSecret(text), inFile
 	}
-	return NewSecret(text)
+	return NewSecret(text), place{}
 }
 
 func (r *reading) doors(top *section) {
@@ -509,12 +537,12 @@ func (r *reading) uplink(s *section) {
 	if c.Hub && broker == "" && !r.d.broken {
 		hub.report("a hub is reached through a broker, and none is given", `write broker = "mqtts://..."`)
 	}
-	c.CommandKeys = r.keys(s, "command_keys")
+	c.CommandKeys = s.keys("command_keys")
 	c.Heartbeat, _ = s.duration("heartbeat", 30*time.Second, 2*time.Second, 10*time.Minute, false)
 	s.done()
 }
 
-func (r *reading) keys(s *section, key string) []ed25519.PublicKey {
+func (s *section) keys(key string) []ed25519.PublicKey {
 	var keys []ed25519.PublicKey
 	seen := map[string]place{}
 	for _, p := range s.texts(key, maxKeys) {
@@ -534,7 +562,7 @@ func (r *reading) keys(s *section, key string) []ed25519.PublicKey {
 }
 
 func (r *reading) license(s *section) {
-	r.config.License.Roots = r.keys(s, "roots")
+	r.config.License.Roots = s.keys("roots")
 	s.done()
 }
 

@@ -1,0 +1,227 @@
+package configs
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestDefaultIsAHubThatNeedsNothing(t *testing.T) {
+	h := DefaultHub()
+	if h.Data != "./hub-data" || h.KeysDir != "hub-data/keys" || h.Name == "" {
+		t.Errorf("data %q, keys %q, name %q", h.Data, h.KeysDir, h.Name)
+	}
+	if h.Web.Listen.String() != "127.0.0.1:8090" || h.Web.TLS.On() {
+		t.Errorf("page at %s, TLS %v", h.Web.Listen, h.Web.TLS.On())
+	}
+	if h.MQTT.Broker != "" || h.MQTT.Own.Listen.String() != "0.0.0.0:8883" || h.Enroll.Listen.String() != "0.0.0.0:8884" {
+		t.Errorf("%+v %+v", h.MQTT, h.Enroll)
+	}
+}
+
+func TestTheShippedHubIsTheDefaultOne(t *testing.T) {
+	h, err := LoadHub("hub.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := DefaultHub(); !reflect.DeepEqual(h, want) {
+		t.Errorf("the sample says something else than the defaults:\n%+v\n%+v", h, want)
+	}
+	text, err := os.ReadFile("hub.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := regexp.MustCompile(`(?m)^#(\[|[a-z_]+ +=)`).ReplaceAllString(string(text), "$1")
+	if open == string(text) {
+		t.Error("hub.toml has nothing to uncomment")
+	}
+	if _, problems := ParseHub("hub.toml", []byte(open)); len(problems) > 0 {
+		t.Error(problems)
+	}
+}
+
+func TestTheHubsPageListsEveryKey(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "hub.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\|").FindAllStringSubmatch(string(page), -1) {
+		documented[m[1]] = true
+	}
+	known := parseHub("", nil).known
+	for _, section := range []string{"web", "web.tls", "enroll", "mqtt", "license"} {
+		delete(known, section)
+	}
+	for key := range known {
+		if !documented[key] {
+			t.Errorf("docs/hub.md has no row for %s", key)
+		}
+	}
+	for key := range documented {
+		if !known[key] {
+			t.Errorf("docs/hub.md has a row for %s, which is no key", key)
+		}
+	}
+}
+
+func TestEverythingWrittenForAHubArrives(t *testing.T) {
+	h, problems := ParseHub("hub.toml", []byte(`
+name = "Rossi Doors"
+data = "/var/lib/doorhub"
+keys_dir = "/etc/doorhub/keys"
+names = ["Hub.Example.org", "192.168.1.10"]
+[web]
+listen = ":8443"
+hosts = ["doors.example.org"]
+[enroll]
+listen = "[::]:9884"
+address = "hub.example.org:884"
+[mqtt]
+broker = "mqtts://broker.example.org"
+ca = "/etc/doorhub/broker.pem"
+user = "hub"
+password = "s3cret"
+[license]
+roots = ["`+goodKey+`"]
+`))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if h.Name != "Rossi Doors" || h.Data != "/var/lib/doorhub" || h.KeysDir != "/etc/doorhub/keys" || h.Names[0] != "hub.example.org" || len(h.Names) != 2 {
+		t.Errorf("%+v", h)
+	}
+	if h.Web.Listen.String() != "0.0.0.0:8443" || !h.Web.TLS.SelfSigned || h.Web.Hosts[0] != "doors.example.org" {
+		t.Errorf("%+v", h.Web)
+	}
+	if h.Enroll.Listen.String() != "[::]:9884" || h.Enroll.Address != "hub.example.org:884" {
+		t.Errorf("%+v", h.Enroll)
+	}
+	if m := h.MQTT; m.Broker != "mqtts://broker.example.org:8883" || m.CA != "/etc/doorhub/broker.pem" || m.User != "hub" || m.Password.Reveal() != "s3cret" {
+		t.Errorf("%+v", h.MQTT)
+	}
+	if len(h.License.Roots) != 1 {
+		t.Errorf("%d roots", len(h.License.Roots))
+	}
+}
+
+func TestAHubsMistakes(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"a panel's key":            {"hardware = \"sim\"", "x:1:1: hardware: unknown key"},
+		"slip":                     {"[mqtt]\nbrokr = \"mqtts://b\"", "x:2:1: mqtt.brokr: unknown key; did you mean broker?"},
+		"broker of a wrong kind":   {"[mqtt]\nbroker = \"https://b\"", "not an MQTT address; write"},
+		"password in the address":  {"[mqtt]\nbroker = \"mqtts://u:secret@b\"", `x:2:10: mqtt.broker = "***": user and password do not belong`},
+		"password without a user":  {"[mqtt]\nbroker = \"mqtts://b\"\npassword = \"x\"", "mqtt.user: missing"},
+		"ca without a broker":      {"[mqtt]\nca = \"/ca.pem\"", "x:2:6: mqtt.ca"},
+		"ca without TLS":           {"[mqtt]\nbroker = \"mqtt://b\"\nca = \"/ca.pem\"", "it is only for mqtts"},
+		"address without port":     {"[enroll]\naddress = \"hub.example.org\"", "not a host with a port"},
+		"two at one port":          {"[web]\nlisten = \"127.0.0.1:8883\"", "x:2:10: web.listen = \"127.0.0.1:8883\": the port is that of mqtt.listen"},
+		"two written at one port":  {"[web]\nlisten = \"127.0.0.1:9000\"\n[enroll]\nlisten = \":9000\"", "x:4:10: enroll.listen"},
+		"name that is none":        {"names = [\"https://hub\"]", "not a host name"},
+		"key that is none":         {"[license]\nroots = [\"abc\"]", "not a public key"},
+		"certificate without key":  {"[web.tls]\ncertificate = \"/c.pem\"", "there is no key with it"},
+		"data that is no text":     {"data = 5", "write a text in quotes"},
+		"not TOML":                 {"name = ", "x:1:"},
+		"an empty path":            {"data = \"\"", "empty; write a path"},
+		"listen without a port":    {"[mqtt]\nlisten = \"0.0.0.0\"", "not an address with a port"},
+		"password twice":           {"[mqtt]\nbroker = \"mqtts://b\"\nuser = \"u\"\npassword = \"x\"\npassword_file = \"y\"", "password is given as well"},
+		"an address with blanks":   {"[mqtt]\naddress = \"a b:1\"", "not a host with a port"},
+		"a section that is a list": {"[[mqtt]]", "there can be one only"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, problems := ParseHub("x", []byte(c.text))
+			if len(problems) == 0 || !strings.Contains(problems.Error(), c.want) {
+				t.Errorf("%v does not say %q", problems, c.want)
+			}
+			for _, p := range problems {
+				if p.Remedy == "" && name != "not TOML" {
+					t.Errorf("%v has no remedy", p)
+				}
+			}
+			if strings.Contains(problems.Error(), "secret") {
+				t.Errorf("%v tells a secret", problems)
+			}
+		})
+	}
+}
+
+func TestPortZeroCollidesWithNothing(t *testing.T) {
+	if _, problems := ParseHub("x", []byte("[web]\nlisten = \":0\"\n[enroll]\nlisten = \":0\"\n[mqtt]\nlisten = \":0\"")); len(problems) > 0 {
+		t.Error(problems)
+	}
+	if _, problems := ParseHub("x", []byte("[web]\nlisten = \":8883\"\n[mqtt]\nbroker = \"mqtt://b\"")); len(problems) > 0 {
+		t.Errorf("a broker that does not run takes no port: %v", problems)
+	}
+}
+
+func TestAHubsSecretsAreReadFromTheirFiles(t *testing.T) {
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "password")
+	config := filepath.Join(dir, "hub.toml")
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(secret, "s3cret\n")
+	write(config, "[mqtt]\nbroker = \"mqtts://b\"\nuser = \"u\"\npassword_file = \""+secret+"\"\n")
+	h, err := LoadHub(config)
+	if err != nil || h.MQTT.Password.Reveal() != "s3cret" {
+		t.Errorf("%v, %v", h.MQTT.Password.IsSet(), err)
+	}
+	if err := os.Remove(secret); err != nil {
+		t.Fatal(err)
+	}
+	var problems Problems
+	if _, err := LoadHub(config); !errors.As(err, &problems) || problems[0].Cause != "no such file" {
+		t.Errorf("%v", err)
+	}
+	if _, err := LoadHub(filepath.Join(dir, "none")); err == nil || !strings.Contains(err.Error(), "name another file") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestFlagsOfAHubAreCheckedAsTheFileIs(t *testing.T) {
+	h := DefaultHub()
+	if h, err := h.WithBroker("mqtts://b"); err != nil || h.MQTT.Broker != "mqtts://b:8883" {
+		t.Errorf("%q, %v", h.MQTT.Broker, err)
+	}
+	if _, err := h.WithBroker("mqtts://u:secret@b"); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("%v", err)
+	}
+	if h, err := h.WithPage("0.0.0.0:0"); err != nil || !h.Web.TLS.SelfSigned {
+		t.Errorf("%+v, %v", h.Web, err)
+	}
+	if h, err := h.WithPage("127.0.0.1:0"); err != nil || h.Web.TLS.On() {
+		t.Errorf("%+v, %v", h.Web, err)
+	}
+	if _, err := h.WithPage("here"); err == nil {
+		t.Error("no address was taken")
+	}
+	if moved := h.WithData("/x"); moved.KeysDir != "/x/keys" {
+		t.Errorf("keys in %s", moved.KeysDir)
+	}
+	h.KeysDir = "/elsewhere"
+	if moved := h.WithData("/x"); moved.KeysDir != "/elsewhere" {
+		t.Errorf("keys in %s", moved.KeysDir)
+	}
+}
+
+func FuzzParseHub(f *testing.F) {
+	f.Add([]byte("[mqtt]\nbroker = \"mqtts://b\"\n"))
+	f.Add([]byte("names = [\"a\"]\n[web.tls]\nself_signed = true\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		h, problems := ParseHub("x", text)
+		if h.Data == "" || !h.Web.Listen.IsValid() || !h.MQTT.Own.Listen.IsValid() || !h.Enroll.Listen.IsValid() {
+			t.Errorf("%+v is no hub", h)
+		}
+		if !h.Web.Listen.Addr().IsLoopback() && !h.Web.TLS.On() {
+			t.Errorf("page on %s without TLS, %v", h.Web.Listen, problems)
+		}
+	})
+}
