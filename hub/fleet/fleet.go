@@ -173,13 +173,24 @@ type Delivery struct {
 	Language  string        `json:"language"`
 	Facts     []Fact        `json:"facts"` // what the template says
 	Made      time.Time     `json:"made"`
-	Due       time.Time     `json:"due"`
+	Due       time.Time     `json:"due"` // waiting: not before it; claimed and committing: whoever holds it is given up then
+	By        string        `json:"by,omitempty"` // the hub that holds it while it is claimed or committing
 	State     DeliveryState `json:"state"`
 	Tries     int           `json:"tries"`
 	Last      string        `json:"last,omitempty"` // what the last try brought, in words
 	SentAt    time.Time     `json:"sent_at,omitzero"`
 	Receipt   string        `json:"receipt,omitempty"` // what the receiving server called it
 	Fallback  *Target       `json:"fallback,omitempty"`
+	Instead   string        `json:"instead,omitempty"` // the ID of the delivery on another channel that this one stands in for
+}
+
+// Over tells whether nothing more is done about the delivery.
+func (d Delivery) Over() bool {
+	switch d.State {
+	case Waiting, Claimed, Committing:
+		return false
+	}
+	return true
 }
 
 // Target is a channel and an address.
