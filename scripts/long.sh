@@ -31,7 +31,8 @@ histories() {
       ./storage) checks=$((HISTORIES / 20 + 1)) ;;
       ./cmd/doorlicense) checks=$((HISTORIES / 100 + 1)) ;;
     esac
-    tests=$(awk '/^func Test/ { name = $2; sub(/\(.*/, "", name) } /rapid\.Check\(/ { print name }' "$dir"/*_test.go | sort -u | paste -sd '|')
+    tests=$(awk '/^func / { name = /^func Test/ ? $2 : ""; sub(/\(.*/, "", name) } name && /(rapid\.Check|histories)\(/ { print name }' "$dir"/*_test.go |
+      sort -u | paste -sd '|')
     try "$checks histories in $dir" "$GO" test -timeout 6h -run "^($tests)\$" "$dir" -rapid.checks="$checks"
   done < <(grep -rl --include='*_test.go' 'rapid\.Check(' . | xargs -n1 dirname | sort -u)
 }
