@@ -15,10 +15,10 @@ const packetLimit = 1 << 20
 
 const connectTimeout = 10 * time.Second
 
-func dial(ctx context.Context, place endpoint) (net.Conn, error) {
+func dial(ctx context.Context, place endpoint, by func(ctx context.Context, network, address string) (net.Conn, error)) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	plain, err := new(net.Dialer).DialContext(ctx, "tcp", place.address)
+	plain, err := by(ctx, "tcp", place.address)
 	if err != nil {
 		return nil, err
 	}

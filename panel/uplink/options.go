@@ -68,6 +68,10 @@ type Options struct {
 	ResendAfter time.Duration // a hub that does not acknowledge for so long gets the window again; doubles up to 10 min; default 60 s
 	Retry       time.Duration // first pause before connecting again; doubles; default 1 s
 	RetryLimit  time.Duration // last pause; default 60 s
+	Spread      time.Duration // over which the panels of a broker that went away come back; default ten times Retry
+
+	// Dial makes the connection below MQTT and TLS; nil: the system's TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	Status   func() telemetry.Status                                      // asked for each publication
 	Command  func(raw []byte, retained bool)                              // a retained one must be refused
@@ -102,8 +106,14 @@ func (o *Options) complete() error {
 			*d.value = d.initial
 		}
 	}
+	if o.Spread <= 0 {
+		o.Spread = 10 * o.Retry
+	}
 	if o.Window <= 0 {
 		o.Window = 64
+	}
+	if o.Dial == nil {
+		o.Dial = new(net.Dialer).DialContext
 	}
 	if o.Command == nil {
 		o.Command = func([]byte, bool) {}

@@ -182,7 +182,7 @@ func (s *session) connect(ctx context.Context) error {
 }
 
 func (s *session) open(ctx context.Context) (net.Conn, error) {
-	conn, err := dial(ctx, s.place)
+	conn, err := dial(ctx, s.place, s.options.Dial)
 	if err != nil {
 		return nil, err
 	}

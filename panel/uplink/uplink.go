@@ -151,7 +151,11 @@ func (u *Uplink) Run(ctx context.Context) error {
 			cause += fmt.Sprintf("; the broker ended %d connections soon after they were made: perhaps another client uses the client id %q", brief, u.options.ClientID)
 		}
 		u.report(false, cause)
-		wait := time.NewTimer(pause + rand.N(pause/2+1))
+		next := pause + rand.N(pause/2+1)
+		if steady {
+			next = pause + rand.N(u.options.Spread+1)
+		}
+		wait := time.NewTimer(next)
 		select {
 		case <-ctx.Done():
 			wait.Stop()
