@@ -46,5 +46,7 @@ type Change struct {
 	Object string    `json:"object,omitempty"`
 	Site   string    `json:"site,omitempty"`
 	Detail string    `json:"detail,omitempty"` // a sentence for people, without secrets
+	Before string    `json:"before,omitempty"` // what it was, where that can be said in short; without secrets
+	After  string    `json:"after,omitempty"`  // what it is now
 	Chain  string    `json:"chain"`            // of the audit up to this entry, hexadecimal; set by the store
 }
