@@ -65,6 +65,13 @@ func doorPhrases() []phrase {
 				Order: &panel.Order{Signer: m[1], Panel: w.rules.ID, Boot: w.rules.Boot, Number: number, Deadline: w.mono() + 20e9},
 			})
 		}},
+		{`order (\d+) of (\S+) to show "(.*)"`, func(w *world, m []string) {
+			number, _ := strconv.ParseUint(m[0], 10, 64)
+			w.step(panel.TextRequested{
+				Request: "order-" + m[0], Text: m[2], Who: m[1], Via: "command",
+				Order: &panel.Order{Signer: m[1], Panel: w.rules.ID, Boot: w.rules.Boot, Number: number, Deadline: w.mono() + 20e9},
+			})
+		}},
 		{`strike (\S+) reads (released|locked)`, func(w *world, m []string) {
 			w.step(panel.StrikeReadBack{Door: m[0], On: m[1] == "released"})
 		}},

@@ -44,6 +44,7 @@ const (
 
 	LockdownOn  Kind = "lockdown.on"
 	LockdownOff Kind = "lockdown.off"
+	TextShown   Kind = "display.text" // from upstream, for the people at the door
 
 	FireOn     Kind = "fire.on"
 	FireOff    Kind = "fire.off"

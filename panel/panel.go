@@ -180,6 +180,8 @@ func (s *step) take(event Event) {
 		s.openRequested(e)
 	case LockdownRequested:
 		s.lockdownRequested(e)
+	case TextRequested:
+		s.textRequested(e)
 	case StrikeReadBack:
 		s.strikeReadBack(e)
 	case DigitPressed:

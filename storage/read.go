@@ -28,6 +28,10 @@ type Frame struct {
 	Personal []byte
 	Erased   bool // there was a personal part
 	Gap      *Gap // set when this stands for entries that are gone
+
+	// Before and Chain are the chain before this entry or gap and after it, as Head gives it. Empty: it cannot be told, since
+	// what stood there was damaged.
+	Before, Chain string
 }
 
 // Read returns at most limit durable entries numbered above after, oldest first; fewer when they are large. Numbers that
@@ -47,10 +51,12 @@ func (j *Journal) Read(after uint64, limit int) ([]Frame, error) {
 			size += len(f.Open) + len(f.Personal)
 			if n := len(out); n > 0 && f.Gap != nil && out[n-1].Gap != nil {
 				g := out[n-1].Gap
-				g.To, g.Count, out[n-1].Seq = f.Gap.To, f.Gap.To-g.From+1, f.Seq
-			} else {
-				out = append(out, f)
+				g.To, g.Count, out[n-1].Seq, out[n-1].Chain = f.Gap.To, f.Gap.To-g.From+1, f.Seq, f.Chain
+				continue
+			} else if n > 0 && f.Before == "" {
+				f.Before = out[n-1].Chain
 			}
+			out = append(out, f)
 		}
 		after = out[len(out)-1].Seq
 	}
@@ -71,17 +77,22 @@ func (j *Journal) readPart(after uint64, limit, bytes int, buf *[]byte) ([]Frame
 	i := slices.IndexFunc(j.segs, func(s *segment) bool { return s.last > after })
 	if i < 0 {
 		defer j.mu.Unlock()
-		return []Frame{gapFrame(after+1, j.durable, hex.EncodeToString(j.epoch[:]))}, nil
+		gap := gapFrame(after+1, j.durable, hex.EncodeToString(j.epoch[:]))
+		gap.Chain = hex.EncodeToString(j.durableSum[:])
+		return []Frame{gap}, nil
 	}
 	s := j.segs[i]
 	epoch := hex.EncodeToString(s.epoch[:])
 	if s.base > after+1 {
 		defer j.mu.Unlock()
-		return []Frame{gapFrame(after+1, s.base-1, epoch)}, nil
+		gap := gapFrame(after+1, s.base-1, epoch)
+		gap.Chain = hex.EncodeToString(s.before[:])
+		return []Frame{gap}, nil
 	}
 	// Opened while the lock is held: a rewritten segment takes the old one's name under it.
 	f, err := os.Open(s.path)
-	off, end, last := s.place(after), s.end, s.last
+	off, end, last := s.place(max(after, 1)-1), s.end, s.last // from the entry before, which has the chain
+	passed := link{s.base - 1, s.before}
 	j.mu.Unlock()
 	if errors.Is(err, os.ErrNotExist) {
 		return []Frame{gapFrame(after+1, last, epoch)}, nil
@@ -90,7 +101,7 @@ func (j *Journal) readPart(after uint64, limit, bytes int, buf *[]byte) ([]Frame
 		return nil, err
 	}
 	defer f.Close()
-	r := frameReader{f: f, off: off, end: end, seq: after, buf: *buf}
+	r := frameReader{f: f, off: off, end: end, seq: after, buf: *buf, passed: passed}
 	defer func() { *buf = r.buf }()
 	var out []Frame
 	for len(out) < limit && bytes > 0 {
@@ -100,20 +111,25 @@ func (j *Journal) readPart(after uint64, limit, bytes int, buf *[]byte) ([]Frame
 		}
 		if !ok {
 			if after < last {
-				out = append(out, gapFrame(after+1, last, epoch))
+				gap := gapFrame(after+1, last, epoch)
+				gap.Before = r.passed.upTo(after)
+				out = append(out, gap)
 			}
 			break
 		}
 		if fr.seq > after+1 {
-			out = append(out, gapFrame(after+1, fr.seq-1, epoch))
+			gap := gapFrame(after+1, fr.seq-1, epoch)
+			gap.Before = r.passed.upTo(after)
+			out = append(out, gap)
 			if after = fr.seq - 1; len(out) == limit {
 				break
 			}
 		}
 		out = append(out, Frame{
 			Seq: fr.seq, Epoch: epoch, Open: slices.Clone(fr.open), Personal: slices.Clone(fr.personal),
-			Erased: fr.flags&flagErased != 0,
+			Erased: fr.flags&flagErased != 0, Before: r.passed.upTo(after), Chain: hex.EncodeToString(fr.chain[:]),
 		})
+		r.passed = link{fr.seq, fr.chain}
 		bytes -= len(fr.open) + len(fr.personal)
 		after = fr.seq
 	}
@@ -127,6 +143,21 @@ type frameReader struct {
 	seq      uint64
 	buf      []byte
 	win      []byte // read and not yet parsed
+	passed   link   // the last entry that was passed over
+}
+
+// link is an entry's number and the chain up to and with it.
+type link struct {
+	seq   uint64
+	chain chainSum
+}
+
+// upTo is the chain up to the entry with this number; empty when that is not the one.
+func (l link) upTo(seq uint64) string {
+	if l.seq != seq {
+		return ""
+	}
+	return hex.EncodeToString(l.chain[:])
 }
 
 // fill reads on until the window holds at least n bytes or the segment ends.
@@ -185,6 +216,7 @@ func (r *frameReader) next() (frame, bool, error) {
 			r.seq = f.seq
 			return f, true, nil
 		}
+		r.passed = link{f.seq, f.chain}
 	}
 }
 

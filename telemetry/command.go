@@ -5,6 +5,9 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -15,7 +18,31 @@ import (
 const (
 	VerbOpen     = "open"     // the door that Object names
 	VerbLockdown = "lockdown" // Object is "on" or "off"
+	VerbText     = "text"     // Object is shown to the people at the door for a while
 )
+
+// TextLimit is how many characters a text for the display may have.
+const TextLimit = 160
+
+// CheckText tells why text cannot be shown on a panel's display: empty, longer than TextLimit characters, not UTF-8, or with
+// characters that are not printed (line breaks and marks that turn the direction of writing among them).
+func CheckText(text string) error {
+	n := utf8.RuneCountInString(text)
+	switch {
+	case !utf8.ValidString(text):
+		return errors.New("cannot show text: not valid UTF-8")
+	case strings.TrimSpace(text) == "":
+		return errors.New("cannot show an empty text")
+	case n > TextLimit:
+		return fmt.Errorf("cannot show text of %d characters: at most %d; shorten it", n, TextLimit)
+	}
+	for _, r := range text {
+		if !unicode.IsPrint(r) {
+			return fmt.Errorf("cannot show text with the character %q: leave it out", r)
+		}
+	}
+	return nil
+}
 
 // Command is what somebody with a command key asks of one panel. That its signature is good says nothing about who may ask
 // what: the panel compares Panel, Boot, DeadlineMS and Number with its own, and refuses a verb that it does not know.
@@ -24,7 +51,7 @@ type Command struct {
 	Boot       string // of the panel, from its last status
 	DeadlineMS uint64 // on the panel's monotonic clock of that boot, in milliseconds
 	Number     uint64 // greater than 0, used once per key and boot
-	Verb       string // VerbOpen or VerbLockdown
+	Verb       string // VerbOpen, VerbLockdown or VerbText
 	Object     string
 }
 
@@ -37,16 +64,21 @@ type commandWire struct {
 	What       map[string]string `cbor:"5,keyasint"`
 }
 
-const textLimit = 128
-
 func (c Command) check() error {
 	for _, text := range []struct{ name, value string }{{"panel", c.Panel}, {"boot", c.Boot}, {"verb", c.Verb}, {"object", c.Object}} {
-		if text.value == "" || len(text.value) > textLimit {
-			return fmt.Errorf("%s has %d bytes, not 1 to %d", text.name, len(text.value), textLimit)
+		limit := nameLimit
+		if text.name == "object" && c.Verb == VerbText {
+			limit = utf8.UTFMax * TextLimit
+		}
+		if text.value == "" || len(text.value) > limit {
+			return fmt.Errorf("%s has %d bytes, not 1 to %d", text.name, len(text.value), limit)
 		}
 	}
 	if c.Number == 0 {
 		return errors.New("the number is 0")
+	}
+	if c.Verb == VerbText {
+		return CheckText(c.Object)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -132,6 +133,8 @@ type Event struct {
 	Sealed     []byte    `json:"sealed,omitempty"` // a mark on a grant that the recipient of the silent alarm can read
 	Erased     bool      `json:"erased,omitempty"` // what named a person has been taken out
 	Gap        *Gap      `json:"gap,omitempty"`
+	Prev       string    `json:"prev,omitempty"`  // the journal's chain before this entry, 32 hexadecimal digits; empty: not shown
+	Chain      string    `json:"chain,omitempty"` // and after it; of a gap: after the gap
 }
 
 // Encode returns the payload of the event topic.
@@ -155,8 +158,20 @@ func DecodeEvent(raw []byte) (Event, error) {
 	if g := event.Gap; g != nil && (g.From == 0 || g.To < g.From) {
 		return Event{}, fmt.Errorf("cannot read event %d: its gap from %d to %d is none", event.Seq, g.From, g.To)
 	}
+	for _, chain := range []string{event.Prev, event.Chain} {
+		if !isChain(chain) {
+			return Event{}, fmt.Errorf("cannot read event %d: chain %.40q is not 32 hexadecimal digits in lower case", event.Seq, chain)
+		}
+	}
 	return event, nil
 }
+
+// isChain tells whether text is the chain of a journal, or empty as from a panel that does not show it.
+func isChain(text string) bool {
+	return text == "" || len(text) == chainDigits && strings.Trim(text, "0123456789abcdef") == ""
+}
+
+const chainDigits = 32
 
 // Ack is the hub's word on what it has: either everything up to and with Seq is stored, or, when From is not 0, the entries From
 // to To are to be sent again.

@@ -39,6 +39,9 @@ func TestPayloadsAreWhatTheContractSays(t *testing.T) {
 		}, `{"v":1,"epoch":"e1","boot":"b1","seq":8,"time":"2026-03-01T08:00:05.12Z","trusted":true,"mono_ms":2000,"kind":"access.refused","door":"front","who":"","why":"expired","reader":"front-in","credential":"04a1"}`},
 		{"gap", telemetry.Event{Epoch: "e1", Boot: "b1", Seq: 9, Time: since, Kind: "gap", Gap: &telemetry.Gap{From: 3, To: 9, Count: 7}},
 			`{"v":1,"epoch":"e1","boot":"b1","seq":9,"time":"2026-03-01T08:00:05.12Z","trusted":false,"mono_ms":0,"kind":"gap","door":"","who":"","why":"","gap":{"from":3,"to":9,"count":7}}`},
+		{"chained", telemetry.Event{
+			Epoch: "e1", Boot: "b1", Seq: 9, Time: since, Kind: "door.opened", Prev: "5f1d0c7a92b3e4f60718293a4b5c6d7e", Chain: "c0ffee12d3a4b5968778695a4b3c2d1e",
+		}, `{"v":1,"epoch":"e1","boot":"b1","seq":9,"time":"2026-03-01T08:00:05.12Z","trusted":false,"mono_ms":0,"kind":"door.opened","door":"","who":"","why":"","prev":"5f1d0c7a92b3e4f60718293a4b5c6d7e","chain":"c0ffee12d3a4b5968778695a4b3c2d1e"}`},
 		{"stored", telemetry.Ack{Epoch: "e1", Seq: 8}, `{"epoch":"e1","seq":8}`},
 		{"nothing stored", telemetry.Ack{Epoch: "e1"}, `{"epoch":"e1","seq":0}`},
 		{"again", telemetry.Ack{Epoch: "e1", From: 3, To: 5}, `{"epoch":"e1","from":3,"to":5}`},
@@ -129,6 +132,8 @@ func TestPayloadsWithTwoReadingsAreRefused(t *testing.T) {
 		{"event 0", event, `{"v":1,"epoch":"e","seq":0,"kind":"k"}`, "missing"},
 		{"event of a newer version", event, `{"v":2,"epoch":"e","seq":1,"kind":"k"}`, "version is 2"},
 		{"event with a gap that is none", event, `{"v":1,"epoch":"e","seq":1,"kind":"k","gap":{"from":4,"to":3}}`, "gap"},
+		{"event with half a chain", event, `{"v":1,"epoch":"e","seq":1,"kind":"k","chain":"c0ffee12"}`, "32 hexadecimal"},
+		{"event with a chain of other letters", event, `{"v":1,"epoch":"e","seq":1,"kind":"k","prev":"C0FFEE12D3A4B5968778695A4B3C2D1E"}`, "32 hexadecimal"},
 		{"reply without result", reply, `{"v":1,"number":1}`, "result"},
 		{"reply of a newer version", reply, `{"v":3,"number":1,"result":"done"}`, "version is 3"},
 	} {
@@ -319,6 +324,21 @@ func TestOtherCommandPayloadsAreRefusedThoughSigned(t *testing.T) {
 	}
 }
 
+func TestATextOfTheFullLengthIsCarried(t *testing.T) {
+	pub, sign := newKey(1)
+	for _, text := range []string{"Back at three: ring Müller, 2nd floor", strings.Repeat("門", telemetry.TextLimit)} {
+		command := open
+		command.Verb, command.Object = telemetry.VerbText, text
+		raw, err := telemetry.SignCommand(command, pub, sign)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _, err := telemetry.OpenCommand(raw, ring(pub)); err != nil || got != command {
+			t.Errorf("%+v became %+v, %v", command, got, err)
+		}
+	}
+}
+
 func TestSenselessCommandIsNotSigned(t *testing.T) {
 	pub, sign := newKey(1)
 	for _, change := range []func(*telemetry.Command){
@@ -327,6 +347,14 @@ func TestSenselessCommandIsNotSigned(t *testing.T) {
 		func(c *telemetry.Command) { c.Number = 0 },
 		func(c *telemetry.Command) { c.Verb = "" },
 		func(c *telemetry.Command) { c.Object = strings.Repeat("x", 200) },
+		func(c *telemetry.Command) {
+			c.Verb, c.Object = telemetry.VerbText, strings.Repeat("é", telemetry.TextLimit+1)
+		},
+		func(c *telemetry.Command) { c.Verb, c.Object = telemetry.VerbText, "two\nlines" },
+		func(c *telemetry.Command) { c.Verb, c.Object = telemetry.VerbText, "turned \u202e around" },
+		func(c *telemetry.Command) { c.Verb, c.Object = telemetry.VerbText, "bell\a" },
+		func(c *telemetry.Command) { c.Verb, c.Object = telemetry.VerbText, "not \xff UTF-8" },
+		func(c *telemetry.Command) { c.Verb, c.Object = telemetry.VerbText, "  " },
 	} {
 		command := open
 		change(&command)

@@ -15,10 +15,10 @@ func signCommand(d desk) *cobra.Command {
 	var key keyFlags
 	var out string
 	var asJSON bool
-	var door, lockdown string
+	var door, lockdown, text string
 	var command telemetry.Command
 	cmd := &cobra.Command{
-		Use:   "command --key FILE --panel ID --boot B --number N --deadline-ms N {--open DOOR | --lockdown on|off}",
+		Use:   "command --key FILE --panel ID --boot B --number N --deadline-ms N {--open DOOR | --lockdown on|off | --text TEXT}",
 		Short: "Sign a test command for a panel's command topic",
 		Long: `Sign one command as a hub would, for tests: the bytes go to the topic doorpanel/v1/SITE/PANEL/command, not retained. Boot and the monotonic clock
 (mono_ms) are in the panel's last status; the deadline lies on that clock. The key's public half stands in [uplink] command_keys.`,
@@ -32,12 +32,19 @@ func signCommand(d desk) *cobra.Command {
 				}
 			}
 			switch {
+			case text != "" && door == "" && lockdown == "":
+				if err := telemetry.CheckText(text); err != nil {
+					return usageError{err}
+				}
+				command.Verb, command.Object = telemetry.VerbText, text
+			case text != "":
+				return usage("write one of --open, --lockdown and --text")
 			case door != "" && lockdown == "":
 				command.Verb, command.Object = telemetry.VerbOpen, door
 			case door == "" && (lockdown == "on" || lockdown == "off"):
 				command.Verb, command.Object = telemetry.VerbLockdown, lockdown
 			default:
-				return usage("write --open with a door, or --lockdown on, or --lockdown off")
+				return usage("write --open with a door, or --lockdown on, or --lockdown off, or --text with a text")
 			}
 			if _, err := envelope.ParseThumbprint(command.Panel); err != nil {
 				return usageError{err}
@@ -74,6 +81,7 @@ func signCommand(d desk) *cobra.Command {
 	flags.Uint64Var(&command.DeadlineMS, "deadline-ms", 0, "last moment on the panel's monotonic clock, in milliseconds")
 	flags.StringVar(&door, "open", "", "`DOOR` to open")
 	flags.StringVar(&lockdown, "lockdown", "", "`on` or off: begin or end a lockdown")
+	flags.StringVar(&text, "text", "", "`TEXT` for the display, at most 160 characters")
 	flags.StringVar(&out, "out", "", "file to write (default: the bytes on the output)")
 	flags.BoolVar(&asJSON, "json", false, "print JSON with the bytes in base64")
 	return cmd

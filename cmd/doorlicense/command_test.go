@@ -31,7 +31,18 @@ func TestACommandAsksForOneThing(t *testing.T) {
 			t.Errorf("%s: %+v %v", state, command, err)
 		}
 	}
-	for _, wrong := range [][]string{{}, {"--open", "front", "--lockdown", "on"}, {"--lockdown", "maybe"}} {
+	var shown struct{ Base64 string }
+	if err := json.Unmarshal([]byte(v.must(append(args, "--text", "Back at three")...)), &shown); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := base64.StdEncoding.DecodeString(shown.Base64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if command, _, err := telemetry.OpenCommand(raw, func(envelope.KeyID) (ed25519.PublicKey, bool) { return public, true }); err != nil || command.Object != "Back at three" {
+		t.Errorf("%+v %v", command, err)
+	}
+	for _, wrong := range [][]string{{}, {"--open", "front", "--lockdown", "on"}, {"--lockdown", "maybe"}, {"--text", "a", "--open", "front"}, {"--text", "two\nlines"}} {
 		if code, _, _ := v.run("", append(args, wrong...)...); code != 2 {
 			t.Errorf("%q: exit code %d", wrong, code)
 		}

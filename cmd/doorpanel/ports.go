@@ -203,6 +203,7 @@ type outbox struct {
 	journal     *storage.Journal
 	cursor      *storage.Cursor
 	next        uint64 // the last entry handed out
+	chain       string // up to and with it; empty: not known
 	ready       []storage.Frame
 }
 
@@ -231,7 +232,10 @@ func (o *outbox) Next(ctx context.Context) (telemetry.Event, error) {
 		o.ready = frames
 	}
 	f := o.ready[0]
-	o.ready, o.next = o.ready[1:], f.Seq
+	if f.Before == "" {
+		f.Before = o.chain // after a gap between two reads
+	}
+	o.ready, o.next, o.chain = o.ready[1:], f.Seq, f.Chain
 	e := eventOf(f)
 	if strings.HasPrefix(e.Kind, "strike.") || strings.HasPrefix(e.Kind, "door.") || strings.HasPrefix(e.Kind, "fire.") {
 		o.doorChanged()
@@ -242,12 +246,12 @@ func (o *outbox) Next(ctx context.Context) (telemetry.Event, error) {
 func (o *outbox) Done(seq uint64) error { return o.cursor.Set(seq) }
 
 func (o *outbox) Rewind(from uint64) error {
-	o.ready, o.next = nil, max(from, 1)-1
+	o.ready, o.next, o.chain = nil, max(from, 1)-1, ""
 	return nil
 }
 
 func eventOf(f storage.Frame) telemetry.Event {
-	e := telemetry.Event{Epoch: f.Epoch, Seq: f.Seq, Erased: f.Erased}
+	e := telemetry.Event{Epoch: f.Epoch, Seq: f.Seq, Erased: f.Erased, Prev: f.Before, Chain: f.Chain}
 	if f.Gap != nil {
 		e.Kind = "journal.gap"
 		e.Gap = &telemetry.Gap{From: f.Gap.From, To: f.Gap.To, Count: f.Gap.To - f.Gap.From + 1}

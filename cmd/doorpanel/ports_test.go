@@ -197,6 +197,27 @@ func (d diary) first() uint64 {
 	return first
 }
 
+func TestOutboxShowsTheChainAlsoAfterGoingBack(t *testing.T) {
+	d := openDiary(t, t.TempDir())
+	d.write(slices.Repeat([]panel.Entry{{Kind: panel.ConfigIs}}, 200)...)
+	box, _ := d.outbox()
+	all := next(t, box, 200)
+	for i, e := range all {
+		if len(e.Chain) != 32 || i > 0 && e.Prev != all[i-1].Chain {
+			t.Fatalf("event %d: %q after %q", e.Seq, e.Prev, all[max(i, 1)-1].Chain)
+		}
+	}
+	if _, chain := d.Head(); all[199].Chain != chain {
+		t.Errorf("the last chain is %q, the journal's %q", all[199].Chain, chain)
+	}
+	if err := box.Rewind(70); err != nil {
+		t.Fatal(err)
+	}
+	if again := next(t, box, 1)[0]; again.Prev != all[69].Prev || again.Chain != all[69].Chain {
+		t.Errorf("%+v, want %+v", again, all[69])
+	}
+}
+
 // A journal that had to be begun anew must not wait for numbers that only the old one had.
 func TestOutboxOfAJournalThatBeganAnewIsNotStuck(t *testing.T) {
 	d := openDiary(t, t.TempDir())

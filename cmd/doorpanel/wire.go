@@ -600,13 +600,22 @@ func (h *house) command(raw []byte, retained bool, keys map[envelope.KeyID]ed255
 }
 
 func understood(c telemetry.Command) bool {
-	return c.Verb == telemetry.VerbOpen || c.Verb == telemetry.VerbLockdown && (c.Object == "on" || c.Object == "off")
+	switch c.Verb {
+	case telemetry.VerbOpen, telemetry.VerbText:
+		return true
+	case telemetry.VerbLockdown:
+		return c.Object == "on" || c.Object == "off"
+	}
+	return false
 }
 
 func (h *house) obey(ctx context.Context, c telemetry.Command, order *panel.Order) (panel.Answer, error) {
 	who := "key " + order.Signer
-	if c.Verb == telemetry.VerbLockdown {
+	switch c.Verb {
+	case telemetry.VerbLockdown:
 		return h.agent.Lockdown(ctx, panel.LockdownRequested{Request: newID(8), On: c.Object == "on", Who: who, Via: "command", Order: order})
+	case telemetry.VerbText:
+		return h.agent.Show(ctx, panel.TextRequested{Request: newID(8), Text: c.Object, Who: who, Via: "command", Order: order})
 	}
 	return h.agent.Open(ctx, panel.OpenRequested{Request: newID(8), Door: c.Object, Who: who, Via: "command", Order: order})
 }

@@ -490,6 +490,15 @@ func (a *Agent) Lockdown(ctx context.Context, request panel.LockdownRequested) (
 	return answer, err
 }
 
+// Show shows a text to the people at the door, and waits for the decision.
+func (a *Agent) Show(ctx context.Context, request panel.TextRequested) (panel.Answer, error) {
+	asked := request.Request
+	request.Request = fmt.Sprintf("text-%d", a.requests.Add(1))
+	answer, err := a.ask(ctx, request)
+	answer.Request = asked
+	return answer, err
+}
+
 // ConfirmDuress brings the number that the recipient of the silent alarm found in the test, and waits for the decision.
 func (a *Agent) ConfirmDuress(ctx context.Context, number, who string) (panel.Answer, error) {
 	return a.ask(ctx, panel.DuressConfirmed{Request: fmt.Sprintf("duress-%d", a.requests.Add(1)), Number: number, Who: who})
@@ -501,6 +510,8 @@ func requestOf(event panel.Event) string {
 	case panel.OpenRequested:
 		return e.Request
 	case panel.LockdownRequested:
+		return e.Request
+	case panel.TextRequested:
 		return e.Request
 	case panel.DuressConfirmed:
 		return e.Request

@@ -35,6 +35,18 @@ func TestALockdownIsAnsweredWhenItIsInForce(t *testing.T) {
 	})
 }
 
+func TestATextIsAnsweredWhenItIsShown(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		a := w.run()
+		w.since()
+		answer, err := a.Show(t.Context(), panel.TextRequested{Request: "mine", Text: "Back at three", Via: "command"})
+		if err != nil || !answer.Granted || answer.Request != "mine" {
+			t.Errorf("%+v %v", answer, err)
+		}
+		w.expect("show amber text Back at three", "journal display.text  command")
+	})
+}
+
 func TestAStopDuringAFireSecuresTheDoorsAndSaysSo(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		a := w.run()

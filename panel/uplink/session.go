@@ -406,7 +406,7 @@ func (s *session) publishEvent(event telemetry.Event) error {
 	if err != nil {
 		// The entry keeps its number, so that the order stays without a hole.
 		s.log.Error("cannot publish an entry as it is", "seq", event.Seq, "cause", err)
-		payload, err = telemetry.Event{Epoch: event.Epoch, Boot: event.Boot, Seq: event.Seq, MonoMS: event.MonoMS, Kind: event.Kind, Detail: err.Error()}.Encode()
+		payload, err = telemetry.Event{Epoch: event.Epoch, Boot: event.Boot, Seq: event.Seq, MonoMS: event.MonoMS, Kind: event.Kind, Detail: err.Error(), Prev: event.Prev, Chain: event.Chain}.Encode()
 		if err != nil {
 			return &outboxError{err}
 		}
