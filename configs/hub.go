@@ -14,7 +14,7 @@ import (
 // recipients, mail server, gateways, retention) is in its store. A value comes from DefaultHub, ParseHub or LoadHub and is
 // never changed afterwards.
 type Hub struct {
-	Name    string   // what its pages, its messages and the panels call it
+	Name    string   // what its pages, its messages and the panels call it; empty: as the store says
 	Data    string   // directory of the store; relative to where the program was started
 	KeysDir string   // directory of the hub's private keys, made with mode 0700
 	Names   []string // names and addresses of this host by which panels and browsers reach it, the best first; empty: found out
@@ -22,6 +22,11 @@ type Hub struct {
 	Enroll  Entrance
 	MQTT    HubMQTT
 	License License
+	// What is given here is shown on the hub's page and cannot be changed there. What is not is as the page sets it.
+	Mail      HubMail
+	SMS       []HubSMS // in the order in which they are tried
+	Hooks     []HubHook
+	Retention []HubRetention
 }
 
 // Entrance is where panels come in.
@@ -38,6 +43,42 @@ type HubMQTT struct {
 	CA       string   // PEM file with the authorities that mqtts trusts besides the hub's own
 	User     string   // empty: the hub shows the certificate of its own authority, with mqtts
 	Password Secret
+}
+
+// HubMail is the server that takes the hub's e-mail.
+type HubMail struct {
+	Server   string // empty: not given
+	Port     int
+	TLS      string // starttls, tls or none
+	User     string
+	Password Secret
+	From     string // the address that messages come from
+}
+
+// HubSMS is a service that takes short messages over HTTP.
+type HubSMS struct {
+	Name    string
+	Kind    string // twilio or template
+	URL     string
+	Account string
+	Secret  Secret
+	From    string
+	Body    string // kind template: of the request, with {to}, {text} and {from} in it
+	Type    string // kind template: its content type
+}
+
+// HubHook is another program that is told of events.
+type HubHook struct {
+	Name   string
+	URL    string
+	Secret Secret   // signs each request
+	Events []string // kinds, or their beginnings with a dot at the end; empty: warnings alone
+}
+
+// HubRetention is how long events of a kind are kept.
+type HubRetention struct {
+	Kind string // a kind, or its beginning with a dot at the end; empty: all others
+	Days int    // 0: for ever
 }
 
 // The ports that a hub takes when nothing else is written.
@@ -126,7 +167,7 @@ func parseHub(name string, text []byte) *hubReading {
 	d := newDocument(name, text)
 	r := &hubReading{d: d, known: map[string]bool{}}
 	top := &section{d: d, t: d.tree(), there: true, asked: map[string]bool{}, known: r.known}
-	r.hub.Name, _ = top.text("name", "Doorhub")
+	r.hub.Name, _ = top.text("name", "")
 	r.hub.Data = top.filePath("data", "./hub-data")
 	r.hub.KeysDir = top.filePath("keys_dir", filepath.Join(r.hub.Data, "keys"))
 	r.hub.Names = top.hosts("names")
@@ -138,6 +179,7 @@ func parseHub(name string, text []byte) *hubReading {
 	license := top.table("license")
 	r.hub.License.Roots = license.keys("roots")
 	license.done()
+	r.messages(top)
 	r.apart()
 	top.done()
 	return r
@@ -170,16 +212,14 @@ func (r *hubReading) mqtt(s *section) {
 		}
 		c.Broker, secure = address, tls || cause != ""
 	}
-	var ca, user, file place
+	var ca, user place
 	c.CA, ca = s.text("ca", "")
 	if ca.given() && c.Broker != "" && !secure {
 		ca.report("it is only for mqtts", `write broker = "mqtts://...", or delete ca`)
 	}
 	c.User, user = s.text("user", "")
-	if c.Password, file = s.secret("password"); file.given() {
-		r.secrets = append(r.secrets, secretFile{file, func(secret Secret) { r.hub.MQTT.Password = secret }})
-	}
-	if c.User == "" && (c.Password.IsSet() || file.given()) && !user.given() {
+	c.Password = r.secret(s, "password", func(secret Secret) { r.hub.MQTT.Password = secret })
+	if c.User == "" && (s.t.items["password"] != nil || s.t.items["password_file"] != nil) && !user.given() {
 		s.missing("user", `write user = "..." with the password`)
 	}
 	if broker == "" && !r.d.broken {

@@ -12,8 +12,8 @@ import (
 
 func TestDefaultIsAHubThatNeedsNothing(t *testing.T) {
 	h := DefaultHub()
-	if h.Data != "./hub-data" || h.KeysDir != "hub-data/keys" || h.Name == "" {
-		t.Errorf("data %q, keys %q, name %q", h.Data, h.KeysDir, h.Name)
+	if h.Data != "./hub-data" || h.KeysDir != "hub-data/keys" || h.Mail.Server != "" {
+		t.Errorf("data %q, keys %q, mail %q", h.Data, h.KeysDir, h.Mail.Server)
 	}
 	if h.Web.Listen.String() != "127.0.0.1:8090" || h.Web.TLS.On() {
 		t.Errorf("page at %s, TLS %v", h.Web.Listen, h.Web.TLS.On())
@@ -53,8 +53,8 @@ func TestTheHubsPageListsEveryKey(t *testing.T) {
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\|").FindAllStringSubmatch(string(page), -1) {
 		documented[m[1]] = true
 	}
-	known := parseHub("", nil).known
-	for _, section := range []string{"web", "web.tls", "enroll", "mqtt", "license"} {
+	known := parseHub("", []byte("[[sms]]\n[[hook]]\n[[retention]]\n")).known
+	for _, section := range []string{"web", "web.tls", "enroll", "mqtt", "license", "mail", "sms", "hook", "retention"} {
 		delete(known, section)
 	}
 	for key := range known {
@@ -88,6 +88,34 @@ user = "hub"
 password = "s3cret"
 [license]
 roots = ["`+goodKey+`"]
+[mail]
+server = "mail.example.org"
+tls = "tls"
+user = "doors"
+password = "p"
+from = "doors@example.org"
+[[sms]]
+name = "first"
+kind = "twilio"
+url = "https://sms.example.org/2010"
+account = "AC1"
+secret = "q"
+from = "+390612345"
+[[sms]]
+name = "second"
+url = "http://127.0.0.1:9/send"
+body = '{"to":"{to}","text":"{text}"}'
+type = "application/json"
+[[hook]]
+name = "desk"
+url = "https://desk.example.org/doors"
+secret = "r"
+events = ["door.forced", "tamper."]
+[[retention]]
+days = 365
+[[retention]]
+kind = "access."
+days = 30
 `))
 	if len(problems) > 0 {
 		t.Fatal(problems)
@@ -104,6 +132,19 @@ roots = ["`+goodKey+`"]
 	if m := h.MQTT; m.Broker != "mqtts://broker.example.org:8883" || m.CA != "/etc/doorhub/broker.pem" || m.User != "hub" || m.Password.Reveal() != "s3cret" {
 		t.Errorf("%+v", h.MQTT)
 	}
+	if m := h.Mail; m.Server != "mail.example.org" || m.Port != 465 || m.TLS != "tls" || m.User != "doors" || m.Password.Reveal() != "p" || m.From != "doors@example.org" {
+		t.Errorf("%+v", m)
+	}
+	if s := h.SMS; len(s) != 2 || s[0].Kind != "twilio" || s[0].Secret.Reveal() != "q" || s[0].Account != "AC1" || s[0].From == "" ||
+		s[1].Kind != "template" || s[1].URL == "" || s[1].Body == "" || s[1].Type != "application/json" {
+		t.Errorf("%+v", s)
+	}
+	if k := h.Hooks; len(k) != 1 || k[0].Name != "desk" || k[0].Secret.Reveal() != "r" || len(k[0].Events) != 2 {
+		t.Errorf("%+v", k)
+	}
+	if c := h.Retention; len(c) != 2 || c[0] != (HubRetention{Days: 365}) || c[1] != (HubRetention{"access.", 30}) {
+		t.Errorf("%+v", c)
+	}
 	if len(h.License.Roots) != 1 {
 		t.Errorf("%d roots", len(h.License.Roots))
 	}
@@ -111,26 +152,40 @@ roots = ["`+goodKey+`"]
 
 func TestAHubsMistakes(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"a panel's key":            {"hardware = \"sim\"", "x:1:1: hardware: unknown key"},
-		"slip":                     {"[mqtt]\nbrokr = \"mqtts://b\"", "x:2:1: mqtt.brokr: unknown key; did you mean broker?"},
-		"broker of a wrong kind":   {"[mqtt]\nbroker = \"https://b\"", "not an MQTT address; write"},
-		"password in the address":  {"[mqtt]\nbroker = \"mqtts://u:secret@b\"", `x:2:10: mqtt.broker = "***": user and password do not belong`},
-		"password without a user":  {"[mqtt]\nbroker = \"mqtts://b\"\npassword = \"x\"", "mqtt.user: missing"},
-		"ca without a broker":      {"[mqtt]\nca = \"/ca.pem\"", "x:2:6: mqtt.ca"},
-		"ca without TLS":           {"[mqtt]\nbroker = \"mqtt://b\"\nca = \"/ca.pem\"", "it is only for mqtts"},
-		"address without port":     {"[enroll]\naddress = \"hub.example.org\"", "not a host with a port"},
-		"two at one port":          {"[web]\nlisten = \"127.0.0.1:8883\"", "x:2:10: web.listen = \"127.0.0.1:8883\": the port is that of mqtt.listen"},
-		"two written at one port":  {"[web]\nlisten = \"127.0.0.1:9000\"\n[enroll]\nlisten = \":9000\"", "x:4:10: enroll.listen"},
-		"name that is none":        {"names = [\"https://hub\"]", "not a host name"},
-		"key that is none":         {"[license]\nroots = [\"abc\"]", "not a public key"},
-		"certificate without key":  {"[web.tls]\ncertificate = \"/c.pem\"", "there is no key with it"},
-		"data that is no text":     {"data = 5", "write a text in quotes"},
-		"not TOML":                 {"name = ", "x:1:"},
-		"an empty path":            {"data = \"\"", "empty; write a path"},
-		"listen without a port":    {"[mqtt]\nlisten = \"0.0.0.0\"", "not an address with a port"},
-		"password twice":           {"[mqtt]\nbroker = \"mqtts://b\"\nuser = \"u\"\npassword = \"x\"\npassword_file = \"y\"", "password is given as well"},
-		"an address with blanks":   {"[mqtt]\naddress = \"a b:1\"", "not a host with a port"},
-		"a section that is a list": {"[[mqtt]]", "there can be one only"},
+		"a panel's key":             {"hardware = \"sim\"", "x:1:1: hardware: unknown key"},
+		"slip":                      {"[mqtt]\nbrokr = \"mqtts://b\"", "x:2:1: mqtt.brokr: unknown key; did you mean broker?"},
+		"broker of a wrong kind":    {"[mqtt]\nbroker = \"https://b\"", "not an MQTT address; write"},
+		"password in the address":   {"[mqtt]\nbroker = \"mqtts://u:hush@b\"", `x:2:10: mqtt.broker = "***": user and password do not belong`},
+		"password without a user":   {"[mqtt]\nbroker = \"mqtts://b\"\npassword = \"x\"", "mqtt.user: missing"},
+		"ca without a broker":       {"[mqtt]\nca = \"/ca.pem\"", "x:2:6: mqtt.ca"},
+		"ca without TLS":            {"[mqtt]\nbroker = \"mqtt://b\"\nca = \"/ca.pem\"", "it is only for mqtts"},
+		"address without port":      {"[enroll]\naddress = \"hub.example.org\"", "not a host with a port"},
+		"two at one port":           {"[web]\nlisten = \"127.0.0.1:8883\"", "x:2:10: web.listen = \"127.0.0.1:8883\": the port is that of mqtt.listen"},
+		"two written at one port":   {"[web]\nlisten = \"127.0.0.1:9000\"\n[enroll]\nlisten = \":9000\"", "x:4:10: enroll.listen"},
+		"name that is none":         {"names = [\"https://hub\"]", "not a host name"},
+		"key that is none":          {"[license]\nroots = [\"abc\"]", "not a public key"},
+		"certificate without key":   {"[web.tls]\ncertificate = \"/c.pem\"", "there is no key with it"},
+		"data that is no text":      {"data = 5", "write a text in quotes"},
+		"not TOML":                  {"name = ", "x:1:"},
+		"an empty path":             {"data = \"\"", "empty; write a path"},
+		"listen without a port":     {"[mqtt]\nlisten = \"0.0.0.0\"", "not an address with a port"},
+		"password twice":            {"[mqtt]\nbroker = \"mqtts://b\"\nuser = \"u\"\npassword = \"x\"\npassword_file = \"y\"", "password is given as well"},
+		"an address with blanks":    {"[mqtt]\naddress = \"a b:1\"", "not a host with a port"},
+		"mail without a server":     {"[mail]\nfrom = \"a@b.c\"", "mail.server: missing"},
+		"mail from nobody":          {"[mail]\nserver = \"m\"", "mail.from: missing"},
+		"mail from a name":          {"[mail]\nserver = \"m\"\nfrom = \"Doors <a@b.c>\"", "not an e-mail address"},
+		"mail in the clear":         {"[mail]\nserver = \"m.example.org\"\ntls = \"none\"\nfrom = \"a@b.c\"", "everybody on the way reads the messages"},
+		"sms in the clear":          {"[[sms]]\nname = \"a\"\nkind = \"twilio\"\nurl = \"http://sms.example.org\"", "everybody on the way reads it"},
+		"sms without a text":        {"[[sms]]\nname = \"a\"\nurl = \"https://s\"\nbody = \"{to}\"", "write {to} and {text}"},
+		"sms without a body":        {"[[sms]]\nname = \"a\"\nurl = \"https://s\"", "sms.body: missing"},
+		"twilio with a body":        {"[[sms]]\nname = \"a\"\nkind = \"twilio\"\nurl = \"https://s\"\nbody = \"{to}\"", "has its own form"},
+		"two gateways of a name":    {"[[sms]]\nname = \"a\"\n[[sms]]\nname = \"a\"", "another gateway has this name, on row 2"},
+		"password in a web address": {"[[hook]]\nname = \"a\"\nurl = \"https://u:hush@h\"", `hook.url = "***"`},
+		"hook to nowhere":           {"[[hook]]\nname = \"a\"\nurl = \"ftp://h\"", "not a web address"},
+		"hook for no events":        {"[[hook]]\nname = \"a\"\nurl = \"https://h\"\nevents = [\"*\"]", "not a kind of events"},
+		"retention twice":           {"[[retention]]\ndays = 1\n[[retention]]\ndays = 2", "this kind has a period already, on row"},
+		"retention without days":    {"[[retention]]\nkind = \"access.\"", "retention.days: missing"},
+		"a section that is a list":  {"[[mqtt]]", "there can be one only"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, problems := ParseHub("x", []byte(c.text))
@@ -142,7 +197,7 @@ func TestAHubsMistakes(t *testing.T) {
 					t.Errorf("%v has no remedy", p)
 				}
 			}
-			if strings.Contains(problems.Error(), "secret") {
+			if strings.Contains(problems.Error(), "hush") {
 				t.Errorf("%v tells a secret", problems)
 			}
 		})
@@ -191,7 +246,7 @@ func TestFlagsOfAHubAreCheckedAsTheFileIs(t *testing.T) {
 	if h, err := h.WithBroker("mqtts://b"); err != nil || h.MQTT.Broker != "mqtts://b:8883" {
 		t.Errorf("%q, %v", h.MQTT.Broker, err)
 	}
-	if _, err := h.WithBroker("mqtts://u:secret@b"); err == nil || strings.Contains(err.Error(), "secret") {
+	if _, err := h.WithBroker("mqtts://u:hush@b"); err == nil || strings.Contains(err.Error(), "hush") {
 		t.Errorf("%v", err)
 	}
 	if h, err := h.WithPage("0.0.0.0:0"); err != nil || !h.Web.TLS.SelfSigned {

@@ -92,26 +92,6 @@ func (s *section) filePath(key, otherwise string) string {
 	return text
 }
 
-func (r *reading) name(s *section, seen map[string]place, kind string) string {
-	name, p := s.text("name", "")
-	if !p.given() {
-		if s.t.items["name"] == nil {
-			s.missing("name", `write name = "..."`)
-		}
-		return ""
-	}
-	if cause, remedy := checkName(name); cause != "" {
-		p.report(cause, remedy)
-		return ""
-	}
-	if first, ok := seen[name]; ok {
-		p.report(fmt.Sprintf("another %s has this name, on row %d", kind, first.row()), "give each its own")
-		return ""
-	}
-	seen[name] = p
-	return name
-}
-
 // maxPanelName keeps a panel's name, in bytes, short enough for its identity's QR code and another panel's display.
 const maxPanelName = 40
 
@@ -224,7 +204,7 @@ func (r *reading) sip(s *section) {
 	c.RingTimeout, _ = s.duration("ring_timeout", time.Minute, 5*time.Second, 5*time.Minute, false)
 	seen := map[string]place{}
 	for _, a := range s.tables("account", maxAccounts) {
-		account := Account{Name: r.name(a, seen, "account")}
+		account := Account{Name: a.ownName(seen, "account")}
 		registrar, p := a.text("registrar", "")
 		switch {
 		case p.given():
@@ -279,7 +259,7 @@ func (r *reading) doors(top *section) {
 	const keys = "123456789"
 	seen, digits := map[string]place{}, map[string]place{}
 	for i, s := range top.tables("door", maxDoors) {
-		d := Door{Name: r.name(s, seen, "door")}
+		d := Door{Name: s.ownName(seen, "door")}
 		d.Strike = r.line(s, "strike", false)
 		if r.board() && s.t.items["strike"] == nil {
 			s.missing("strike", `write strike = "gpio:<chip>/<line>"`)
@@ -429,7 +409,7 @@ func (r *reading) readers(top *section) {
 	}
 	seen, devices := map[string]place{}, map[string]place{}
 	for _, s := range top.tables("reader", maxReaders) {
-		one := Reader{Name: r.name(s, seen, "reader")}
+		one := Reader{Name: s.ownName(seen, "reader")}
 		var p place
 		one.Door, p = s.text("door", "")
 		switch {

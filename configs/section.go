@@ -156,6 +156,27 @@ func (s *section) duration(key string, otherwise, least, most time.Duration, zer
 	return v, p
 }
 
+// ownName reads a name that no other section of its list has.
+func (s *section) ownName(seen map[string]place, kind string) string {
+	name, p := s.text("name", "")
+	if !p.given() {
+		if s.t.items["name"] == nil {
+			s.missing("name", `write name = "..."`)
+		}
+		return ""
+	}
+	if cause, remedy := checkName(name); cause != "" {
+		p.report(cause, remedy)
+		return ""
+	}
+	if first, ok := seen[name]; ok {
+		p.report(fmt.Sprintf("another %s has this name, on row %d", kind, first.row()), "give each its own")
+		return ""
+	}
+	seen[name] = p
+	return name
+}
+
 // texts returns the places of a list of texts.
 func (s *section) texts(key string, most int) []place {
 	list, ok := s.find(key, unstable.Array, "a list of texts")
