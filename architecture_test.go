@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 	"panel/agent":       {"panel", "panel/access", "license", "license/envelope"},
 	"panel/web":         {"panel", "panel/access", "license", "license/envelope", "qr"},
 	"panel/uplink":      {"telemetry", "license/envelope"},
+	"panel/outbox":      {"panel/agent", "storage", "telemetry"},
 	"telemetry":         {"license/envelope"},
 	"license":           {"license/envelope"},
 	"drivers/sim":       {"qr"},

@@ -14,7 +14,6 @@ import (
 	"github.com/doorpanel/doorpanel/panel/agent"
 	"github.com/doorpanel/doorpanel/panel/web"
 	"github.com/doorpanel/doorpanel/storage"
-	"github.com/doorpanel/doorpanel/telemetry"
 )
 
 // doorPort lets the pages open doors and see how they are.
@@ -195,78 +194,6 @@ func entriesOf(frames []storage.Frame) []web.JournalEntry {
 		entries = append(entries, e)
 	}
 	return entries
-}
-
-// outbox is the journal as the uplink reads it: in order, from a durable cursor.
-type outbox struct {
-	doorChanged func() // told when an entry says that a door did something: the status shows it at once
-	journal     *storage.Journal
-	cursor      *storage.Cursor
-	next        uint64 // the last entry handed out
-	chain       string // up to and with it; empty: not known
-	ready       []storage.Frame
-}
-
-const outboxBatch = 64
-
-func newOutbox(j *storage.Journal) (*outbox, error) {
-	cursor, err := j.Cursor(uplinkCursor)
-	if err != nil {
-		return nil, err
-	}
-	return &outbox{journal: j, cursor: cursor, next: cursor.Get()}, nil
-}
-
-// uplinkCursor holds entries back from deletion until they were delivered.
-const uplinkCursor = "uplink"
-
-func (o *outbox) Next(ctx context.Context) (telemetry.Event, error) {
-	for len(o.ready) == 0 {
-		if err := o.journal.Wait(ctx, o.next); err != nil {
-			return telemetry.Event{}, err
-		}
-		frames, err := o.journal.Read(o.next, outboxBatch)
-		if err != nil {
-			return telemetry.Event{}, err
-		}
-		o.ready = frames
-	}
-	f := o.ready[0]
-	if f.Before == "" {
-		f.Before = o.chain // after a gap between two reads
-	}
-	o.ready, o.next, o.chain = o.ready[1:], f.Seq, f.Chain
-	e := eventOf(f)
-	if strings.HasPrefix(e.Kind, "strike.") || strings.HasPrefix(e.Kind, "door.") || strings.HasPrefix(e.Kind, "fire.") {
-		o.doorChanged()
-	}
-	return e, nil
-}
-
-func (o *outbox) Done(seq uint64) error { return o.cursor.Set(seq) }
-
-func (o *outbox) Rewind(from uint64) error {
-	o.ready, o.next, o.chain = nil, max(from, 1)-1, ""
-	return nil
-}
-
-func eventOf(f storage.Frame) telemetry.Event {
-	e := telemetry.Event{Epoch: f.Epoch, Seq: f.Seq, Erased: f.Erased, Prev: f.Before, Chain: f.Chain}
-	if f.Gap != nil {
-		e.Kind = "journal.gap"
-		e.Gap = &telemetry.Gap{From: f.Gap.From, To: f.Gap.To, Count: f.Gap.To - f.Gap.From + 1}
-		return e
-	}
-	r, err := agent.Decode(f.Open, f.Personal)
-	if err != nil {
-		e.Kind, e.Detail = "journal.unreadable", err.Error()
-		return e
-	}
-	e.Boot, e.Time, e.Trusted, e.MonoMS = r.Boot, r.Now.Wall, r.Now.Trusted, uint64(r.Now.Mono.Milliseconds())
-	e.Kind, e.Door, e.Who, e.Why = string(r.Entry.Kind), r.Entry.Door, r.Entry.Who, r.Entry.Why
-	e.Reader, e.Credential, e.Call, e.Button, e.Detail = r.Entry.Reader, r.Entry.Credential, r.Entry.Call, r.Entry.Button, r.Entry.Detail
-	e.Sealed = r.Entry.Sealed
-	return e
 }
 
 // parts is how the parts that may fail without the others are doing.

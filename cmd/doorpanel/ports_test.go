@@ -20,6 +20,7 @@ import (
 	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/agent"
+	"github.com/doorpanel/doorpanel/panel/outbox"
 	"github.com/doorpanel/doorpanel/storage"
 	"github.com/doorpanel/doorpanel/telemetry"
 )
@@ -33,7 +34,7 @@ type diary struct {
 
 func openDiary(t *testing.T, dir string) diary {
 	t.Helper()
-	j, _, err := storage.OpenJournal(storage.JournalOptions{Dir: dir, Holding: []string{uplinkCursor}})
+	j, _, err := storage.OpenJournal(storage.JournalOptions{Dir: dir, Holding: []string{outbox.Cursor}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,19 +62,19 @@ func (d diary) raw(open, personal []byte) {
 	}
 }
 
-func (d diary) outbox() (*outbox, *int) {
+func (d diary) outbox() (*outbox.Outbox, *int) {
 	d.t.Helper()
-	box, err := newOutbox(d.Journal)
+	box, err := outbox.New(d.Journal)
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	told := 0
-	box.doorChanged = func() { told++ }
+	box.DoorChanged = func() { told++ }
 	return box, &told
 }
 
 // next reads the next n events.
-func next(t *testing.T, box *outbox, n int) []telemetry.Event {
+func next(t *testing.T, box *outbox.Outbox, n int) []telemetry.Event {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()

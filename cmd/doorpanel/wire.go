@@ -27,6 +27,7 @@ import (
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/access"
 	"github.com/doorpanel/doorpanel/panel/agent"
+	"github.com/doorpanel/doorpanel/panel/outbox"
 	"github.com/doorpanel/doorpanel/panel/uplink"
 	"github.com/doorpanel/doorpanel/panel/web"
 	"github.com/doorpanel/doorpanel/sip"
@@ -224,7 +225,7 @@ func (h *house) openStorage() error {
 	h.memory = storage.NewTable[memorySnapshot](store, memoryTable)
 	var holding []string
 	if h.config.Uplink.Broker != "" {
-		holding = []string{uplinkCursor}
+		holding = []string{outbox.Cursor}
 	}
 	journal, more, err := storage.OpenJournal(storage.JournalOptions{
 		Dir: h.config.Data, MaxBytes: h.config.Journal.MaxBytes, Holding: holding, Logger: h.log,
@@ -531,7 +532,7 @@ func (h *house) phoneEvent(e sip.Event) {
 }
 
 func (h *house) buildUplink() error {
-	box, err := newOutbox(h.journal)
+	box, err := outbox.New(h.journal)
 	if err != nil {
 		return err
 	}
@@ -556,7 +557,7 @@ func (h *house) buildUplink() error {
 	if err != nil {
 		return err
 	}
-	box.doorChanged = h.uplink.StatusChanged
+	box.DoorChanged = h.uplink.StatusChanged
 	return nil
 }
 
