@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -10,17 +9,14 @@ import (
 	"github.com/doorpanel/doorpanel/hub/fleet"
 )
 
-// ErrMoved is what an Outbox answers when a delivery is not any more as the caller believes: another hub has it, or it was
-// withdrawn.
-var ErrMoved = errors.New("the delivery was changed by somebody else")
-
 // Outbox keeps the deliveries. Each method is one transaction, durable when it returns.
 type Outbox interface {
 	// Due lists deliveries that are not over (fleet.Delivery.Over) and whose Due is not after now, the oldest Due first, limit
 	// of them at most; and when the first of the others is due, zero when there is none.
 	Due(now time.Time, limit int) (due []fleet.Delivery, next time.Time, err error)
 	// Move writes to in place of from, which has the same ID, and adds the deliveries in more whose ID is not there yet. It
-	// changes nothing and answers ErrMoved unless the stored one has from's State, By, Tries and Due.
+	// changes nothing and answers fleet.ErrTaken unless the stored one has from's State, By, Tries and Due: another hub has it,
+	// or it was withdrawn.
 	Move(from, to fleet.Delivery, more ...fleet.Delivery) error
 }
 

@@ -177,6 +177,7 @@ type Delivery struct {
 	By        string        `json:"by,omitempty"` // the hub that holds it while it is claimed or committing
 	State     DeliveryState `json:"state"`
 	Tries     int           `json:"tries"`
+	Tried     time.Time     `json:"tried,omitzero"` // when it was tried, or held back, first
 	Last      string        `json:"last,omitempty"` // what the last try brought, in words
 	SentAt    time.Time     `json:"sent_at,omitzero"`
 	Receipt   string        `json:"receipt,omitempty"` // what the receiving server called it
