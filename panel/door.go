@@ -75,7 +75,7 @@ func (s *step) undo(w pending) []Memory {
 	if w.moved == nil {
 		return nil
 	}
-	return []Memory{s.stay(*w.moved)}
+	return []Memory{s.stay(w.moved)}
 }
 
 // open releases a door for its time: the strike first, then sound and light, then the outcome.
@@ -88,6 +88,7 @@ func (s *step) open(w pending, detail string) {
 	}
 	if d.rules.Toggle && d.rules.Interlock == "" && !s.p.lockdown {
 		s.toggle(w)
+		s.wentThrough(w.moved)
 		s.hangUpAfter(w.call)
 	} else {
 		s.release(w.door)
@@ -228,7 +229,7 @@ func (s *step) doorOpened(e DoorOpened) {
 	d.open = true
 	s.watchHeld(i)
 	if d.on || e.AtStart || d.everOn && s.now.Mono-d.securedAt <= openAfterStrike {
-		d.passing, d.passAt = nil, 0
+		s.passed(d)
 		s.record(Entry{Kind: DoorOpen, Door: e.Door})
 		return
 	}

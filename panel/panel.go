@@ -30,6 +30,7 @@ type Panel struct {
 	firsts       []first
 	uses         map[string]counted  // by id of the credential
 	inside       map[string]Presence // by id of the person, or pass: and that of the pass
+	moves        map[string][]*moved // by the same name: those that may be undone, and what came after them
 	emptyAt      time.Duration       // when the list of those inside is emptied; 0: nobody is
 	duress       duress
 	accountsOn   bool
@@ -48,7 +49,7 @@ type door struct {
 	heldAt    time.Duration
 	held      bool
 	forced    bool
-	passing   []moved       // who was let in by the release that runs, until the contact shows the door open
+	passing   []*moved      // who was let in by the release that runs, until the contact shows the door open
 	passAt    time.Duration // when they did not go through; 0: nobody is on the way
 	hangUp    string        // the call that is over once this door is secured again
 	exitUntil time.Duration // end of the pulse that serves somebody on the way out; 0: none
@@ -96,7 +97,7 @@ type pending struct {
 // Durations of the rules that are not positive take their default.
 func New(rules Rules, entitlements license.Entitlements, memory []Memory, now Now) *Panel {
 	rules.RingFor, rules.TalkFor = positive(rules.RingFor, defaultRing), positive(rules.TalkFor, defaultTalk)
-	p := &Panel{rules: rules, entitlements: entitlements, uses: map[string]counted{}, inside: map[string]Presence{}}
+	p := &Panel{rules: rules, entitlements: entitlements, uses: map[string]counted{}, inside: map[string]Presence{}, moves: map[string][]*moved{}}
 	for _, d := range rules.Doors {
 		d.Pulse = positive(d.Pulse, defaultPulse) // without an end a release would be for good
 		d.ToggleFor = positive(d.ToggleFor, defaultToggle)

@@ -83,10 +83,12 @@ func (s *step) goThrough(c access.Credential, way Direction, door string) ([]Mem
 	switch {
 	case way == Out && undo.before != nil:
 		delete(s.p.inside, undo.key)
+		s.moves(undo)
 		return []Memory{{Key: insideKey + undo.key}}, undo
 	case way != In || undo.before == nil && len(s.p.inside) >= maxInside:
 		return nil, nil
 	}
+	s.moves(undo)
 	now := Presence{Person: c.Person, Credential: c.ID, Door: door, Since: s.now.Wall, Trusted: s.now.Trusted}
 	s.p.inside[undo.key] = now
 	s.emptyLater()
@@ -95,12 +97,56 @@ func (s *step) goThrough(c access.Credential, way Direction, door string) ([]Mem
 
 // moved is what the list said of somebody before.
 type moved struct {
-	key    string
-	before *Presence // nil: was not inside
+	key     string
+	before  *Presence // nil: was not inside
+	settled bool      // it cannot be undone any more
 }
 
-// stay undoes what was noted of somebody who then did not go through the door.
-func (s *step) stay(m moved) Memory {
+// maxMoves bounds how many moves of one person are kept while the first of them may still be undone.
+const maxMoves = 16
+
+// moves keeps a move until it is settled, and with it those of the same person that came after it.
+func (s *step) moves(m *moved) {
+	list := append(s.p.moves[m.key], m)
+	s.p.moves[m.key] = list[max(0, len(list)-maxMoves):]
+}
+
+// wentThrough says that somebody went through the door, as far as can be known.
+func (s *step) wentThrough(m *moved) {
+	if m == nil {
+		return
+	}
+	m.settled = true
+	s.trim(m.key)
+}
+
+// trim forgets the moves before which none can be undone.
+func (s *step) trim(key string) {
+	list := s.p.moves[key]
+	for len(list) > 0 && list[0].settled {
+		list = list[1:]
+	}
+	if s.p.moves[key] = list; len(list) == 0 {
+		delete(s.p.moves, key)
+	}
+}
+
+// stay undoes what was noted of somebody who then did not go through the door. Where the same person went another way
+// meanwhile, that stands, and begins where this one did.
+func (s *step) stay(m *moved) Memory {
+	list := s.p.moves[m.key]
+	if at := slices.Index(list, m); at >= 0 {
+		later := list[at+1:]
+		s.p.moves[m.key] = slices.Concat(list[:at], later)
+		defer s.trim(m.key)
+		if len(later) > 0 {
+			later[0].before = m.before
+			if now, inside := s.p.inside[m.key]; inside {
+				return now.memory()
+			}
+			return Memory{Key: insideKey + m.key}
+		}
+	}
 	if m.before == nil {
 		delete(s.p.inside, m.key)
 		return Memory{Key: insideKey + m.key}
@@ -114,9 +160,18 @@ func (s *step) stay(m moved) Memory {
 func (s *step) passing(i int, m *moved) {
 	d := &s.p.doors[i]
 	if m == nil || !d.rules.Contact || d.open || d.until == 0 {
+		s.wentThrough(m)
 		return
 	}
-	d.passing, d.passAt = append(d.passing, *m), d.until+openAfterStrike
+	d.passing, d.passAt = append(d.passing, m), d.until+openAfterStrike
+}
+
+// passed settles the moves of those who were on the way through a door that now opens.
+func (s *step) passed(d *door) {
+	for _, m := range d.passing {
+		s.wentThrough(m)
+	}
+	d.passing, d.passAt = nil, 0
 }
 
 // notEntered is the end of a release during which the contact never showed the door open: nobody went through.

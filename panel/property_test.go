@@ -133,6 +133,8 @@ type inFlight struct {
 	at  time.Time // when it was written
 	due time.Time
 	rec panel.Record
+	// refused is the ticket of the grant that rec takes back, 0 when it takes back none.
+	refused uint64
 }
 
 type watched struct {

@@ -1,6 +1,7 @@
 package panel_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -86,7 +87,7 @@ func TestNobodyOpensWithoutARightInAnyHistory(t *testing.T) {
 			}
 		})
 		w := &watcher{t: rt, rights: licensed, now: lifeBegins, trusted: true, durable: map[string]string{}, people: houseCredentials(),
-			opened: map[string]int{}, first: map[string]time.Time{}, inside: map[string]bool{}, written: map[string]bool{}, before: map[string]bool{}}
+			opened: map[string]int{}, first: map[string]time.Time{}}
 		w.boot()
 		for _, o := range rapid.SliceOfN(one, 10, 60).Draw(rt, "ops") {
 			w.pass(o.Wait)
@@ -107,6 +108,7 @@ type watcher struct {
 	p       *panel.Panel
 	now     time.Time
 	booted  time.Time
+	starts  uint64
 	trusted bool
 	disk    time.Duration // until a record is durable; or failsAtOnce, neverHeard
 	flight  []inFlight
@@ -117,9 +119,8 @@ type watcher struct {
 	grants   map[string]int         // by door: intents that no strike answered yet
 	opened   map[string]int         // by credential, ever
 	first    map[string]time.Time   // durable first use
-	inside   map[string]bool        // as the entries say
-	written  map[string]bool        // as the durable entries say
-	before   map[string]bool        // before the last one let somebody in
+	inside   goings                 // as the entries say
+	written  goings                 // as the durable entries say
 	lastGood []goodOne
 	heard    []heard
 	forgiven time.Time
@@ -145,16 +146,14 @@ func (w *watcher) instant() panel.Now {
 
 func (w *watcher) boot() {
 	w.booted = w.now.Add(-3 * time.Second)
+	w.starts++
 	var memory []panel.Memory
 	for k, v := range w.durable {
 		memory = append(memory, panel.Memory{Key: k, Value: v})
 	}
 	slices.SortFunc(memory, func(a, b panel.Memory) int { return strings.Compare(a.Key, b.Key) })
 	w.flight, w.waiting, w.grants, w.lastGood = nil, map[uint64]panel.Entry{}, map[string]int{}, nil
-	w.inside = map[string]bool{}
-	for who, in := range w.written {
-		w.inside[who] = in
-	}
+	w.inside = slices.Clone(w.written)
 	w.heard = slices.DeleteFunc(w.heard, func(h heard) bool { return !h.durable })
 	w.p = panel.New(panel.Rules{
 		ID: "me", Boot: "b", Words: panel.WordsIn("en"), GuessesADay: codesADay, Readers: houseReaders,
@@ -177,7 +176,8 @@ func (w *watcher) pass(d time.Duration) {
 			next = w.booted.Add(n)
 		}
 		for i, f := range w.flight {
-			if next.IsZero() || !f.due.After(next) {
+			// The journal keeps its order; what is due together with a deadline of the machine comes before it.
+			if next.IsZero() || f.due.Before(next) || which < 0 && f.due.Equal(next) {
 				next, which = f.due, i
 			}
 		}
@@ -190,9 +190,9 @@ func (w *watcher) pass(d time.Duration) {
 			w.step(panel.Tick{})
 			continue
 		}
-		rec := w.flight[which].rec
+		rec, refused := w.flight[which].rec, w.flight[which].refused
 		w.flight = slices.Delete(w.flight, which, which+1)
-		w.kept(rec)
+		w.kept(rec, refused)
 		if rec.Ticket != 0 {
 			w.step(panel.Recorded{Ticket: rec.Ticket})
 		}
@@ -207,31 +207,46 @@ func maxTime(a, b time.Time) time.Time {
 }
 
 // kept is a record that became durable.
-func (w *watcher) kept(rec panel.Record) {
+func (w *watcher) kept(rec panel.Record, refused uint64) {
 	for _, m := range rec.Remember {
 		panel.Keep(w.durable, m)
 	}
 	for i := range w.heard {
 		w.heard[i].durable = w.heard[i].durable || w.heard[i].ticket == rec.Ticket
 	}
-	w.move(w.written, rec.Entry)
+	w.written.move(rec.Entry, w.everTicket(rec.Ticket), refused, w.personOf)
 	if rec.Entry.Kind == panel.AccessGranted && rec.Entry.Credential == "hour" && w.first["hour"].IsZero() {
 		w.first["hour"] = w.now
 	}
 }
 
-// move notes in a list who goes which way.
-func (w *watcher) move(list map[string]bool, e panel.Entry) {
+// goings are who was let in which way, in order.
+type goings []going
+
+type going struct {
+	ticket uint64
+	person string
+	in     bool
+}
+
+func (g goings) inside(person string) bool {
+	for _, one := range slices.Backward(g) {
+		if one.person == person {
+			return one.in
+		}
+	}
+	return false
+}
+
+// move notes who goes which way; what was noted of somebody whom a refusal then kept outside is taken back.
+func (g *goings) move(e panel.Entry, ticket, refused uint64, personOf func(string) string) {
 	switch {
 	case e.Kind == panel.PresenceEmpty:
-		clear(list)
-	case e.Kind == panel.AccessGranted && (e.Reader == "front-in" || e.Reader == "yard-in"):
-		list[w.personOf(e.Credential)] = true
-	case e.Kind == panel.AccessGranted && e.Reader == "front-out":
-		list[w.personOf(e.Credential)] = false
+		*g = nil
+	case e.Kind == panel.AccessGranted && (e.Reader == "front-in" || e.Reader == "yard-in" || e.Reader == "front-out"):
+		*g = append(*g, going{ticket, personOf(e.Credential), e.Reader != "front-out"})
 	case e.Kind == panel.AccessRefused && e.Why == string(access.CannotRecord):
-		// What was noted of who came in is taken back.
-		list[w.personOf(e.Credential)] = w.before[w.personOf(e.Credential)]
+		*g = slices.DeleteFunc(*g, func(one going) bool { return one.ticket == refused })
 	}
 }
 
@@ -261,17 +276,17 @@ func (w *watcher) perform(event panel.Event, actions []panel.Action) {
 				w.strike(event, a.Door)
 			}
 		case panel.Record:
-			w.entry(a)
+			refused := w.entry(a)
 			switch {
 			case w.disk == failsAtOnce && a.Ticket != 0:
 				then = append(then, panel.Recorded{Ticket: a.Ticket, Failed: true})
 			case w.disk == 0:
-				w.kept(a)
+				w.kept(a, refused)
 				if a.Ticket != 0 {
 					then = append(then, panel.Recorded{Ticket: a.Ticket})
 				}
 			case w.disk > 0:
-				w.flight = append(w.flight, inFlight{due: w.now.Add(w.disk), rec: a})
+				w.flight = append(w.flight, inFlight{due: w.now.Add(w.disk), rec: a, refused: refused})
 			}
 		}
 	}
@@ -302,7 +317,8 @@ func (w *watcher) strike(event panel.Event, door string) {
 	}
 }
 
-func (w *watcher) entry(a panel.Record) {
+// entry holds an entry against the account, and returns the ticket of the grant that it takes back.
+func (w *watcher) entry(a panel.Record) (refused uint64) {
 	e := a.Entry
 	switch {
 	case e.Kind == panel.AccessGranted:
@@ -310,13 +326,12 @@ func (w *watcher) entry(a panel.Record) {
 		if c.Revoked || !permitted(c.ID, e.Door, w.instant(), w.first["hour"]) {
 			w.t.Fatalf("%s was let in at %s at %v (clock trusted: %v)", c.ID, e.Door, w.now, w.trusted)
 		}
-		if e.Reader == "front-in" && w.inside[c.Person] {
+		if e.Reader == "front-in" && w.inside.inside(c.Person) {
 			w.t.Fatalf("%s came in at the front and was inside", c.Person)
 		}
 		if e.Door == "yard" && c.Kind != access.Pass && (nightHours(w.now) || !w.trusted) && !w.paired(c, e.Reader) {
 			w.t.Fatalf("%s was let in at night by one thing alone", c.ID)
 		}
-		w.before[c.Person] = w.inside[c.Person]
 		w.grants[e.Door]++
 		w.waiting[a.Ticket] = e
 	case e.Kind == panel.AccessRefused && e.Why == string(access.SecondFactor):
@@ -335,8 +350,26 @@ func (w *watcher) entry(a panel.Record) {
 			w.t.Fatalf("%d wrong codes were heard in a day", n)
 		}
 	}
-	w.move(w.inside, e)
+	if e.Kind == panel.AccessRefused && e.Why == string(access.CannotRecord) {
+		refused = w.takenBack(e)
+	}
+	w.inside.move(e, w.everTicket(a.Ticket), refused, w.personOf)
+	return refused
 }
+
+// takenBack is the oldest grant that waits and that this refusal can mean.
+func (w *watcher) takenBack(e panel.Entry) uint64 {
+	for _, ticket := range slices.Sorted(maps.Keys(w.waiting)) {
+		if g := w.waiting[ticket]; g.Credential == e.Credential && g.Reader == e.Reader {
+			delete(w.waiting, ticket)
+			return w.everTicket(ticket)
+		}
+	}
+	return 0
+}
+
+// everTicket tells the tickets of one start from those of another.
+func (w *watcher) everTicket(ticket uint64) uint64 { return w.starts<<32 | ticket }
 
 // paired reports whether the other one of the same person was shown at this reader within the 15 seconds before.
 func (w *watcher) paired(c access.Credential, reader string) bool {
