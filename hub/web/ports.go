@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/monitor"
 	"github.com/doorpanel/doorpanel/telemetry"
 )
 
@@ -24,7 +25,7 @@ var (
 type Sites interface {
 	// Sites lists all of them, archived ones too, in any order.
 	Sites() ([]fleet.Site, error)
-	// PutSite makes a site or changes it. The zone and the id have been checked.
+	// PutSite makes a site or changes it, also for those who watch it. The zone and the id have been checked.
 	PutSite(ctx context.Context, s fleet.Site) error
 }
 
@@ -52,6 +53,15 @@ type Said struct {
 	Panel  string
 	At     time.Time // when it arrived, by the hub's clock
 	Status telemetry.Status
+}
+
+// Watch is what is known of each site: presence, outages, policy, recipients.
+type Watch interface {
+	// Watched lists every site's, in any order.
+	Watched() ([]monitor.Site, error)
+	// Tell takes an event in: PolicyChanged, RecipientsChanged, MaintenanceSet or Acknowledged. What follows from it is durable
+	// when it returns nil. fleet.ErrUnknown: there is no such site.
+	Tell(ctx context.Context, site string, event monitor.Event) error
 }
 
 // Pairing opens windows in which a panel may be enrolled.
@@ -120,21 +130,19 @@ type News interface {
 
 // Outbox is what is told to people.
 type Outbox interface {
-	// Deliveries returns what fits, newest first; next goes into q.After, and is empty at the end.
-	Deliveries(q DeliveryQuery) (found []fleet.Delivery, next string, err error)
-	// Retry has a failed or uncertain delivery sent again, as somebody decided who knows that it may arrive twice.
-	Retry(ctx context.Context, id string) error
-	// Test puts a test message into the outbox. Site, Recipient, Channel, Address and Language of d are set. It returns the
-	// delivery with its ID.
-	Test(ctx context.Context, d fleet.Delivery) (fleet.Delivery, error)
+	// Deliveries returns what fits, newest first.
+	Deliveries(q fleet.DeliveryQuery) (fleet.DeliveryPage, error)
+	// Delivery is the one with this id; fleet.ErrUnknown when there is none.
+	Delivery(id string) (fleet.Delivery, error)
 }
 
-// DeliveryQuery asks for deliveries. Zero fields ask nothing.
-type DeliveryQuery struct {
-	ID, Site, Incident string
-	State              fleet.DeliveryState
-	After              string
-	Limit              int
+// Messenger has messages sent because somebody wants them sent.
+type Messenger interface {
+	// Retry has a failed or uncertain delivery sent again, as somebody decided who knows that it may arrive twice.
+	Retry(ctx context.Context, id, by string) error
+	// Test puts a test message into the outbox. Site, Recipient, Channel, Address and Language of d are set. It returns the
+	// delivery with its ID.
+	Test(ctx context.Context, d fleet.Delivery, by string) (fleet.Delivery, error)
 }
 
 // Templates are the words of messages.
@@ -194,17 +202,18 @@ const Hidden = "***"
 // HubSettings are what the hub needs to reach people and other programs, and how long it keeps what. A section that the
 // configuration file gives is named in Fixed, shown, and not changed here.
 type HubSettings struct {
-	Name      string       `json:"name"` // of the hub, in messages and in pairing codes
-	Mail      Mail         `json:"mail"`
-	SMS       []SMSGateway `json:"sms"` // in the order in which they are tried
-	Hooks     []Hook       `json:"hooks"`
-	Retention []Retention  `json:"retention"`
-	Fixed     []string     `json:"fixed,omitempty"` // name, mail, sms, hooks, retention
+	Name  string       `json:"name"`      // of the hub, in messages and in pairing codes
+	Addrs []string     `json:"addresses"` // as what panels know it; from the configuration file
+	Mail  Mail         `json:"mail"`
+	SMS   []SMSGateway `json:"sms"` // in the order in which they are tried
+	Hooks []Hook       `json:"hooks"`
+	Keep  []fleet.Keep `json:"keep"`
+	Fixed []string     `json:"fixed,omitempty"` // of name, mail, sms, hooks, keep
 }
 
 // Mail is the server that takes e-mail.
 type Mail struct {
-	Host     string `json:"host"` // empty: no e-mail
+	Server   string `json:"server"` // empty: no e-mail
 	Port     int    `json:"port"`
 	TLS      string `json:"tls"` // starttls, tls, none (only to this host)
 	User     string `json:"user,omitempty"`
@@ -229,14 +238,8 @@ type SMSGateway struct {
 type Hook struct {
 	Name   string `json:"name"`
 	URL    string `json:"url"`
-	Secret string `json:"secret,omitempty"` // signs each request with HMAC-SHA-256
-	Events string `json:"events"`           // kinds of events, with commas, a dot at the end for all that begin so; empty: none
-}
-
-// Retention is how long events of a kind are kept.
-type Retention struct {
-	Kind string `json:"kind"` // a beginning such as "access."; empty: all others
-	Days int    `json:"days"` // 0: for ever
+	Secret string `json:"secret,omitempty"` // signs each request, at least 16 bytes
+	Events string `json:"events"`           // kinds of events, with commas, a dot at the end for all that begin so; empty: warnings alone
 }
 
 // Accounts are who may log in.
@@ -264,18 +267,10 @@ type Audit interface {
 	// Note keeps a change durably; Number and Chain are set by it.
 	Note(c fleet.Change) error
 	// Changes returns what fits, newest first; next is where to go on as q.Before, 0 at the end.
-	Changes(q ChangeQuery) (found []fleet.Change, next uint64, err error)
+	Changes(q fleet.ChangeQuery) (found []fleet.Change, next uint64, err error)
 	// VerifyChanges checks the chain from the first entry to the last and returns how many it found whole. An error says
 	// which entry does not follow.
 	VerifyChanges(ctx context.Context) (uint64, error)
-}
-
-// ChangeQuery asks for changes. Zero fields ask nothing.
-type ChangeQuery struct {
-	Who, What, Text string // Text: part of the object or the sentence
-	Site            string
-	Before          uint64
-	Limit           int
 }
 
 // Health is how the hub itself is.
