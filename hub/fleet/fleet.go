@@ -37,8 +37,9 @@ type Panel struct {
 	Added      time.Time `json:"added"`
 	AddedBy    string    `json:"added_by,omitempty"`
 	Enrolled   time.Time `json:"enrolled,omitzero"`
-	Serial     string    `json:"serial,omitempty"` // of the certificate in force, in hexadecimal digits
-	Expires    time.Time `json:"expires,omitzero"` // of that certificate
+	Serial     string    `json:"serial,omitempty"`  // of the certificate in force, in hexadecimal digits
+	Expires    time.Time `json:"expires,omitzero"`  // of that certificate
+	TLSKey     string    `json:"tls_key,omitempty"` // SHA-256 of that certificate's public key (SPKI), 64 hexadecimal digits: no other is honored
 	Revoked    time.Time `json:"revoked,omitzero"`
 	ReplacedBy string    `json:"replaced_by,omitempty"`
 	Replaces   string    `json:"replaces,omitempty"`

@@ -56,6 +56,12 @@ func Unarmor(text string) (Kind, []byte, error) {
 	return "", nil, fmt.Errorf("cannot read code: %w: not one of our codes", ErrMalformed)
 }
 
+// Base45 is raw in the digits of a QR code's alphanumeric mode (RFC 9285), for texts that carry no envelope.
+func Base45(raw []byte) string { return base45(raw) }
+
+// ParseBase45 reads what Base45 makes, and nothing else.
+func ParseBase45(text string) (raw []byte, ok bool) { return unbase45(text) }
+
 // base45Digits is the alphabet of RFC 9285, section 4: that of a QR code's alphanumeric mode. A text never ends in its space,
 // because the last digit of a group is at most 32, so trimming white space is safe.
 const base45Digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"

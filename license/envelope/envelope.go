@@ -17,7 +17,7 @@ import (
 // verifies as another, although the same key may sign both.
 type Kind string
 
-// The kinds that exist. All of them have a text form (see Armor).
+// The kinds that have a text form (see Armor).
 const (
 	License    Kind = "license"
 	Slice      Kind = "slice"
@@ -30,6 +30,9 @@ const (
 	Return     Kind = "return"
 	Release    Kind = "release"
 )
+
+// Enrollment is what a panel asks a hub for. It goes over a wire of its own and has no text form.
+const Enrollment Kind = "enrollment"
 
 // Kinds lists every kind that has a text form, in the order of the format's table. The caller owns the slice.
 func Kinds() []Kind {
