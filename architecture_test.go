@@ -19,10 +19,10 @@ const module = "github.com/doorpanel/doorpanel/"
 // that ends in /* stands for every package below. Whatever is not listed here may import nothing of ours.
 var arrows = map[string][]string{
 	"cmd/doorpanel": {
-		"panel", "panel/*", "license", "license/envelope", "telemetry", "drivers/*", "sip", "storage", "configs", "qr",
+		"panel", "panel/*", "license", "license/envelope", "telemetry", "drivers/*", "sip", "storage", "configs", "qr", "daemon",
 	},
 	"cmd/doorlicense":   {"license", "license/envelope", "telemetry", "qr"},
-	"cmd/doorhub":       {"hub", "hub/*", "license", "license/envelope", "telemetry", "storage", "configs", "qr"},
+	"cmd/doorhub":       {"hub", "hub/*", "license", "license/envelope", "telemetry", "storage", "configs", "qr", "daemon"},
 	"cmd/doorfleet":     {"panel", "panel/*", "drivers/sim", "license", "license/envelope", "telemetry", "storage", "configs"},
 	"hub":               {"hub/fleet", "hub/monitor", "hub/ledger", "telemetry", "license", "license/envelope"},
 	"hub/store":         {"hub/fleet", "hub/monitor", "hub/ledger", "telemetry", "storage"},

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorpanel/doorpanel/configs"
+	"github.com/doorpanel/doorpanel/daemon"
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/panel"
@@ -54,7 +55,7 @@ func bundleCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("cannot make bundle: %w", err)
 			}
-			if err := writeDurably(file, archive.Bytes(), 0o600); err != nil {
+			if err := daemon.WriteDurably(file, archive.Bytes(), 0o600); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d KiB, without secrets and names\n", file, (archive.Len()+1023)/1024)

@@ -13,13 +13,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doorpanel/doorpanel/configs"
+	"github.com/doorpanel/doorpanel/daemon"
 	"github.com/doorpanel/doorpanel/panel"
 )
 
@@ -64,9 +64,11 @@ func openAPI(ctx context.Context, p place, log *slog.Logger) (*api, error) {
 		return nil, err
 	}
 	path := filepath.Join(config.Data, socketName)
-	if conn, err := dialSocket(ctx, config.Data); err == nil {
+	if conn, err := daemon.DialSocket(ctx, config.Data, socketName); err == nil {
 		_ = conn.Close()
-		transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, config.Data) }}
+		transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return daemon.DialSocket(ctx, config.Data, socketName)
+		}}
 		return &api{live: true, client: &http.Client{Transport: transport}, close: func() error {
 			transport.CloseIdleConnections()
 			return nil
@@ -77,19 +79,10 @@ func openAPI(ctx context.Context, p place, log *slog.Logger) (*api, error) {
 	return openOffline(ctx, config, log)
 }
 
-func dialSocket(ctx context.Context, data string) (net.Conn, error) {
-	dir, err := os.Open(data)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	return (&net.Dialer{}).DialContext(ctx, "unix", shortPath(dir))
-}
-
 // openOffline opens the panel's store without its hardware and serves the same API from it, so that a command does the same
 // and says the same whether a daemon runs or not.
 func openOffline(ctx context.Context, config configs.Config, log *slog.Logger) (_ *api, err error) {
-	restore, err := becomeOwner(config.Data)
+	restore, err := daemon.BecomeOwner(config.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -103,101 +96,19 @@ func openOffline(ctx context.Context, config configs.Config, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	loop := startGroup(context.WithoutCancel(ctx))
-	loop.start(func(ctx context.Context) { _ = h.agent.Run(ctx) })
+	loop := daemon.NewGroup(context.WithoutCancel(ctx))
+	loop.Start(func(ctx context.Context) { _ = h.agent.Run(ctx) })
 	h.running.Store(true)
 	h.tellNotes()
 	return &api{
-		client: &http.Client{Transport: inProcess{h.administration()}}, tell: h.tell,
+		client: &http.Client{Transport: daemon.InProcess{Handler: h.administration()}}, tell: h.tell,
 		close: func() error {
-			loop.stop()
+			loop.Stop()
 			h.pages.Close()
 			return errors.Join(h.close(), restore())
 		},
 	}, nil
 }
-
-// becomeOwner lets root work in a panel's data directory as the user whom it belongs to, until restore is called: files of
-// root's would keep the daemon from its own store at the next start.
-func becomeOwner(data string) (restore func() error, err error) {
-	info, err := os.Stat(data)
-	if err != nil {
-		return nil, fmt.Errorf("cannot find the panel's data directory: %w; name it with --data or --config", err)
-	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("cannot use %s: it is not a directory; name the panel's data directory with --data or --config", data)
-	}
-	owner, known := info.Sys().(*syscall.Stat_t)
-	if os.Geteuid() != 0 || !known || owner.Uid == 0 {
-		return func() error { return nil }, nil
-	}
-	restore = func() error {
-		return errors.Join(syscall.Setresuid(-1, 0, -1), syscall.Setresgid(-1, 0, -1))
-	}
-	err = errors.Join(syscall.Setresgid(-1, int(owner.Gid), -1), syscall.Setresuid(-1, int(owner.Uid), -1))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot work as the owner of %s (user %d): %w", data, owner.Uid, err), restore())
-	}
-	return restore, nil
-}
-
-// inProcess answers requests by a handler, without a wire.
-type inProcess struct{ handler http.Handler }
-
-// RoundTrip returns when the answer begins; the rest is read while the handler writes it.
-func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
-	reader, writer := io.Pipe()
-	answer := &answer{header: http.Header{}, body: writer, begun: make(chan *http.Response, 1)}
-	r.RequestURI = r.URL.RequestURI()
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	go answer.from(t.handler, r)
-	response := <-answer.begun
-	response.Request, response.Body, response.ContentLength = r, reader, -1
-	return response, nil
-}
-
-// answer is what a handler writes, on its way to whoever asked.
-type answer struct {
-	header http.Header
-	body   *io.PipeWriter
-	begun  chan *http.Response // gets status and header, once
-	once   sync.Once
-}
-
-// from lets the handler answer, and ends the answer with it. A panic that is no broken answer ends the program, as it would
-// without this goroutine.
-func (a *answer) from(h http.Handler, r *http.Request) {
-	defer func() {
-		cause := recover()
-		if cause != nil && cause != http.ErrAbortHandler {
-			panic(cause)
-		}
-		if cause != nil {
-			_ = a.body.CloseWithError(errors.New("the answer broke off"))
-		}
-		a.WriteHeader(http.StatusOK)
-		_ = a.body.Close() // io.Pipe documents that it returns nil
-	}()
-	h.ServeHTTP(a, r)
-}
-
-func (a *answer) Header() http.Header { return a.header }
-
-func (a *answer) WriteHeader(status int) {
-	a.once.Do(func() {
-		a.begun <- &http.Response{StatusCode: status, Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), Header: a.header.Clone()}
-	})
-}
-
-func (a *answer) Write(p []byte) (int, error) {
-	a.WriteHeader(http.StatusOK)
-	return a.body.Write(p)
-}
-
-// FlushError is asked for by whoever streams; nothing is kept back here.
-func (*answer) FlushError() error { return nil }
 
 // problemDetails is an error of the API (RFC 9457).
 type problemDetails struct {

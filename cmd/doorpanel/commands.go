@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorpanel/doorpanel/configs"
+	"github.com/doorpanel/doorpanel/daemon"
 )
 
 // commands lists everything doorpanel can be told to do.
@@ -64,8 +65,8 @@ func runCommand() *cobra.Command {
 			"  doorpanel run --config /etc/doorpanel/doorpanel.toml",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			queue := newLogQueue(cmd.ErrOrStderr())
-			defer queue.close()
+			queue := daemon.NewLogQueue(cmd.ErrOrStderr())
+			defer queue.Close()
 			log := newLogger(queue, verbose)
 			config, problems, err := loadConfig(path)
 			if err != nil {
@@ -74,7 +75,7 @@ func runCommand() *cobra.Command {
 			if len(problems) > 0 {
 				return runBroken(cmd.Context(), path, config, problems, cmd.OutOrStdout(), cmd.ErrOrStderr(), log)
 			}
-			return runPanel(cmd.Context(), config, cmd.OutOrStdout(), log, extras{logged: queue.recent})
+			return runPanel(cmd.Context(), config, cmd.OutOrStdout(), log, extras{logged: queue.Recent})
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", os.Getenv("DOORPANEL_CONFIG"), "configuration `FILE`")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorpanel/doorpanel/daemon"
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/panel/web"
 	"github.com/doorpanel/doorpanel/qr"
@@ -342,7 +343,7 @@ func drawCode(file, text string) error {
 		err = errors.New("its name must end in .png or .svg")
 	}
 	if err == nil {
-		err = writeDurably(file, picture, 0o600)
+		err = daemon.WriteDurably(file, picture, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot draw the code as %s: %w; \"doorpanel license codes\" prints it again", file, err)

@@ -22,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorpanel/doorpanel/configs"
+	"github.com/doorpanel/doorpanel/daemon"
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/web"
 	"github.com/doorpanel/doorpanel/storage"
@@ -89,7 +90,7 @@ func backupCommand() *cobra.Command {
 				return fmt.Errorf("cannot make backup: %w", err)
 			}
 			// Written last, by whoever called and not by the store's owner: the file may lie where only the caller may write.
-			if err := writeDurably(args[0], archive, 0o600); err != nil {
+			if err := daemon.WriteDurably(args[0], archive, 0o600); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d KiB of records\n", args[0], size/1024)
@@ -181,7 +182,7 @@ func restore(cmd *cobra.Command, config configs.Config, file string) error {
 
 // replaceStore puts the image in the place of the store, which is set aside. Nothing is changed when it fails.
 func replaceStore(cmd *cobra.Command, config configs.Config, file string, image []byte) (err error) {
-	release, err := becomeOwner(config.Data)
+	release, err := daemon.BecomeOwner(config.Data)
 	if err != nil {
 		return err
 	}
@@ -213,7 +214,7 @@ func replaceStore(cmd *cobra.Command, config configs.Config, file string, image 
 			return fmt.Errorf("cannot remove the copy of the present store: %w", err)
 		}
 	}
-	return writeDurably(path, image, 0o600)
+	return daemon.WriteDurably(path, image, 0o600)
 }
 
 // tryImage opens a backup's store beside the panel's own, checks it, and returns it with what a restore does not set back.
@@ -224,7 +225,7 @@ func tryImage(data, file string, image []byte, present *storage.Store) (whole []
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(trial)) }()
 	path := filepath.Join(trial, storeFile)
-	if err := writeDurably(path, image, 0o600); err != nil {
+	if err := daemon.WriteDurably(path, image, 0o600); err != nil {
 		return nil, err
 	}
 	store, notes, err := storage.Open(storage.Options{Dir: trial, MaxSize: maxStore, Schema: schema, CopyEvery: -1})

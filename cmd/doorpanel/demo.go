@@ -28,6 +28,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorpanel/doorpanel/configs"
+	"github.com/doorpanel/doorpanel/daemon"
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/panel/access"
@@ -54,8 +55,8 @@ func demoCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log := slog.New(slog.NewTextHandler(io.Discard, nil))
 			if verbose {
-				queue := newLogQueue(cmd.ErrOrStderr())
-				defer queue.close()
+				queue := daemon.NewLogQueue(cmd.ErrOrStderr())
+				defer queue.Close()
 				log = newLogger(queue, true)
 			}
 			return runDemo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), log, listen, data)
@@ -248,7 +249,7 @@ func newIssuer(path string) (*issuer, error) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return nil, fmt.Errorf("cannot keep the demonstration's key: %w", err)
 		}
-		if err := writeDurably(path, seed, 0o600); err != nil {
+		if err := daemon.WriteDurably(path, seed, 0o600); err != nil {
 			return nil, err
 		}
 	}

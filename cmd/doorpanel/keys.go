@@ -7,11 +7,11 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/doorpanel/doorpanel/daemon"
 )
 
 // deviceKeys are made on the panel at its first start and never leave it. They lie outside the store, so that a copied
@@ -41,7 +41,7 @@ func loadKeys(dir string) (deviceKeys, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return deviceKeys{}, fmt.Errorf("cannot make keys directory %s: %w", dir, err)
 	}
-	seed, err := secretFile(filepath.Join(dir, "panel.key"), func() ([]byte, error) {
+	seed, err := daemon.SecretFile(filepath.Join(dir, "panel.key"), func() ([]byte, error) {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
 			return nil, err
@@ -64,7 +64,7 @@ func loadKeys(dir string) (deviceKeys, error) {
 	if !ok {
 		return deviceKeys{}, fmt.Errorf("cannot use %s: it is not an Ed25519 key; %s", filepath.Join(dir, "panel.key"), lostKey)
 	}
-	index, err := secretFile(filepath.Join(dir, indexKeyFile), func() ([]byte, error) {
+	index, err := daemon.SecretFile(filepath.Join(dir, indexKeyFile), func() ([]byte, error) {
 		raw := make([]byte, sha256.Size)
 		if _, err := rand.Read(raw); err != nil {
 			return nil, err
@@ -79,45 +79,6 @@ func loadKeys(dir string) (deviceKeys, error) {
 		return deviceKeys{}, fmt.Errorf("cannot read %s: it does not hold %d hexadecimal digits; %s", filepath.Join(dir, indexKeyFile), 2*sha256.Size, lostKey)
 	}
 	return deviceKeys{sign: key, index: raw}, nil
-}
-
-// secretFile reads a file, or makes it so that a power cut leaves the whole file or none.
-func secretFile(path string, generate func() ([]byte, error)) ([]byte, error) {
-	content, err := os.ReadFile(path)
-	if err == nil {
-		return content, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cannot read key: %w", err)
-	}
-	if content, err = generate(); err != nil {
-		return nil, fmt.Errorf("cannot make key %s: %w", path, err)
-	}
-	return content, writeDurably(path, content, 0o600)
-}
-
-// writeDurably replaces a file by way of a synced temporary one beside it.
-func writeDurably(path string, content []byte, mode fs.FileMode) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(content)
-	err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err == nil {
-		var dir *os.File
-		if dir, err = os.Open(filepath.Dir(path)); err == nil {
-			err = errors.Join(dir.Sync(), dir.Close())
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
-	}
-	return nil
 }
 
 // newID draws n random bytes as hexadecimal digits.

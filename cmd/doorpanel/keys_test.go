@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/doorpanel/doorpanel/daemon"
 )
 
 func TestKeysAreMadeOncePrivatelyAndStayTheSame(t *testing.T) {
@@ -95,7 +97,7 @@ func TestFileIsReplacedWholeOrNotAtAll(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
 	for _, content := range []string{"first", "second, longer", ""} {
-		if err := writeDurably(path, []byte(content), 0o600); err != nil {
+		if err := daemon.WriteDurably(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := os.ReadFile(path); err != nil || string(got) != content {
@@ -106,10 +108,10 @@ func TestFileIsReplacedWholeOrNotAtAll(t *testing.T) {
 	if err := os.MkdirAll(busy, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeDurably(filepath.Dir(busy), []byte("x"), 0o600); err == nil || !strings.Contains(err.Error(), "cannot write") {
+	if err := daemon.WriteDurably(filepath.Dir(busy), []byte("x"), 0o600); err == nil || !strings.Contains(err.Error(), "cannot write") {
 		t.Errorf("a directory was replaced: %v", err)
 	}
-	if err := writeDurably(filepath.Join(dir, "none", "file"), nil, 0o600); err == nil {
+	if err := daemon.WriteDurably(filepath.Join(dir, "none", "file"), nil, 0o600); err == nil {
 		t.Error("written into nowhere")
 	}
 	left, err := os.ReadDir(dir)

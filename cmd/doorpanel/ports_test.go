@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/doorpanel/doorpanel/daemon"
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/panel"
@@ -369,7 +370,7 @@ func TestEachStoredLicenseIsListedOnceWithWhenItWasActivated(t *testing.T) {
 
 func TestAnswerThatBreaksOffInTheProcessIsAnError(t *testing.T) {
 	ask := func(h http.HandlerFunc) (string, error) {
-		res, err := (&http.Client{Transport: inProcess{h}}).Get("http://localhost/x")
+		res, err := (&http.Client{Transport: daemon.InProcess{Handler: h}}).Get("http://localhost/x")
 		if err != nil {
 			return "", err
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorpanel/doorpanel/configs"
+	"github.com/doorpanel/doorpanel/daemon"
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/panel"
@@ -50,7 +51,7 @@ func askReset(data, via string, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := writeDurably(filepath.Join(data, resetMarker), append(text, '\n'), 0o600); err != nil {
+	if err := daemon.WriteDurably(filepath.Join(data, resetMarker), append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("cannot reset the panel: %w; nothing was changed", err)
 	}
 	return nil
@@ -256,7 +257,7 @@ func resetOffline(cmd *cobra.Command, p place) (err error) {
 	if err != nil {
 		return err
 	}
-	release, err := becomeOwner(config.Data)
+	release, err := daemon.BecomeOwner(config.Data)
 	if err != nil {
 		return err
 	}

@@ -8,18 +8,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
-
 	"github.com/doorpanel/doorpanel/configs"
+	"github.com/doorpanel/doorpanel/daemon"
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/web"
 )
@@ -52,11 +48,12 @@ func runPanel(ctx context.Context, config configs.Config, stdout io.Writer, log 
 	}
 	defer func() { err = errors.Join(err, h.close()) }()
 
-	socket, err := h.openSocket()
+	// The store's lock says that no other daemon lives in this directory.
+	socket, err := daemon.OpenSocket(config.Data, socketName, h.administration(), log)
 	if err != nil {
 		return err
 	}
-	defer socket.close()
+	defer socket.Close()
 
 	return h.run(ctx, front, stdout)
 }
@@ -64,12 +61,12 @@ func runPanel(ctx context.Context, config configs.Config, stdout io.Writer, log 
 // run starts the parts in the order in which they need each other, and stops them in the order a person at the door would
 // choose: strikes safe, hang up, goodbye upstream.
 func (h *house) run(ctx context.Context, front *front, stdout io.Writer) error {
-	core := startGroup(context.WithoutCancel(ctx))      // the loop and its eyes
-	telephone := startGroup(context.WithoutCancel(ctx)) // calls
-	broker := startGroup(context.WithoutCancel(ctx))    // the uplink
+	core := daemon.NewGroup(context.WithoutCancel(ctx))      // the loop and its eyes
+	telephone := daemon.NewGroup(context.WithoutCancel(ctx)) // calls
+	broker := daemon.NewGroup(context.WithoutCancel(ctx))    // the uplink
 
 	failed := make(chan error, 2) // nobody reads the second one
-	core.start(func(ctx context.Context) {
+	core.Start(func(ctx context.Context) {
 		if err := h.agent.Run(ctx); err != nil {
 			failed <- fmt.Errorf("the panel's loop ended: %w", err)
 		}
@@ -81,31 +78,31 @@ func (h *house) run(ctx context.Context, front *front, stdout io.Writer) error {
 			h.agent.Post(panel.DeviceChanged{Device: p.Kind + " " + p.Name, Dead: true, Cause: p.Detail})
 		}
 	}
-	core.start(func(ctx context.Context) { _ = h.licenses.Watch(ctx, h.agent) })
-	core.start(func(ctx context.Context) { h.presentScans(ctx, h.scans) })
+	core.Start(func(ctx context.Context) { _ = h.licenses.Watch(ctx, h.agent) })
+	core.Start(func(ctx context.Context) { h.presentScans(ctx, h.scans) })
 	for _, d := range h.hardware.devices {
-		core.start(func(ctx context.Context) { h.supervise(ctx, d.kind, d.name, settled, d.run) })
+		core.Start(func(ctx context.Context) { h.supervise(ctx, d.kind, d.name, settled, d.run) })
 	}
-	core.start(func(ctx context.Context) { h.keepMemory(ctx) })
-	core.start(func(ctx context.Context) { h.keepTidy(ctx) })
-	core.start(func(ctx context.Context) { h.keepTime(ctx) })
-	telephone.start(func(ctx context.Context) {
+	core.Start(func(ctx context.Context) { h.keepMemory(ctx) })
+	core.Start(func(ctx context.Context) { h.keepTidy(ctx) })
+	core.Start(func(ctx context.Context) { h.keepTime(ctx) })
+	telephone.Start(func(ctx context.Context) {
 		if err := h.phone.Run(ctx); err != nil {
 			failed <- fmt.Errorf("the telephone ended: %w", err)
 		}
 	})
 	if h.uplink != nil {
-		broker.start(func(ctx context.Context) { h.supervise(ctx, "uplink", h.config.Uplink.Broker, 0, h.uplink.Run) })
+		broker.Start(func(ctx context.Context) { h.supervise(ctx, "uplink", h.config.Uplink.Broker, 0, h.uplink.Run) })
 	}
 	front.show(h.pages.Handler())
-	core.start(func(ctx context.Context) { watchdog(ctx, h.agent.Alive) })
+	core.Start(func(ctx context.Context) { daemon.Watchdog(ctx, h.agent.Alive) })
 
 	ready, err := json.Marshal(readyLine{Ready: true, Web: front.url, SIP: h.phone.Addr(), Panel: h.id})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout, string(ready))
-	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
+	daemon.Ready("")
 	h.log.Info("ready", "web", front.url, "sip", h.phone.Addr(), "panel", h.id)
 
 	select {
@@ -117,15 +114,15 @@ func (h *house) run(ctx context.Context, front *front, stdout io.Writer) error {
 	case err = <-failed:
 		h.log.Error("stopping", "cause", err)
 	}
-	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
-	core.stop()
-	telephone.stop()
+	daemon.Stopping()
+	core.Stop()
+	telephone.Stop()
 	saving, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if saved := h.saveMemory(saving); saved != nil {
 		h.log.Warn("cannot shorten the next start", "cause", saved)
 	}
-	broker.stop()
+	broker.Stop()
 	h.pages.Close()
 	front.say("The panel is stopping.")
 	return err
@@ -205,28 +202,6 @@ func (h *house) keepMemory(ctx context.Context) {
 	}
 }
 
-// watchdog feeds systemd's watchdog only as long as what it watches answers.
-func watchdog(ctx context.Context, alive func(context.Context) error) {
-	period, err := daemon.SdWatchdogEnabled(false)
-	if err != nil || period == 0 {
-		return
-	}
-	ticker := time.NewTicker(period / 2)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			asking, cancel := context.WithTimeout(ctx, period/2)
-			if err := alive(asking); err == nil {
-				_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog)
-			}
-			cancel()
-		}
-	}
-}
-
 // front is the page's listener, which is there before the panel is and stays when the panel cannot be built.
 type front struct {
 	url, fingerprint string
@@ -235,9 +210,9 @@ type front struct {
 }
 
 func openFront(c configs.Web, keysDir string, log *slog.Logger) (*front, error) {
-	l, err := net.Listen("tcp", c.Listen.String())
+	l, err := daemon.Listen("web", "[web] listen", c.Listen.String())
 	if err != nil {
-		return nil, listenError("web", c.Listen.String(), err)
+		return nil, err
 	}
 	f := &front{url: urlOf(l.Addr(), c.TLS.On())}
 	l = web.Limit(l, web.MaxConnections)
@@ -295,50 +270,8 @@ func (f *front) close() error {
 	return nil
 }
 
-func listenError(what, address string, err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("cannot listen for %s on %s: the port is in use; stop the other program, or set [%s] listen to another port in the configuration", what, address, what)
-	}
-	return fmt.Errorf("cannot listen for %s on %s: %w", what, address, err)
-}
-
 // socketName is where the commands on this host find the daemon.
 const socketName = "doorpanel.sock"
-
-type socket struct {
-	server *http.Server
-	path   string
-}
-
-// openSocket serves administrators on this host. The store's lock says that no other daemon lives in this directory, so a
-// socket that is there is a dead one's and is replaced. The new one is made where nobody else may enter, whatever the
-// umask is, and moved to its place when its mode is right.
-func (h *house) openSocket() (s *socket, err error) {
-	path := filepath.Join(h.config.Data, socketName)
-	private, err := os.MkdirTemp(h.config.Data, ".socket-*")
-	if err != nil {
-		return nil, fmt.Errorf("cannot make %s: %w", path, err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(private)) }()
-	dir, err := os.Open(private)
-	if err != nil {
-		return nil, fmt.Errorf("cannot make %s: %w", path, err)
-	}
-	defer dir.Close()
-	// A path of a socket has room for 108 bytes: go by way of the open directory.
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: shortPath(dir)})
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w", path, err)
-	}
-	l.SetUnlinkOnClose(false)
-	made := filepath.Join(private, socketName)
-	if err := errors.Join(os.Chmod(made, 0o600), os.Rename(made, path)); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot make %s: %w", path, err), l.Close())
-	}
-	s = &socket{server: web.HTTPServer(h.administration(), h.log), path: path}
-	go func() { _ = s.server.Serve(l) }()
-	return s, nil
-}
 
 // backupPath is where the store's image is read through the socket. It is not part of the API: a network never sees it.
 const backupPath = "/backup"
@@ -355,47 +288,6 @@ func (h *house) administration() http.Handler {
 		}
 	})
 	return mux
-}
-
-func shortPath(dir *os.File) string { return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), socketName) }
-
-// close lets what is being answered be answered: a license that was stored is to be confirmed.
-func (s *socket) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if err := s.server.Shutdown(ctx); err != nil {
-		_ = s.server.Close()
-	}
-	_ = os.Remove(s.path)
-}
-
-// group is goroutines that are stopped together.
-type group struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	done   chan struct{}
-	count  int
-}
-
-func startGroup(ctx context.Context) *group {
-	g := &group{done: make(chan struct{})}
-	g.ctx, g.cancel = context.WithCancel(ctx)
-	return g
-}
-
-func (g *group) start(f func(context.Context)) {
-	g.count++
-	go func() {
-		f(g.ctx)
-		g.done <- struct{}{}
-	}()
-}
-
-func (g *group) stop() {
-	g.cancel()
-	for range g.count {
-		<-g.done
-	}
 }
 
 // runBroken keeps a page up that shows what is wrong with the configuration, until ctx ends. For whoever started it that is
@@ -429,8 +321,8 @@ func runBroken(ctx context.Context, path string, config configs.Config, problems
 	fmt.Fprintln(stderr, "doorpanel:", strings.TrimSpace(problems.Error()))
 	fmt.Fprintln(stderr, "The page", front.url, "shows them, too. Nothing else runs until they are mended.")
 	fmt.Fprintln(stdout, string(line)) // last: who waits for it may then read the mistakes
-	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady+"\nSTATUS=the configuration has mistakes; no door works")
-	watchdog(ctx, func(context.Context) error { return nil })
+	daemon.Ready("the configuration has mistakes; no door works")
+	daemon.Watchdog(ctx, func(context.Context) error { return nil })
 	<-ctx.Done()
 	return front.close()
 }

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"fmt"
@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// logQueue is a writer that never waits: the door must not stand still because nobody reads the log. What comes while the
+// LogQueue is a writer that never waits: the door must not stand still because nobody reads the log. What comes while the
 // queue is full is counted and told once there is room.
-type logQueue struct {
+type LogQueue struct {
 	to      io.Writer
 	lines   chan []byte
 	dropped atomic.Uint64
-	stop    chan struct{} // closed by close; lines never is: somebody may still write
+	stop    chan struct{} // closed by Close; lines never is: somebody may still write
 	done    chan struct{}
 	once    sync.Once
 
@@ -32,9 +32,9 @@ const (
 	keptBytes = 2048
 )
 
-// newLogQueue writes to another writer from a goroutine of its own, until close.
-func newLogQueue(to io.Writer) *logQueue {
-	q := &logQueue{to: to, lines: make(chan []byte, logLines), stop: make(chan struct{}), done: make(chan struct{})}
+// NewLogQueue writes to another writer from a goroutine of its own, until Close.
+func NewLogQueue(to io.Writer) *LogQueue {
+	q := &LogQueue{to: to, lines: make(chan []byte, logLines), stop: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(q.done)
 		for {
@@ -52,7 +52,7 @@ func newLogQueue(to io.Writer) *logQueue {
 	return q
 }
 
-func (q *logQueue) write(line []byte) {
+func (q *LogQueue) write(line []byte) {
 	if n := q.dropped.Swap(0); n > 0 {
 		fmt.Fprintf(q.to, "(%d lines of the log were dropped: it was not read)\n", n)
 	}
@@ -60,7 +60,7 @@ func (q *logQueue) write(line []byte) {
 }
 
 // Write takes a line and reports it written.
-func (q *logQueue) Write(line []byte) (int, error) {
+func (q *LogQueue) Write(line []byte) (int, error) {
 	q.remember(line)
 	select {
 	case q.lines <- append([]byte(nil), line...):
@@ -70,8 +70,8 @@ func (q *logQueue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// close writes what is queued, for a second at most. What is written afterwards is not seen.
-func (q *logQueue) close() {
+// Close writes what is queued, for a second at most. What is written afterwards is not seen.
+func (q *LogQueue) Close() {
 	q.once.Do(func() {
 		close(q.stop)
 		select {
@@ -81,7 +81,7 @@ func (q *logQueue) close() {
 	})
 }
 
-func (q *logQueue) remember(line []byte) {
+func (q *LogQueue) remember(line []byte) {
 	text := strings.TrimSuffix(string(line[:min(len(line), keptBytes)]), "\n")
 	q.remembering.Lock()
 	defer q.remembering.Unlock()
@@ -93,8 +93,8 @@ func (q *logQueue) remember(line []byte) {
 	q.next = (q.next + 1) % keptLines
 }
 
-// recent returns the last lines, oldest first.
-func (q *logQueue) recent() []string {
+// Recent returns the last lines, oldest first.
+func (q *LogQueue) Recent() []string {
 	q.remembering.Lock()
 	defer q.remembering.Unlock()
 	return slices.Concat(q.last[q.next:], q.last[:q.next])
