@@ -204,7 +204,7 @@ function lists(load) {
     const sum = `${result.added} added, ${result.changed} changed, ${result.removed} removed, ${result.unchanged} as they are`;
     const wrong = (result.mistakes || []).map((m) => h("li", {}, `Line ${m.line}: ${m.text}`));
     const differences = (result.differences || []).map((d) => [d.what, d.name, d.line ? `line ${d.line}` : "", (d.how || []).join(", ")]);
-    place.replaceChildren(notice(wrong.length ? "bad" : "good", wrong.length ? `${result.mistake_count} mistakes: nothing can be brought in` : dry ? "This is what would change" : "Brought in", sum, wrong.length > 0 && h("ul", {}, wrong)),
+    place.replaceChildren(notice(wrong.length ? "bad" : "good", wrong.length ? `${result.mistake_count === 1 ? "1 mistake" : result.mistake_count + " mistakes"}: nothing can be brought in` : dry ? "This is what would change" : "Brought in", sum, wrong.length > 0 && h("ul", {}, wrong)),
       differences.length > 0 ? table(["", "Person", "", ""], differences, "") : "",
       dry && !wrong.length && result.added + result.changed + result.removed > 0 ? button("Bring it in", "primary", () => send(false), place) : "",
       drawn.length > 0 ? notice("warn", "Drawn codes: keep them now", "The panel does not keep them.", table(["Person", "Code"], drawn.map((c) => [c.name, h("code", {}, c.code)]), "")) : "");
