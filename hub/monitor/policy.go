@@ -9,10 +9,10 @@ import (
 
 // Policy is when people are warned. Every number has bounds (CheckPolicy).
 type Policy struct {
-	HoldOffS         int `json:"hold_off_s"`         // not there for so long before anybody is told; 10 to 86400
-	GraceS           int `json:"grace_s"`            // for panels to show themselves after the hub or its broker was away; 10 to 3600
+	HoldOffS         int `json:"hold_off_s"`         // not there for so long before anybody is told; 1 to 86400
+	GraceS           int `json:"grace_s"`            // for panels to show themselves after the hub or its broker was away; 1 to 3600
 	HeartbeatPercent int `json:"heartbeat_percent"`  // of the heartbeat, after which a silent panel counts as lost; 150 to 1000
-	TogetherS        int `json:"together_s"`         // panels that went within it went together; 5 to 600
+	TogetherS        int `json:"together_s"`         // panels that went within it went together; 1 to 600
 	StoppedAfterS    int `json:"stopped_after_s"`    // warn of a panel that is stopped for so long; 0: never, or 60 to 2592000
 	RepeatS          int `json:"repeat_s"`           // say again after so long; 0: never, or 300 to 604800
 	RepeatTimes      int `json:"repeat_times"`       // how often at most; 1 to 50
@@ -38,10 +38,10 @@ func CheckPolicy(p Policy) error {
 		off      bool // 0 switches it off
 		min, max int
 	}{
-		{"hold_off_s", p.HoldOffS, false, 10, 86400},
-		{"grace_s", p.GraceS, false, 10, 3600},
+		{"hold_off_s", p.HoldOffS, false, 1, 86400},
+		{"grace_s", p.GraceS, false, 1, 3600},
 		{"heartbeat_percent", p.HeartbeatPercent, false, 150, 1000},
-		{"together_s", p.TogetherS, false, 5, 600},
+		{"together_s", p.TogetherS, false, 1, 600},
 		{"stopped_after_s", p.StoppedAfterS, true, 60, 2592000},
 		{"repeat_s", p.RepeatS, true, 300, 604800},
 		{"repeat_times", p.RepeatTimes, false, 1, 50},
