@@ -30,6 +30,7 @@ type JournalOptions struct {
 	SegmentBytes int64        // one segment; 0 = 1 MiB; at least 4 KiB
 	Holding      []string     // cursors whose entries are not yet to be deleted, unless room runs out
 	NewEpoch     bool         // draw a new epoch: the journal comes from a backup
+	After        uint64       // an entry that is known to have been durable: its number and those below are not used again
 	NoSync       bool         // never waits for the disk: for the control of the power-cut test only
 	Logger       *slog.Logger // nil = silent
 }
@@ -274,9 +275,7 @@ func (j *Journal) commit(b batch) {
 			j.fail(b.dones[from:], fmt.Errorf("cannot write journal %s: %w", j.dir, noRoom(err)))
 			return
 		}
-		for _, done := range b.dones[from:to] {
-			done <- nil
-		}
+		answer(b.dones[from:to], nil)
 		from = to
 	}
 }
@@ -410,11 +409,16 @@ func (j *Journal) fail(dones []chan error, err error) {
 	j.next, j.chain = j.durable+1, j.durableSum
 	j.mu.Unlock()
 	j.log.Error("journal not written", "entries", len(dones)+len(waiting), "err", err)
+	answer(dones, err)
+	answer(waiting, err)
+}
+
+// answer tells everyone who waits; of a run that was appended together only its last entry has somebody waiting.
+func answer(dones []chan error, err error) {
 	for _, d := range dones {
-		d <- err
-	}
-	for _, d := range waiting {
-		d <- err
+		if d != nil {
+			d <- err
+		}
 	}
 }
 

@@ -48,6 +48,13 @@ func (j *Journal) recover() ([]Note, error) {
 			j.next, fresh = seq+1, true
 		}
 	}
+	if j.o.After >= j.next {
+		notes = append(notes, Note{
+			What:  fmt.Sprintf("journal entries %d to %d", j.next, j.o.After),
+			Cause: "they were once durable, and no segment holds them; their numbers are not used again",
+		})
+		j.next, fresh = j.o.After+1, true
+	}
 	j.durable = j.next - 1
 	if j.o.NewEpoch || j.epoch == (epochID{}) {
 		if _, err := rand.Read(j.epoch[:]); err != nil {
@@ -226,7 +233,7 @@ func (j *Journal) repair(all []found) []Note {
 		case j.active != nil && seg == j.segs[len(j.segs)-1]:
 			err = j.disk.write(j.active, appendHead(nil, seg.head), 0) // only a header: damage begins a new segment
 		default:
-			err = j.rewrite(seg, func(*frame) bool { return false })
+			err = j.rewrite(seg, func(*frame) fate { return stays })
 		}
 		cause := ""
 		if err != nil {

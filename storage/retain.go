@@ -93,14 +93,14 @@ func (j *Journal) Erase(match func(open, personal []byte) bool) (erased int, err
 	j.mu.Unlock()
 	for _, s := range segs {
 		n := 0
-		err := j.rewrite(s, func(f *frame) bool {
+		err := j.rewrite(s, func(f *frame) fate {
 			if f.flags != flagPersonal || !match(f.open, f.personal) {
-				return false
+				return stays
 			}
 			f.flags |= flagErased
 			f.salt, f.personal = nil, nil
 			n++
-			return true
+			return changes
 		})
 		if err != nil {
 			return erased, fmt.Errorf("cannot erase in %s: %w", s.path, err)
@@ -127,9 +127,18 @@ func (j *Journal) dropSetAside() error {
 	return err
 }
 
-// rewrite writes a sealed segment anew from its whole frames, as change leaves them, and puts it in the old one's place.
+// fate is what becomes of a frame when its segment is written anew.
+type fate int
+
+const (
+	stays fate = iota
+	changes
+	goes
+)
+
+// rewrite writes a sealed segment anew from its whole frames, as decide leaves them, and puts it in the old one's place.
 // A sound segment in which nothing changes is left alone.
-func (j *Journal) rewrite(s *segment, change func(*frame) bool) error {
+func (j *Journal) rewrite(s *segment, decide func(*frame) fate) error {
 	b, err := readSegment(j.dir, s.number, nil)
 	if err != nil {
 		return err
@@ -150,13 +159,17 @@ func (j *Journal) rewrite(s *segment, change func(*frame) bool) error {
 			}
 			continue
 		}
-		if change(&f) {
+		prev = f.seq
+		off += n
+		switch decide(&f) {
+		case goes:
+			changed = true
+			continue
+		case changes:
 			changed = true
 		}
 		fresh.note(f.seq, int64(len(out)))
 		out = appendFrame(out, &f)
-		prev = f.seq
-		off += n
 	}
 	if !changed {
 		return nil

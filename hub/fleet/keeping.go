@@ -76,8 +76,9 @@ type Keep struct {
 type Swept struct {
 	Expired uint64 // events whose time was over
 	Pushed  uint64 // events that had to go for room, the oldest first
-	Upto    time.Time
-	More    bool // the sweep ended at its bound; another one goes on
+	// Since is when the oldest event that is left arrived; zero when none is.
+	Since time.Time
+	More  bool // the sweep ended at its bound; another one goes on
 }
 
 // Situation is what the monitor knows of a site.

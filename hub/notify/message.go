@@ -16,8 +16,8 @@ type Message struct {
 
 // Fact is one named value.
 type Fact struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
+	Name  string
+	Value string
 }
 
 // Text is a message in words.

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"errors"
+	"time"
+
+	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/storage"
+)
+
+// Users lists who may log in, by their names.
+func (s *Store) Users() ([]fleet.User, error) { return s.users.all() }
+
+// User returns the user with this name.
+func (s *Store) User(name string) (u fleet.User, known bool, err error) { return s.users.find(name) }
+
+// UserToEdit returns a user and the edition that an edit is made from, or fleet.ErrUnknown.
+func (s *Store) UserToEdit(name string) (fleet.User, fleet.Edition, error) { return s.users.get(name) }
+
+// PutUser makes or changes a user.
+func (s *Store) PutUser(u fleet.User, edit fleet.Edit) (fleet.Edition, error) {
+	if u.Name == "" {
+		return fleet.Edition{}, errors.New("cannot store user: the name is missing")
+	}
+	return s.users.put(u.Name, u, edit, nil)
+}
+
+// DeleteUser removes a user together with all of the user's sessions.
+func (s *Store) DeleteUser(name string, edit fleet.Edit) error {
+	if err := s.users.remove(name, edit); err != nil {
+		return err
+	}
+	_, err := s.deleteSessions(func(session fleet.Session) bool { return session.User == name })
+	return err
+}
+
+// Session returns the session under the hash of its token.
+func (s *Store) Session(hash string) (session fleet.Session, found bool, err error) {
+	return s.sessions.Get(hash)
+}
+
+// PutSession stores a session under the hash of its token.
+func (s *Store) PutSession(hash string, session fleet.Session) error {
+	return s.sessions.Put(hash, session)
+}
+
+// DeleteSession ends a session; a missing one is no error.
+func (s *Store) DeleteSession(hash string) error { return s.sessions.Delete(hash) }
+
+// Tokens returns the sessions with a label, by their hashes: what scripts log in with.
+func (s *Store) Tokens() (map[string]fleet.Session, error) {
+	out := map[string]fleet.Session{}
+	err := s.db.View(func(tx *storage.Tx) error {
+		for hash, session := range s.sessions.AllTx(tx) {
+			if session.Label != "" {
+				out[hash] = session
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// ForgetSessions deletes the logins that were not used since the given time, and returns how many. Tokens stay until they
+// are over.
+func (s *Store) ForgetSessions(seen, now time.Time) (int, error) {
+	return s.deleteSessions(func(session fleet.Session) bool {
+		over := !session.Until.IsZero() && !now.Before(session.Until)
+		return over || session.Label == "" && session.Seen.Before(seen)
+	})
+}
+
+func (s *Store) deleteSessions(which func(fleet.Session) bool) (n int, err error) {
+	err = s.update(func(tx *storage.Tx) error {
+		var gone []string
+		for hash, session := range s.sessions.AllTx(tx) {
+			if which(session) {
+				gone = append(gone, hash)
+			}
+		}
+		for _, hash := range gone {
+			if err := s.sessions.DeleteTx(tx, hash); err != nil {
+				return err
+			}
+		}
+		n = len(gone)
+		return nil
+	})
+	return n, err
+}
