@@ -53,6 +53,7 @@ type HubMail struct {
 	User     string
 	Password Secret
 	From     string // the address that messages come from
+	CA       string // PEM file with the authorities that sign its certificate, besides the system's; empty: the system's alone
 }
 
 // HubSMS is a service that takes short messages over HTTP.

@@ -43,7 +43,7 @@ func (r *hubReading) mail(s *section) {
 	case s.there && s.t.items["server"] == nil:
 		s.missing("server", `write server = "mail.example.org"`)
 	}
-	var tls, from place
+	var tls place
 	c.TLS, tls = s.oneOf("tls", "starttls", "starttls", "tls", "none")
 	if c.TLS == "none" && c.Server != "" && !isLoopbackHost(c.Server) {
 		tls.report("without TLS everybody on the way reads the messages", `write "starttls" or "tls"; "none" is for a server on this host`)
@@ -52,6 +52,7 @@ func (r *hubReading) mail(s *section) {
 	c.Port, _ = s.number("port", map[string]int{"starttls": 587, "tls": 465, "none": 25}[c.TLS], 1, 65535)
 	c.User, _ = s.text("user", "")
 	c.Password = r.secret(s, "password", func(secret Secret) { r.hub.Mail.Password = secret })
+	c.CA, _ = s.text("ca", "")
 	address, from := s.text("from", "")
 	switch {
 	case from.given() && !isMailAddress(address):

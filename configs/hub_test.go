@@ -94,6 +94,7 @@ tls = "tls"
 user = "doors"
 password = "p"
 from = "doors@example.org"
+ca = "/ca.pem"
 [[sms]]
 name = "first"
 kind = "twilio"
@@ -132,7 +133,7 @@ days = 30
 	if m := h.MQTT; m.Broker != "mqtts://broker.example.org:8883" || m.CA != "/etc/doorhub/broker.pem" || m.User != "hub" || m.Password.Reveal() != "s3cret" {
 		t.Errorf("%+v", h.MQTT)
 	}
-	if m := h.Mail; m.Server != "mail.example.org" || m.Port != 465 || m.TLS != "tls" || m.User != "doors" || m.Password.Reveal() != "p" || m.From != "doors@example.org" {
+	if m := h.Mail; m.Server != "mail.example.org" || m.Port != 465 || m.TLS != "tls" || m.User != "doors" || m.Password.Reveal() != "p" || m.From != "doors@example.org" || m.CA != "/ca.pem" {
 		t.Errorf("%+v", m)
 	}
 	if s := h.SMS; len(s) != 2 || s[0].Kind != "twilio" || s[0].Secret.Reveal() != "q" || s[0].Account != "AC1" || s[0].From == "" ||

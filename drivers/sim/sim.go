@@ -87,6 +87,8 @@ type Options struct {
 	ClockUntrusted bool
 	// Now is the host's clock; time.Now when nil.
 	Now func() time.Time
+	// Trace is how many trace items are kept; TraceLength unless positive. A thousand panels in one process keep few.
+	Trace int
 }
 
 // Item is one visible change of an output.
@@ -152,6 +154,9 @@ func New(o Options) (*Hardware, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Trace <= 0 {
+		o.Trace = TraceLength
 	}
 	seen := map[string]bool{Display: true, Lights: true, Speaker: true}
 	for _, name := range slices.Concat(o.Doors, o.Readers, o.Inputs) {
@@ -498,7 +503,7 @@ func (h *Hardware) Strikes() map[string]Strike {
 	return strikes
 }
 
-// Trace is what the outputs did, oldest first, at most TraceLength items.
+// Trace is what the outputs did, oldest first, at most Options.Trace items.
 func (h *Hardware) Trace() []Item {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -507,7 +512,7 @@ func (h *Hardware) Trace() []Item {
 
 // record must be called with the lock held.
 func (h *Hardware) record(kind, name string, value any) {
-	if len(h.trace) == TraceLength {
+	if len(h.trace) == h.o.Trace {
 		h.trace = slices.Delete(h.trace, 0, 1)
 	}
 	h.trace = append(h.trace, Item{

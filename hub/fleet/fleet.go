@@ -174,7 +174,7 @@ type Delivery struct {
 	Language  string        `json:"language"`
 	Facts     []Fact        `json:"facts"` // what the template says
 	Made      time.Time     `json:"made"`
-	Due       time.Time     `json:"due"` // waiting: not before it; claimed and committing: whoever holds it is given up then
+	Due       time.Time     `json:"due"`          // waiting: not before it; claimed and committing: whoever holds it is given up then
 	By        string        `json:"by,omitempty"` // the hub that holds it while it is claimed or committing
 	State     DeliveryState `json:"state"`
 	Tries     int           `json:"tries"`

@@ -91,11 +91,16 @@ const (
 	KindLicense   Kind = "license"   // the monitoring license ends soon
 	KindMorning   Kind = "morning"   // what happened and was over during quiet hours
 	KindSummary   Kind = "summary"   // what was not told because of the day's limit
+
+	// Not decided here, but by whoever takes the panels' journals in; license and recipients are the monitor's.
+	KindSecurity    Kind = "security"     // something about a panel's journal or identity that a person should look at
+	KindSilentAlarm Kind = "silent_alarm" // somebody opens under duress
 )
 
 // Kinds lists all of them.
 func Kinds() []Kind {
-	return []Kind{KindLost, KindLine, KindStopped, KindBroker, KindRepeat, KindEscalated, KindBack, KindUnsteady, KindSteady, KindLicense, KindMorning, KindSummary}
+	return []Kind{KindLost, KindLine, KindStopped, KindBroker, KindRepeat, KindEscalated, KindBack, KindUnsteady, KindSteady, KindLicense, KindMorning, KindSummary,
+		KindSecurity, KindSilentAlarm}
 }
 
 // Names of facts. Times are RFC 3339 in the site's zone, to the second.
@@ -114,4 +119,7 @@ const (
 	FactTimes     = "times"      // how often a panel went; in unsteady
 	FactLine      = "line"       // one entry of morning and summary, several times: "kind|panels|from|to|cause"; to is empty while it lasts
 	FactIncident  = "incident"   // its id
+	FactDoor      = "door"       // in silent_alarm
+	FactAt        = "at"         // when it was heard of; in security and silent_alarm
+	FactText      = "text"       // what it is, in a sentence; in security and silent_alarm
 )

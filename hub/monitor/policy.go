@@ -82,10 +82,13 @@ const (
 	TopicRecoveries Topic = "recoveries" // back; only of outages that were told to this recipient
 	TopicUnsteady   Topic = "unsteady"   // unsteady, steady
 	TopicLicense    Topic = "license"    // license
+	TopicSecurity   Topic = "security"   // security
+	// TopicSilentAlarm is silent_alarm, also during quiet hours. It is told only to those who name it, and is not among all.
+	TopicSilentAlarm Topic = "silent_alarm"
 )
 
 // Topics lists all of them.
-func Topics() []Topic { return []Topic{TopicOutages, TopicRecoveries, TopicUnsteady, TopicLicense} }
+func Topics() []Topic { return []Topic{TopicOutages, TopicRecoveries, TopicUnsteady, TopicLicense, TopicSecurity, TopicSilentAlarm} }
 
 // Recipient is somebody who is told.
 type Recipient struct {

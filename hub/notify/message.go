@@ -16,8 +16,8 @@ type Message struct {
 
 // Fact is one named value.
 type Fact struct {
-	Name  string
-	Value string
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Text is a message in words.

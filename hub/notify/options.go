@@ -31,25 +31,27 @@ type MailOptions struct {
 	Final    time.Duration // waiting for the answer to the final dot; 2 min
 }
 
-// GatewayOptions say how an SMS gateway is asked over HTTP.
+// GatewayOptions say how an SMS gateway is asked over HTTP. URL, Headers and Body may have placeholders: {to} (the number
+// with its +), {digits} (without it), {text}, {from}, {account}, {token}, {basic} (account:token in base64) and {id}. Each is
+// escaped for where it stands.
 type GatewayOptions struct {
 	Name    string // for people: "Example SMS"
-	Account string // {account}
-	Token   Secret // {token}
-	From    string // {from}: number or name that the message comes from
+	Account string
+	Token   Secret
+	From    string // number or name that the message comes from
 
 	// Twilio asks the way of Twilio's Messages resource: a form with To, From and Body, basic authorization with account and
-	// token, 201 with "sid". URL may be empty then. What follows is for other gateways.
+	// token, 201 with "sid". URL may be empty then, and nothing from Method to Receipt is looked at.
 	Twilio bool
 
 	URL     string   // https, or http to this host
 	Method  string   // POST unless said otherwise; or PUT, GET
-	Headers []Header // values with placeholders: {{token}}, {{basic account:token}} ...
-	Form    []Field  // the body as a form, values with placeholders
-	JSON    string   // the body as JSON with placeholders inside its strings: {"to": "{{to}}", "text": "{{text}}"}
+	Headers []Header // without an authorization among them, account and token are sent as Basic, a token alone as Bearer
+	Body    string   // {"to": "{to}", "text": "{text}"} or to={to}&text={text}
+	Type    string   // of the body: application/json, application/x-www-form-urlencoded, text/xml or text/plain; empty: as the body looks
 	Status  []int    // that mean it is accepted; none: 200 to 204
-	Receipt string   // where the answer's JSON has the gateway's name for the message: "messages.0.id"; or empty
-	Counts  bool     // the gateway sends messages with the same {{id}} once, so that an unclear one may be repeated
+	Receipt string   // where the answer's JSON has the gateway's name for the message: "messages.0.id"; empty: it has none
+	Counts  bool     // the gateway sends messages with the same {id} once, so that an unclear one may be repeated
 
 	CA      []byte        // PEM of authorities trusted beside the system's
 	Timeout time.Duration // of a whole request; 30 s
@@ -61,18 +63,11 @@ type Header struct {
 	Value string
 }
 
-// Field is one field of a form.
-type Field struct {
-	Name  string
-	Value string
-}
-
 // WebhookOptions say how messages are posted to programs.
 type WebhookOptions struct {
 	Key     Secret        // of the signature, at least 16 bytes
 	CA      []byte        // PEM of authorities trusted beside the system's
 	Timeout time.Duration // of a whole request; 15 s
-	Now     func() time.Time
 }
 
 // Format prints *** whatever is asked for.

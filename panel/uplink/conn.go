@@ -3,15 +3,12 @@ package uplink
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net"
 	"sync"
 	"time"
-)
 
-// packetLimit is the largest packet that is read, in bytes. Documents that are too large for us are still read and passed over, so
-// that one of them does not cost the connection; but the client library would make room for 256 MiB at a broker's word.
-const packetLimit = 1 << 20
+	"github.com/doorpanel/doorpanel/telemetry"
+)
 
 const connectTimeout = 10 * time.Second
 
@@ -33,48 +30,20 @@ func dial(ctx context.Context, place endpoint, by func(ctx context.Context, netw
 	return &boundedConn{Conn: secured}, nil
 }
 
-// boundedConn follows the packets that it reads and fails at the header of one that is too large.
+// boundedConn follows the packets that it reads and fails at the header of one that is too large. Documents that are too large
+// for us are still read and passed over.
 type boundedConn struct {
 	net.Conn
-	once  sync.Once
-	skip  int  // bytes left of the current packet's body
-	head  bool // within the length of a header
-	shift uint
-	size  int
+	once    sync.Once
+	packets telemetry.Packets
 }
 
 func (c *boundedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if tooLarge := c.follow(p[:n]); tooLarge != nil {
+	if tooLarge := c.packets.Follow(p[:n]); tooLarge != nil {
 		return 0, tooLarge
 	}
 	return n, err
-}
-
-func (c *boundedConn) follow(p []byte) error {
-	for len(p) > 0 {
-		switch {
-		case c.skip > 0:
-			n := min(c.skip, len(p))
-			c.skip -= n
-			p = p[n:]
-		case !c.head:
-			c.head, c.shift, c.size = true, 0, 0
-			p = p[1:]
-		default:
-			c.size |= int(p[0]&0x7f) << c.shift
-			c.shift += 7
-			last := p[0]&0x80 == 0
-			p = p[1:]
-			if c.size > packetLimit || !last && c.shift >= 28 {
-				return fmt.Errorf("the broker sent a packet of at least %d bytes, more than %d", c.size, packetLimit)
-			}
-			if last {
-				c.head, c.skip = false, c.size
-			}
-		}
-	}
-	return nil
 }
 
 // Close may be called by the client library and by the session that gives the connection up.

@@ -171,10 +171,10 @@ func TestPacketTooLargeIsRefusedAtItsHeader(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, piece := range []int{1, 2, 7, len(test.bytes)} {
-				var c boundedConn
+				var c telemetry.Packets
 				var err error
 				for part := range slices.Chunk(test.bytes, piece) {
-					if err = c.follow(part); err != nil {
+					if err = c.Follow(part); err != nil {
 						break
 					}
 				}
@@ -193,15 +193,15 @@ func FuzzPacketHeaders(f *testing.F) {
 		if piece < 1 {
 			return
 		}
-		var whole, parts boundedConn
-		errWhole := whole.follow(stream)
+		var whole, parts telemetry.Packets
+		errWhole := whole.Follow(stream)
 		var errParts error
 		for part := range slices.Chunk(stream, piece) {
-			if errParts = parts.follow(part); errParts != nil {
+			if errParts = parts.Follow(part); errParts != nil {
 				break
 			}
 		}
-		if (errWhole == nil) != (errParts == nil) || errWhole == nil && (whole.skip != parts.skip || whole.head != parts.head) {
+		if (errWhole == nil) != (errParts == nil) || errWhole == nil && whole != parts {
 			t.Errorf("whole: %v, in pieces of %d: %v", errWhole, piece, errParts)
 		}
 	})

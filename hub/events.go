@@ -1,0 +1,210 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/telemetry"
+)
+
+// arrival is an event on its way into the store.
+type arrival struct {
+	event fleet.Received
+	done  func()
+}
+
+// asking is what a panel was asked to send again.
+type asking struct {
+	epoch string
+	want  uint64
+	tries int
+	next  time.Time // not before
+	pause time.Duration
+}
+
+const (
+	askFirst = 2 * time.Second
+	askLast  = time.Minute
+	// bridgeAfter is how often an entry is asked for before the panel is believed not to have it. With growing pauses that is
+	// two minutes at least.
+	bridgeAfter = 7
+	storePause  = time.Second
+	storeLast   = 30 * time.Second
+)
+
+func (h *Hub) readEvent(ctx context.Context, p fleet.Panel, m Message) {
+	event, err := telemetry.DecodeEvent(m.Payload)
+	if err != nil {
+		h.unreadable(p, m, err)
+		return
+	}
+	a := arrival{fleet.Received{At: h.o.Now(), Site: p.Site, Panel: p.ID, Event: event}, m.Done}
+	select {
+	case h.events <- a:
+		h.handled.waiting.Add(1)
+	case <-ctx.Done():
+	}
+}
+
+// keep stores events. What comes while a transaction runs shares the next one; nobody waits for a clock.
+func (h *Hub) keep(ctx context.Context) {
+	k := keeper{Hub: h, asked: map[string]*asking{}}
+	batch := make([]arrival, 0, batchLimit)
+	for {
+		batch = batch[:0]
+		select {
+		case <-ctx.Done():
+			return
+		case a := <-h.events:
+			batch = append(batch, a)
+		}
+		for more := true; more && len(batch) < batchLimit; {
+			select {
+			case a := <-h.events:
+				batch = append(batch, a)
+			default:
+				more = false
+			}
+		}
+		k.store(ctx, batch)
+		h.handled.waiting.Add(-int64(len(batch)))
+		clear(batch)
+	}
+}
+
+// keeper belongs to the goroutine of keep.
+type keeper struct {
+	*Hub
+	asked map[string]*asking
+}
+
+// store brings a batch into the store, however long that takes: until then the broker and the panels keep it.
+func (k *keeper) store(ctx context.Context, batch []arrival) {
+	events := make([]fleet.Received, len(batch))
+	for i, a := range batch {
+		events[i] = a.event
+	}
+	outcomes, ok := k.receive(ctx, events)
+	if !ok {
+		return
+	}
+	for i, a := range batch {
+		k.answer(ctx, a.event, outcomes[i])
+		a.done()
+	}
+	k.tellNews()
+}
+
+// receive tries until the store takes it; false when ctx ended before.
+func (k *keeper) receive(ctx context.Context, events []fleet.Received) ([]fleet.Outcome, bool) {
+	for pause := storePause; ; pause = min(2*pause, storeLast) {
+		outcomes, err := k.o.Store.Receive(events)
+		if err == nil && len(outcomes) != len(events) {
+			err = fmt.Errorf("cannot store %d events: the store answered for %d", len(events), len(outcomes))
+		}
+		if err == nil {
+			k.handled.failing.Store(nil)
+			return outcomes, true
+		}
+		why := err.Error()
+		k.handled.failing.Store(&why)
+		k.log.Error("events are not stored; the panels keep them", "events", len(events), "cause", err)
+		wait := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return nil, false
+		case <-wait.C:
+		}
+	}
+}
+
+// answer tells the panel and people what became of an event.
+func (k *keeper) answer(ctx context.Context, r fleet.Received, o fleet.Outcome) {
+	if o.Fault != nil {
+		k.fault(*o.Fault, false)
+	}
+	switch o.Verdict {
+	case fleet.Stored:
+		k.handled.stored.Add(1)
+	case fleet.Duplicate:
+		k.handled.duplicate.Add(1)
+	case fleet.Rewritten:
+		k.handled.rewritten.Add(1)
+	default:
+		k.handled.ahead.Add(1)
+		k.ahead(ctx, r, o.Want)
+		return
+	}
+	if o.Verdict == fleet.Stored {
+		delete(k.asked, r.Panel)
+		k.silentAlarm(r)
+	}
+	k.acks.stored(r.Site, r.Panel, r.Event.Epoch, r.Event.Seq)
+}
+
+// ahead asks for what is missing before an event, with growing pauses. What a panel does not bring however often it is asked
+// for is bridged: the rest must not wait for it for ever.
+func (k *keeper) ahead(ctx context.Context, r fleet.Received, want uint64) {
+	now := k.o.Now()
+	a := k.asked[r.Panel]
+	if a == nil || a.epoch != r.Event.Epoch || a.want != want {
+		a = &asking{epoch: r.Event.Epoch, want: want, pause: askFirst}
+		k.asked[r.Panel] = a
+	}
+	if now.Before(a.next) || want == 0 || want >= r.Event.Seq {
+		return
+	}
+	if a.tries >= bridgeAfter {
+		k.bridge(ctx, r, want)
+		return
+	}
+	a.tries++
+	a.next, a.pause = now.Add(a.pause), min(2*a.pause, askLast)
+	k.handled.asked.Add(1)
+	k.acks.ask(r.Site, r.Panel, telemetry.Ack{Epoch: r.Event.Epoch, From: want, To: r.Event.Seq})
+}
+
+// bridge stores a gap in the place of entries that the panel does not bring, and the event behind it. The store keeps the gap
+// as a fault, so that people see it.
+func (k *keeper) bridge(ctx context.Context, r fleet.Received, want uint64) {
+	missing := r.Event.Seq - want
+	why := fmt.Sprintf("the panel did not send them, though it was asked %d times", bridgeAfter)
+	k.mu.Lock()
+	if c := k.contacts[r.Panel]; c != nil && c.badCount > 0 {
+		why = fmt.Sprintf("what it sent in their place cannot be read (%d times): %s", c.badCount, c.bad)
+		c.bad, c.badCount = "", 0
+	}
+	k.mu.Unlock()
+	gap := r
+	gap.Event = telemetry.Event{
+		V: telemetry.Version, Epoch: r.Event.Epoch, Seq: r.Event.Seq - 1, Kind: "journal.gap", Chain: r.Event.Prev,
+		Gap:    &telemetry.Gap{From: want, To: r.Event.Seq - 1, Count: missing},
+		Detail: fmt.Sprintf("Entries %d to %d are missing at the hub: %s.", want, r.Event.Seq-1, why),
+	}
+	outcomes, ok := k.receive(ctx, []fleet.Received{gap, r})
+	if !ok {
+		return
+	}
+	k.handled.bridged.Add(missing)
+	delete(k.asked, r.Panel)
+	for i, e := range []fleet.Received{gap, r} {
+		if outcomes[i].Verdict != fleet.Ahead {
+			k.answer(ctx, e, outcomes[i])
+		}
+	}
+}
+
+// fault tells people of something that is wrong with what a panel sent. New ones are kept first.
+func (h *Hub) fault(f fleet.Fault, keep bool) {
+	if keep {
+		if err := h.o.Store.NoteFault(f); err != nil {
+			h.log.Error("cannot keep a fault", "panel", f.Panel, "kind", f.Kind, "cause", err)
+		}
+	}
+	h.log.Warn("something is wrong with what a panel sent", "panel", f.Panel, "kind", f.Kind, "seq", f.Seq, "detail", f.Detail)
+	h.presence.warn(f)
+	h.tellNews()
+}
