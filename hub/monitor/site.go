@@ -42,7 +42,7 @@ type Site struct {
 }
 
 // RecentLimit is how many closed incidents a Site remembers.
-const RecentLimit = 50
+const RecentLimit = 20
 
 // Presence is whether a panel is there.
 type Presence string
@@ -102,7 +102,7 @@ func (c Cause) Words() string {
 	case CausePanel:
 		return "No contact. Other panels of the site are there, so it is this panel, its power or its cable."
 	case CauseOnly:
-		return "No contact. It is the site's only panel in contact with the hub, so it may be the panel, its power or the site's line."
+		return "No contact. The site has no other panel to compare with: it may be the panel, its power or the site's line."
 	case CauseSite:
 		return "No contact. Other panels of the site went at the same time, so it is the site's line or its power."
 	case CauseBroker:
@@ -114,9 +114,9 @@ func (c Cause) Words() string {
 	case CauseNetwork:
 		return "The panel kept running: its network was away."
 	case CauseLine:
-		return "The panels kept running: the site's line was away."
+		return "The site's line was away: all of the panels, or most, kept running."
 	case CausePower:
-		return "The panels were all started anew: the site's power was away."
+		return "The site's power was away: all of the panels, or most, were started anew."
 	case CauseRemoved:
 		return "The panel was taken out of the hub."
 	case CauseLicense:
@@ -153,6 +153,8 @@ type Incident struct {
 	Acked     time.Time    `json:"acked,omitzero"`
 	AckedBy   string       `json:"acked_by,omitempty"`
 	Closed    time.Time    `json:"closed,omitzero"`
+	Notice    Kind         `json:"notice,omitempty"` // what was told first
+	More      int          `json:"more,omitempty"`   // members that a closed incident does not name
 }
 
 // Member is a panel's part in an incident.
@@ -193,26 +195,32 @@ type Mailbox struct {
 	Day       Date   `json:"day"`   // for which Count counts
 	Count     int    `json:"count"` // notices given to the outbox on that day; summaries do not count
 	Held      []Held `json:"held,omitempty"`
-	Capped    []Line `json:"capped,omitempty"`  // what was not told because of the limit, LinesLimit at most
-	Dropped   int    `json:"dropped,omitempty"` // what was not told and is not in Capped either
+	Capped    []Line `json:"capped,omitempty"`     // what was not told because of the limit, LinesLimit at most
+	Dropped   int    `json:"dropped,omitempty"`    // what was not told and is not in Capped either
+	SummaryOf Date   `json:"summary_of,omitempty"` // the day whose summary is to be told; empty: none
 }
 
 // Held is a notice that waits for the end of quiet hours.
 type Held struct {
 	Kind     Kind      `json:"kind"`
 	Incident string    `json:"incident,omitempty"`
+	About    string    `json:"about"` // part of the delivery's id
+	N        int       `json:"n"`     // the same
 	At       time.Time `json:"at"`
+	// Facts are those of a notice about something that is over, or about no incident.
+	Facts []fleet.Fact `json:"facts,omitempty"`
 	// Over is what happened, in a line, when the incident was over before the notice could be told.
 	Over *Line `json:"over,omitempty"`
 }
 
 // Line is one entry of a summary.
 type Line struct {
-	Kind   Kind      `json:"kind"`
-	Panels string    `json:"panels,omitempty"` // names, with commas
-	From   time.Time `json:"from"`
-	To     time.Time `json:"to,omitzero"` // zero: it was not over
-	Cause  Cause     `json:"cause,omitempty"`
+	Kind     Kind      `json:"kind"`
+	Incident string    `json:"incident,omitempty"`
+	Panels   string    `json:"panels,omitempty"` // names, with commas
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to,omitzero"` // zero: it was not over
+	Cause    Cause     `json:"cause,omitempty"`
 }
 
 // LinesLimit is how many lines a summary has at most; it says how many more there were.
