@@ -26,7 +26,6 @@ type clerk struct {
 	all   []held
 	odd   map[string]bool
 	lies  func(held) (keep, twice bool) // what a bad hub does; nil: nothing
-	seen  map[string][]telemetry.Status
 }
 
 type book struct {
@@ -36,7 +35,7 @@ type book struct {
 }
 
 func newClerk(t *testing.T, broker *uplinktest.Broker) *clerk {
-	k := &clerk{t: t, books: map[string]*book{}, odd: map[string]bool{}, seen: map[string][]telemetry.Status{}}
+	k := &clerk{t: t, books: map[string]*book{}, odd: map[string]bool{}}
 	k.connect(broker)
 	t.Cleanup(func() { k.client.Disconnect(0) })
 	return k
@@ -48,24 +47,12 @@ func (k *clerk) connect(broker *uplinktest.Broker) {
 	for _, token := range []func() mqtt.Token{
 		k.client.Connect,
 		func() mqtt.Token { return k.client.Subscribe("doorpanel/v1/+/+/event", 1, k.take) },
-		func() mqtt.Token { return k.client.Subscribe("doorpanel/v1/+/+/status", 1, k.hear) },
 	} {
 		token := token()
 		if !token.WaitTimeout(uplinktest.Deadline) || token.Error() != nil {
 			k.t.Fatalf("the clerk cannot work: %v", token.Error())
 		}
 	}
-}
-
-func (k *clerk) hear(_ mqtt.Client, m mqtt.Message) {
-	topic, err := telemetry.ParseTopic(m.Topic())
-	status, bad := telemetry.DecodeStatus(m.Payload())
-	if err != nil || bad != nil {
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.seen[topic.Panel] = append(k.seen[topic.Panel], status)
 }
 
 func (k *clerk) take(client mqtt.Client, m mqtt.Message) {
