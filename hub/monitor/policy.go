@@ -88,7 +88,9 @@ const (
 )
 
 // Topics lists all of them.
-func Topics() []Topic { return []Topic{TopicOutages, TopicRecoveries, TopicUnsteady, TopicLicense, TopicSecurity, TopicSilentAlarm} }
+func Topics() []Topic {
+	return []Topic{TopicOutages, TopicRecoveries, TopicUnsteady, TopicLicense, TopicSecurity, TopicSilentAlarm}
+}
 
 // Recipient is somebody who is told.
 type Recipient struct {
