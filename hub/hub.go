@@ -33,10 +33,10 @@ type Options struct {
 }
 
 const (
-	inboxLimit = 16_384 // messages that wait to be read
+	inboxLimit = 8_192 // messages that wait to be read
 	inboxBytes = 64 << 20
-	eventLimit = 16_384 // events that wait to be stored
-	batchLimit = 1_024  // events of one transaction
+	eventLimit = 4_096 // events that wait to be stored
+	batchLimit = 1_024 // events of one transaction
 	newsPause  = 10 * time.Second
 )
 
