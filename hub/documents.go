@@ -48,7 +48,7 @@ func (h *Hub) keepDocument(ctx context.Context, p fleet.Panel, d fleet.Document,
 	if err := h.o.Store.PutDocument(d); err != nil {
 		return err
 	}
-	if _, err := h.o.Store.Note(fleet.Change{At: h.o.Now(), Who: d.By, Via: "hub", What: what, Object: d.Panel, Site: p.Site, Detail: d.Kind + " " + d.ID}); err != nil {
+	if err := h.o.Store.Note(fleet.Change{At: h.o.Now(), Who: d.By, Via: "hub", What: what, Object: d.Panel, Site: p.Site, Detail: d.Kind + " " + d.ID}); err != nil {
 		h.log.Error("cannot write a document into the audit", "panel", d.Panel, "cause", err)
 	}
 	if err := h.publish(ctx, p, d); err != nil {

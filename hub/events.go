@@ -100,7 +100,7 @@ func (k *keeper) store(ctx context.Context, batch []arrival) {
 // receive tries until the store takes it; false when ctx ended before.
 func (k *keeper) receive(ctx context.Context, events []fleet.Received) ([]fleet.Outcome, bool) {
 	for pause := storePause; ; pause = min(2*pause, storeLast) {
-		outcomes, err := k.o.Store.Receive(events)
+		outcomes, err := k.o.Store.Append(events)
 		if err == nil && len(outcomes) != len(events) {
 			err = fmt.Errorf("cannot store %d events: the store answered for %d", len(events), len(outcomes))
 		}
@@ -200,7 +200,7 @@ func (k *keeper) bridge(ctx context.Context, r fleet.Received, want uint64) {
 // fault tells people of something that is wrong with what a panel sent. New ones are kept first.
 func (h *Hub) fault(f fleet.Fault, keep bool) {
 	if keep {
-		if err := h.o.Store.NoteFault(f); err != nil {
+		if err := h.o.Store.AddFault(f); err != nil {
 			h.log.Error("cannot keep a fault", "panel", f.Panel, "kind", f.Kind, "cause", err)
 		}
 	}

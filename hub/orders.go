@@ -240,7 +240,7 @@ func (h *Hub) audit(o fleet.Order, what string) {
 	if what != "order.sent" {
 		who = "hub"
 	}
-	_, err := h.o.Store.Note(fleet.Change{
+	err := h.o.Store.Note(fleet.Change{
 		At: h.o.Now(), Who: who, Via: "hub", What: what, Object: o.Panel, Site: o.Site,
 		Detail: fmt.Sprintf("order %d: %s %s", o.Number, o.Verb, o.Object), After: o.Why,
 	})

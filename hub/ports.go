@@ -15,10 +15,10 @@ type (
 	}
 	// Events keeps the panels' journals.
 	Events interface {
-		// Receive stores a batch in one transaction, in its order, and answers for each event what became of it.
-		Receive(batch []fleet.Received) ([]fleet.Outcome, error)
-		// NoteFault keeps a fault that was found outside of Receive.
-		NoteFault(fleet.Fault) error
+		// Append stores a batch in one transaction, in its order, and answers for each event what became of it.
+		Append(batch []fleet.Received) ([]fleet.Outcome, error)
+		// AddFault keeps a fault that was found outside of Append.
+		AddFault(fleet.Fault) error
 	}
 	// Situations keeps what the monitor knows, and what is to be told.
 	Situations interface {
@@ -49,7 +49,7 @@ type (
 	}
 	// Audit keeps who did what.
 	Audit interface {
-		Note(fleet.Change) (fleet.Change, error)
+		Note(fleet.Change) error
 	}
 	// Store is all of it.
 	Store interface {

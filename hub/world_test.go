@@ -40,7 +40,7 @@ type memory struct {
 	audit      []fleet.Change
 	batches    []int
 	fail       error         // of every write
-	slow       chan struct{} // a token for each Receive
+	slow       chan struct{} // a token for each Append
 }
 
 func newMemory() *memory {
@@ -62,7 +62,7 @@ func (m *memory) Panels() ([]fleet.Panel, error) {
 	return slices.Clone(m.panels), nil
 }
 
-func (m *memory) Receive(batch []fleet.Received) ([]fleet.Outcome, error) {
+func (m *memory) Append(batch []fleet.Received) ([]fleet.Outcome, error) {
 	m.mu.Lock()
 	slow := m.slow
 	m.mu.Unlock()
@@ -117,7 +117,7 @@ func (m *memory) receive(r fleet.Received) fleet.Outcome {
 	return fleet.Outcome{Verdict: fleet.Stored, Serial: r.Serial, Fault: fault}
 }
 
-func (m *memory) NoteFault(f fleet.Fault) error {
+func (m *memory) AddFault(f fleet.Fault) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.faults = append(m.faults, f)
@@ -229,12 +229,12 @@ func (m *memory) Documents(panel string) (list []fleet.Document, err error) {
 	return list, nil
 }
 
-func (m *memory) Note(c fleet.Change) (fleet.Change, error) {
+func (m *memory) Note(c fleet.Change) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c.Number = uint64(len(m.audit) + 1)
 	m.audit = append(m.audit, c)
-	return c, nil
+	return nil
 }
 
 func (m *memory) setFail(err error) {

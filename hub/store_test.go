@@ -1,0 +1,9 @@
+package hub
+
+import "github.com/doorpanel/doorpanel/hub/store"
+
+var (
+	_ Store        = (*store.Store)(nil)
+	_ LicenseShelf = (*store.Store)(nil)
+	_ Papers       = (*store.Store)(nil)
+)
