@@ -18,13 +18,15 @@ const (
 // EnrollType is the media type of an EnrollRequest (RFC 9052, section 2).
 const EnrollType = `application/cose; cose-type="cose-sign1"`
 
+// PanelNameLimit bounds a panel's name in a request, in bytes.
+const PanelNameLimit = 64
+
 // EnrollAnswerLimit bounds an answer in bytes.
 const EnrollAnswerLimit = 16 << 10
 
 const (
-	csrLimit       = 1 << 10
-	panelNameLimit = 64
-	pemLimit       = 4 << 10
+	csrLimit = 1 << 10
+	pemLimit = 4 << 10
 )
 
 // EnrollRequest is what a panel asks of a hub, under its own key: a certificate for the TLS key in CSR.
@@ -54,7 +56,7 @@ func (r EnrollRequest) check() error {
 	case r.Name == "":
 		return nil
 	}
-	return checkLabel("the panel's name", r.Name, panelNameLimit)
+	return checkLabel("the panel's name", r.Name, PanelNameLimit)
 }
 
 // Sign returns the request in an envelope of kind Enrollment, signed by the panel.

@@ -23,6 +23,15 @@ type Fingerprint [sha256.Size]byte
 // String is the fingerprint as 64 lower-case hexadecimal digits.
 func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
 
+// ParseFingerprint reads the text of a fingerprint.
+func ParseFingerprint(text string) (Fingerprint, error) {
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != len(Fingerprint{}) {
+		return Fingerprint{}, fmt.Errorf("cannot read fingerprint %.80q: not %d hexadecimal digits", text, 2*len(Fingerprint{}))
+	}
+	return Fingerprint(raw), nil
+}
+
 // PairingSecret lets one panel into a hub, once. It prints as ***.
 type PairingSecret [16]byte
 

@@ -55,6 +55,9 @@ type Options struct {
 	Password Secret
 	CAFile   string // certificates in PEM that the broker's must lead to; empty with an empty CA: those of the system
 	CA       []byte // the same, already read
+	// TLS is how a broker over mqtts is connected to instead, such as with a certificate of the panel's own; its server name is
+	// the broker's host. CAFile and CA are not used with it.
+	TLS      *tls.Config
 	ClientID string // default doorpanel-<site>-<panel>; no two clients of a broker may share one
 
 	Site, Panel string // the names in the topics
@@ -162,8 +165,13 @@ func (o Options) endpoint() (endpoint, error) {
 			return endpoint{}, fmt.Errorf("cannot read the broker's CA: %w", err)
 		}
 	}
+	if o.TLS != nil && u.Scheme == "mqtts" {
+		place.tls = o.TLS.Clone()
+		place.tls.ServerName = u.Hostname()
+		return place, nil
+	}
 	if u.Scheme == "mqtt" {
-		if len(pem) > 0 {
+		if len(pem) > 0 || o.TLS != nil {
 			return endpoint{}, fmt.Errorf("cannot use broker %s with a CA: mqtt:// is not encrypted; write mqtts://", place.name)
 		}
 		return place, nil

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -217,6 +218,10 @@ func (s *session) explain(token mqtt.Token, err error) error {
 	case errors.As(err, &invalid):
 		remedy = "; check the panel's clock and the broker's certificate"
 	}
+	if s.options.TLS != nil && notHonored(token, err) {
+		return fmt.Errorf("cannot connect to the hub's broker %s: the hub does not honor this panel any more (it was revoked or replaced there); "+
+			"pair it again with a new code of the hub, or let it leave the hub: %w", s.place.name, err)
+	}
 	if connecting, ok := token.(*mqtt.ConnectToken); ok {
 		switch connecting.ReturnCode() {
 		case packets.ErrRefusedIDRejected:
@@ -226,6 +231,19 @@ func (s *session) explain(token mqtt.Token, err error) error {
 		}
 	}
 	return fmt.Errorf("cannot connect to broker %s: %w%s", s.place.name, err, remedy)
+}
+
+// notHonored tells whether a broker refuses a panel that shows a certificate: in its answer, or already in TLS (RFC 8446, section 6.2).
+func notHonored(token mqtt.Token, err error) bool {
+	if connecting, ok := token.(*mqtt.ConnectToken); ok {
+		switch connecting.ReturnCode() {
+		case packets.ErrRefusedBadUsernameOrPassword, packets.ErrRefusedNotAuthorised:
+			return true
+		}
+	}
+	// The library has no type for what the other side says in TLS.
+	_, alert, found := strings.Cut(err.Error(), "remote error: tls: ")
+	return found && strings.Contains(alert, "certificate")
 }
 
 // subscribe asks for everything again at each connect, since a broker that was restarted may have forgotten. It returns the topics
