@@ -82,6 +82,8 @@ const (
 	SystemAside   Kind = "system.set_aside" // a damaged file, and what was done with it
 	LoginDone     Kind = "login.done"
 	LoginRefused  Kind = "login.refused"
+	HubPaired     Kind = "hub.paired" // a hub took this panel in
+	HubLeft       Kind = "hub.left"
 	ConfigIs      Kind = "config.changed" // a credential, person, button or schedule was changed: by whom
 )
 

@@ -103,8 +103,11 @@ type (
 		Remember []Memory // written in the same entry
 	}
 	// CodeRejected is a scan that led to nothing. Why is no_code (a picture without one), cannot_store (a good license that
-	// could not be kept) or not_ours.
+	// could not be kept), pairing_closed (a hub's code at another time than after the service input), pairing_failed (the hub did not
+	// take the panel in) or not_ours.
 	CodeRejected struct{ Reader, Why string }
+	// HubJoined is a hub's code that a scanner read: the hub of this name took the panel in.
+	HubJoined struct{ Hub string }
 	// ExitRequested is the exit button. It opens before anything else is done.
 	ExitRequested struct{ Door string }
 	// FireAlarm is the fire input going on. It opens every door until it is cleared.
@@ -208,6 +211,7 @@ func (CredentialPresented) event() {}
 func (PoliciesChanged) event()     {}
 func (LicensePresented) event()    {}
 func (CodeRejected) event()        {}
+func (HubJoined) event()           {}
 func (ExitRequested) event()       {}
 func (FireAlarm) event()           {}
 func (Tampered) event()            {}

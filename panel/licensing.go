@@ -45,6 +45,10 @@ func (s *step) codeRejected(e CodeRejected) {
 		why, text = noCode, w.NoCodeSeen
 	case cannotStore:
 		why, text = cannotStore, w.CannotRecord
+	case pairingClosed:
+		why, text = pairingClosed, w.PairingClosed
+	case pairingFailed:
+		why, text = pairingFailed, w.PairingFailed
 	}
 	s.tell(Red, Tone("scan-"+string(why)), text)
 	s.record(Entry{Kind: CodeUnread, Reader: e.Reader, Why: string(why)})
@@ -55,6 +59,9 @@ const (
 	notOurs     access.Why = "not_ours"     // some other code
 	noCode      access.Why = "no_code"      // a picture without one
 	cannotStore access.Why = "cannot_store" // a good license that could not be kept
+	// A hub's code that is shown to the panel's own scanner.
+	pairingClosed access.Why = "pairing_closed" // not within ten minutes after the service input
+	pairingFailed access.Why = "pairing_failed" // the hub did not take the panel in
 )
 
 // entitlements takes over what the licenses now give. Calls in progress finish.

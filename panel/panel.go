@@ -223,6 +223,8 @@ func (s *step) take(event Event) {
 		s.duressOff(e)
 	case LicensePresented:
 		s.license(e)
+	case HubJoined:
+		s.tell(Green, "scan-paired", fmt.Sprintf(s.p.rules.Words.Paired, e.Hub))
 	case CodeRejected:
 		s.codeRejected(e)
 	case EntitlementsChanged:

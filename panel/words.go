@@ -11,6 +11,7 @@ type Words struct {
 	HeldSoon, StaysOpen, Locked, OtherDoorFirst, Lockdown, FireOnly string
 	NoRight, TooWeak, UsedUp, PassedBack, NotThisPass               string
 	NowCode, NowCard, WaitMinutes                                   string
+	PairingClosed, PairingFailed, Paired                            string
 }
 
 // WordsIn returns the words of a language (ISO 639-1), English where it is not known.
@@ -31,6 +32,7 @@ func WordsIn(language string) Words {
 			Lockdown: "Chiusura di emergenza: ingresso vietato", FireOnly: "Allarme incendio",
 			NoRight: "Nessun permesso di accesso", TooWeak: "Questa tessera si può copiare e qui non è ammessa", UsedUp: "Già usato",
 			PassedBack: "Risulta già all'interno", NotThisPass: "Permesso non valido qui", WaitMinutes: "Troppi codici errati. Attendere %d min", NowCode: "Ora il codice", NowCard: "Ora la tessera",
+			PairingClosed: "Codice di un hub: chiedere all'installatore di premere il tasto di servizio", PairingFailed: "Collegamento all'hub non riuscito", Paired: "Collegato a %s",
 		}
 	case "de":
 		return Words{
@@ -47,6 +49,7 @@ func WordsIn(language string) Words {
 			Lockdown: "Notverriegelung: kein Zutritt", FireOnly: "Feueralarm",
 			NoRight: "Kein Zutrittsrecht", TooWeak: "Diese Karte ist kopierbar und hier nicht zugelassen", UsedUp: "Bereits verbraucht",
 			PassedBack: "Bereits als anwesend vermerkt", NotThisPass: "Besucherpass gilt hier nicht", WaitMinutes: "Zu viele falsche Codes. Bitte %d min warten", NowCode: "Jetzt der Code", NowCard: "Jetzt die Karte",
+			PairingClosed: "Code eines Hubs: bitte den Installateur, die Servicetaste zu drücken", PairingFailed: "Verbindung mit dem Hub nicht gelungen", Paired: "Verbunden mit %s",
 		}
 	}
 	return Words{
@@ -63,5 +66,6 @@ func WordsIn(language string) Words {
 		Lockdown: "Lockdown: no entry", FireOnly: "Fire alarm",
 		NoRight: "No right to enter", TooWeak: "This card can be copied and is not accepted here", UsedUp: "Used up",
 		PassedBack: "You are inside already", NotThisPass: "This pass is not valid here", WaitMinutes: "Too many wrong codes. Wait %d min", NowCode: "Now your code", NowCard: "Now your card",
+		PairingClosed: "A hub's code: ask your installer to press the service button", PairingFailed: "The hub did not take this panel in", Paired: "Connected to %s",
 	}
 }

@@ -21,6 +21,13 @@ func (j *Journal) acknowledged() uint64 {
 	return low
 }
 
+// Hold names the cursors whose entries are not yet to be deleted from now on, in place of those that were named before.
+func (j *Journal) Hold(names ...string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.o.Holding = names
+}
+
 // retain deletes the oldest segments until one more fits below MaxBytes. The numbers in them are gone for every reader,
 // who meets them as one gap.
 func (j *Journal) retain() {

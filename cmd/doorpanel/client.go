@@ -91,7 +91,7 @@ func openOffline(ctx context.Context, config configs.Config, log *slog.Logger) (
 			err = errors.Join(err, restore())
 		}
 	}()
-	config.Hardware, config.Uplink.Broker, config.SIP.Listen = "", "", loopbackAnyPort
+	config.Hardware, config.SIP.Listen = "", loopbackAnyPort
 	h, err := build(config, log, "", "", extras{})
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ import (
 // commands lists everything doorpanel can be told to do.
 func commands() []*cobra.Command {
 	return append([]*cobra.Command{
-		runCommand(), checkCommand(), licenseCommand(), clockCommand(), peopleCommand(), presenceCommand(), journalCommand(), duressCommand(), backupCommand(), restoreCommand(), bundleCommand(),
+		runCommand(), checkCommand(), licenseCommand(), hubCommand(), clockCommand(), peopleCommand(), presenceCommand(), journalCommand(), duressCommand(), backupCommand(), restoreCommand(), bundleCommand(),
 		resetCommand(), lockdownCommand(), doctorCommand(), versionCommand(), guardCommand(),
 	}, demoCommands()...)
 }

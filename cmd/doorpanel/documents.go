@@ -224,6 +224,9 @@ func carryOver(present, restored *storage.Store) error {
 			return fmt.Errorf("cannot keep the licenses of the present store: %w; nothing was changed", err)
 		}
 	}
+	if err := carryHub(present, restored); err != nil {
+		return fmt.Errorf("cannot keep the hub of the present store: %w; nothing was changed", err)
+	}
 	known, found, err := storage.NewTable[memorySnapshot](present, memoryTable).Get(snapshotKey)
 	if err != nil || !found {
 		return nil // the journal tells it again

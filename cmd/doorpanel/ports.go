@@ -291,6 +291,23 @@ func (p *parts) state(kind, name string) string {
 	return ""
 }
 
+// look returns how a part is, and why.
+func (p *parts) look(kind, name string) (state, detail string) {
+	for _, s := range p.all() {
+		if s.Kind == kind && s.Name == name {
+			return s.State, s.Detail
+		}
+	}
+	return "", ""
+}
+
+// drop forgets a part that is no more.
+func (p *parts) drop(kind, name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.list = slices.DeleteFunc(p.list, func(s part) bool { return s.Kind == kind && s.Name == name })
+}
+
 func (p *parts) all() []web.PartStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()

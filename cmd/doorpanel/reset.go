@@ -109,6 +109,8 @@ func resetSteps(config configs.Config, old *storage.Store, order resetOrder, log
 	return append(steps,
 		// A copy of the old store that lies elsewhere tells nobody a card or a code without this key.
 		func() error { return removeAll(config.KeysDir, indexKeyFile) },
+		// The next owner has a hub of their own, or none. The old hub sees that the panel is gone.
+		func() error { return removeAll(config.KeysDir, hubKeyFile) },
 		func() error { return errors.Join(os.Rename(fresh, store), syncDirectory(config.Data)) },
 		func() error {
 			if err := recordReset(config, order, log); err != nil {
@@ -195,7 +197,7 @@ func recordReset(config configs.Config, order resetOrder, log *slog.Logger) erro
 	}
 	open, personal := agent.Record{
 		Boot: newID(8), Now: panel.Now{Wall: time.Now()},
-		Entry: panel.Entry{Kind: panel.SystemReset, Detail: cmp.Or(order.Via, "unknown") + ": the panel's key and its licenses stay"},
+		Entry: panel.Entry{Kind: panel.SystemReset, Detail: cmp.Or(order.Via, "unknown") + ": the panel's key and its licenses stay, its hub does not"},
 	}.Encode()
 	_, done, err := journal.Append(open, personal)
 	if err == nil {
@@ -210,8 +212,8 @@ func resetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "reset", Short: "Erase people, credentials, buttons, users and journal; the panel's key and licenses stay", Args: cobra.NoArgs,
 		Long: "Prepare the panel for another owner: people, cards, codes, schedules, buttons, users, sessions, the journal and every copy\n" +
-			"of them are erased. The panel stays the panel it is, with its key and its licenses. What stands in the configuration\n" +
-			"file stays there: look it over. Backups and what a broker has received are elsewhere and stay, too.",
+			"of them are erased. The panel stays the panel it is, with its key and its licenses, and leaves its hub. What stands in the\n" +
+			"configuration file stays there: look it over. Backups and what a broker has received are elsewhere and stay, too.",
 		Example: "  doorpanel reset --config /etc/doorpanel/doorpanel.toml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			live := false
@@ -223,7 +225,7 @@ func resetCommand() *cobra.Command {
 				err = resetOffline(cmd, p)
 			}
 			if err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), "The panel is reset: its key and its licenses are there, nothing else is. Look the configuration file over: names in it were not touched.")
+				fmt.Fprintln(cmd.OutOrStdout(), "The panel is reset: its key and its licenses are there, nothing else is, and it belongs to no hub. Look the configuration file over: names in it were not touched.")
 			}
 			return err
 		},

@@ -91,9 +91,8 @@ func (h *house) run(ctx context.Context, front *front, stdout io.Writer) error {
 			failed <- fmt.Errorf("the telephone ended: %w", err)
 		}
 	})
-	if h.uplink != nil {
-		broker.Start(func(ctx context.Context) { h.supervise(ctx, "uplink", h.config.Uplink.Broker, 0, h.uplink.Run) })
-	}
+	broker.Start(h.runUplink)
+	core.Start(h.keepCertificate)
 	front.show(h.pages.Handler())
 	core.Start(func(ctx context.Context) { daemon.Watchdog(ctx, h.agent.Alive) })
 

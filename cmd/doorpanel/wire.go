@@ -28,7 +28,6 @@ import (
 	"github.com/doorpanel/doorpanel/panel/access"
 	"github.com/doorpanel/doorpanel/panel/agent"
 	"github.com/doorpanel/doorpanel/panel/outbox"
-	"github.com/doorpanel/doorpanel/panel/uplink"
 	"github.com/doorpanel/doorpanel/panel/web"
 	"github.com/doorpanel/doorpanel/sip"
 	"github.com/doorpanel/doorpanel/storage"
@@ -58,7 +57,8 @@ type house struct {
 	licenses *agent.Licenses
 	phone    *sip.Phone
 	agent    *agent.Agent
-	uplink   *uplink.Uplink // nil without a broker
+	hub      *membership
+	uplink   upward
 	pages    *web.Server
 	address  string          // of the pages, as a URL
 	print    string          // fingerprint of their certificate
@@ -185,20 +185,14 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 	h.dir.wrongTry = func(e panel.WrongTry) { h.handOver("a wrong try", e) }
 	h.dir.codesBlocked = func() time.Duration { return h.agent.View().CodesBlocked }
 
-	// The broker above.
-	if config.Uplink.Broker != "" {
-		if err = h.buildUplink(); err != nil {
-			return h, err
-		}
-	}
+	// The hub or the broker above. It is connected to when the panel runs.
+	h.openMembership()
 
 	// The pages.
 	if err = h.buildPages(senses, more); err != nil {
 		return h, err
 	}
-	if h.uplink != nil {
-		h.parts.notify(h.uplink.StatusChanged)
-	}
+	h.parts.notify(h.uplink.StatusChanged)
 	return h, nil
 }
 
@@ -224,7 +218,7 @@ func (h *house) openStorage() error {
 	h.store = store
 	h.memory = storage.NewTable[memorySnapshot](store, memoryTable)
 	var holding []string
-	if h.config.Uplink.Broker != "" {
+	if h.config.Uplink.Broker != "" || member(store) {
 		holding = []string{outbox.Cursor}
 	}
 	journal, more, err := storage.OpenJournal(storage.JournalOptions{
@@ -531,36 +525,6 @@ func (h *house) phoneEvent(e sip.Event) {
 	}
 }
 
-func (h *house) buildUplink() error {
-	box, err := outbox.New(h.journal)
-	if err != nil {
-		return err
-	}
-	c := h.config.Uplink
-	keys := map[envelope.KeyID]ed25519.PublicKey{}
-	for _, k := range c.CommandKeys {
-		keys[envelope.IDOf(k)] = k
-	}
-	h.uplink, err = uplink.New(uplink.Options{
-		Broker: c.Broker, User: c.User, Password: uplink.Secret(c.Password.Reveal()), CAFile: c.CA, Site: c.Site, Panel: h.id,
-		Boot: h.boot, Hub: c.Hub, Heartbeat: c.Heartbeat, Status: h.status, Logger: h.log.With("part", "uplink"),
-		Command:  func(raw []byte, retained bool) { h.command(raw, retained, keys) },
-		Document: func(kind telemetry.DocumentKind, _ string, payload []byte) { h.document(kind, payload) },
-		State: func(connected bool, cause string) {
-			if connected {
-				h.report("uplink", c.Broker, nil)
-			} else {
-				h.parts.set("uplink", c.Broker, "failed", cause)
-			}
-		},
-	}, box)
-	if err != nil {
-		return err
-	}
-	box.DoorChanged = h.uplink.StatusChanged
-	return nil
-}
-
 // command brings an order before the core. Only what cannot be read at all is refused here: there is nothing to decide on.
 func (h *house) command(raw []byte, retained bool, keys map[envelope.KeyID]ed25519.PublicKey) {
 	command, kid, err := telemetry.OpenCommand(raw, func(id envelope.KeyID) (ed25519.PublicKey, bool) {
@@ -630,12 +594,18 @@ const (
 // presentScans takes codes from the scanners, one at a time, until ctx ends.
 func (h *house) presentScans(ctx context.Context, scans <-chan scan) {
 	port := h.licensePort()
+	var pairing sync.WaitGroup
+	defer pairing.Wait()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case s := <-scans:
 			if h.agent.Scan(s.reader, s.text) {
+				continue
+			}
+			if telemetry.IsPairing(s.text) {
+				pairing.Go(func() { h.scanPairing(ctx, s) })
 				continue
 			}
 			if kind, _, _ := envelope.Unarmor(s.text); kind == "" {
@@ -737,6 +707,7 @@ func (h *house) buildPages(senses *senses, more extras) error {
 			}
 		},
 		Reset:   h.askReset,
+		Hub:     h.hubPort(),
 		Bundle:  h.bundle,
 		Press:   h.agent.Press,
 		Address: func() string { return pageAddress(h.address) },
@@ -746,6 +717,7 @@ func (h *house) buildPages(senses *senses, more extras) error {
 	h.pages = pages
 	senses.service = func() {
 		h.agent.Post(panel.Noted{Entry: panel.Entry{Kind: panel.ServiceOn}})
+		h.serviced()
 		pages.OpenSetupWindow()
 	}
 	return err

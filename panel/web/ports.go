@@ -19,6 +19,7 @@ var (
 	ErrNotLicensed = errors.New("not licensed")           // 403
 	ErrReadOnly    = errors.New("the store is read-only") // 503: written by a newer version, or the disk is full
 	ErrBusy        = errors.New("busy")                   // 503, worth another try
+	ErrHubRefused  = errors.New("nothing was changed")    // 409 hub-refused: the hub's word, or that it was not reached
 )
 
 // Doors opens doors and tells how they are.

@@ -42,6 +42,8 @@ func asDetails(err error) *details {
 		return problem(http.StatusUnprocessableEntity, "not-valid", err.Error())
 	case errors.Is(err, ErrConflict):
 		return problem(http.StatusConflict, "conflict", err.Error())
+	case errors.Is(err, ErrHubRefused):
+		return problem(http.StatusConflict, "hub-refused", err.Error())
 	case errors.Is(err, ErrNotLicensed):
 		return problem(http.StatusForbidden, "not-licensed", err.Error())
 	case errors.Is(err, ErrReadOnly):

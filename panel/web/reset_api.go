@@ -27,7 +27,7 @@ func (s *Server) resetRoutes() []route {
 	}
 }
 
-const resetMessage = "The panel erases everything of its owner and starts again; its key and its licenses stay."
+const resetMessage = "The panel erases everything of its owner and starts again; its key and its licenses stay. It leaves its hub."
 
 func (s *Server) postReset(w http.ResponseWriter, r *http.Request, c caller) error {
 	var in resetRequest

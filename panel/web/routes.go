@@ -27,7 +27,7 @@ const api = "/api/v1"
 // table is every route, subject by subject; each subject's routes stand in its own file.
 func (s *Server) table() []route {
 	return slices.Concat(s.systemRoutes(), s.clockRoutes(), s.sessionRoutes(), s.licenseRoutes(), s.poolRoutes(), s.peopleRoutes(), s.accessRoutes(), s.scheduleRoutes(),
-		s.doorRoutes(), s.duressRoutes(), s.buttonRoutes(), s.journalRoutes(), s.faceRoutes(), s.faceCodeRoutes(), s.resetRoutes(), s.bundleRoutes(), s.pageRoutes())
+		s.doorRoutes(), s.duressRoutes(), s.buttonRoutes(), s.journalRoutes(), s.faceRoutes(), s.faceCodeRoutes(), s.resetRoutes(), s.bundleRoutes(), s.hubRoutes(), s.pageRoutes())
 }
 
 // pageRoutes are the pages, and what is served only where it was asked for.

@@ -59,6 +59,8 @@ type Options struct {
 	// Reset writes down, durably, that everything of the owner is to be erased, and has the panel start again. It returns
 	// before the panel ends, so that the answer is still given; nil: not offered.
 	Reset func(via string) error
+	// Hub is the hub that the panel belongs to; nil: not offered.
+	Hub Hub
 	// Bundle makes a zip file for support in which nobody is named and no secret stands; nil: not offered.
 	Bundle func(ctx context.Context, by string) ([]byte, error)
 	// Press presses a call button as a visitor would, for a test; nil: not offered.

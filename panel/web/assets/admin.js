@@ -9,6 +9,7 @@ import { schedules } from "./tab-schedules.js";
 import { buttons } from "./tab-buttons.js";
 import { doors } from "./tab-doors.js";
 import { journal } from "./tab-journal.js";
+import { hub } from "./tab-hub.js";
 import { users } from "./tab-users.js";
 
 const root = by("root");
@@ -28,6 +29,7 @@ const sections = {
   buttons: ["Call buttons", buttons],
   doors: ["Doors", doors],
   journal: ["Journal", journal],
+  hub: ["Hub", hub],
   users: ["Users", users],
 };
 if (session.role !== "administrator") sections.users[0] = "Your account";

@@ -31,6 +31,8 @@ const whys = {
   refused: "refused",
   no_answer: "no answer",
   unreachable: "cannot be reached",
+  pairing_closed: "a hub's code is read within ten minutes after the service input",
+  pairing_failed: "the hub did not take the panel in",
 };
 
 export const why = (word) => whys[word] || (word || "").replaceAll("_", " ");
@@ -71,6 +73,8 @@ const kinds = {
   "door.stands_open_over": ["", (e) => `Door ${e.door} no longer stands open by its schedule`],
   "lockdown.on": ["bad", (e) => `Lockdown${e.who ? ` by ${e.who}` : ""}: nobody is let in`],
   "lockdown.off": ["good", (e) => `Lockdown ended${e.who ? ` by ${e.who}` : ""}`],
+  "hub.paired": ["good", (e) => `Joined a hub${e.who ? ` by ${e.who}` : ""}: ${e.detail || ""}`],
+  "hub.left": ["warn", (e) => `Left its hub${e.who ? ` by ${e.who}` : ""}: ${e.detail || ""}`],
   "display.text": ["", (e) => `Shown on the display${e.who ? ` by ${e.who}` : ""}: ${e.detail || ""}`],
   "fire.on": ["bad", () => "Fire alarm"],
   "fire.off": ["", () => "Fire alarm over"],
