@@ -78,7 +78,7 @@ func (j *Journal) thinSegment(s *segment, last bool, drop func(seq uint64, open,
 
 // count reads a segment and asks drop about each entry.
 func (j *Journal) count(s *segment, drop func(seq uint64, open, personal []byte) bool) (gone, kept uint64, err error) {
-	err = j.walk(s, 0, func(f *frame) bool {
+	err = j.walk(s, 0, func(f *frame, _ int) bool {
 		if drop(f.seq, f.open, f.personal) {
 			gone++
 		} else {
@@ -161,7 +161,14 @@ type downwards struct {
 	yield        func(Frame) bool
 	done         bool
 	buf          []byte
-	frames       []frame
+	found        []place
+}
+
+// place is where an entry lies in the buffer, without pointers: there are very many of them.
+type place struct {
+	seq                uint64
+	open, personal, to int32
+	erased             bool
 }
 
 func (d *downwards) segment(s *segment) error {
@@ -194,20 +201,21 @@ func (d *downwards) stretch(f *os.File, from, end int64) error {
 	if _, err := f.ReadAt(b, from); err != nil {
 		return err
 	}
-	d.frames = d.frames[:0]
-	eachFrame(b, d.above, func(f *frame) bool {
-		if f.seq < d.below {
-			d.frames = append(d.frames, *f)
+	d.found = d.found[:0]
+	eachFrame(b, d.above, func(f *frame, to int) bool {
+		if f.seq >= d.below {
+			return false
 		}
-		return f.seq < d.below
+		personal := to - len(f.personal)
+		d.found = append(d.found, place{f.seq, int32(personal - len(f.open)), int32(personal), int32(to), f.flags&flagErased != 0})
+		return true
 	})
-	for i := len(d.frames) - 1; i >= 0; i-- {
-		f := &d.frames[i]
-		if !d.yield(Frame{Seq: f.seq, Open: f.open, Personal: f.personal, Erased: f.flags&flagErased != 0}) {
+	for _, p := range slices.Backward(d.found) {
+		if !d.yield(Frame{Seq: p.seq, Open: b[p.open:p.personal:p.personal], Personal: b[p.personal:p.to:p.to], Erased: p.erased}) {
 			d.done = true
 			return nil
 		}
-		d.below = f.seq
+		d.below = p.seq
 	}
 	return nil
 }
@@ -224,7 +232,7 @@ func (j *Journal) open(s *segment) (*os.File, []mark, int64, error) {
 }
 
 // walk hands the whole frames of a segment numbered above after to yield, oldest first, until it says false.
-func (j *Journal) walk(s *segment, after uint64, yield func(*frame) bool) error {
+func (j *Journal) walk(s *segment, after uint64, yield func(f *frame, to int) bool) error {
 	f, _, end, err := j.open(s)
 	if f == nil {
 		return err
@@ -238,11 +246,15 @@ func (j *Journal) walk(s *segment, after uint64, yield func(*frame) bool) error 
 	return nil
 }
 
-// eachFrame parses the whole frames in b that are numbered above after, passing over damage.
-func eachFrame(b []byte, after uint64, yield func(*frame) bool) {
+// eachFrame parses the whole frames in b that are numbered above after, passing over damage, and tells where each ends. The
+// frame is good until the next one.
+func eachFrame(b []byte, after uint64, yield func(f *frame, to int) bool) {
+	var f frame
 	prev := uint64(0)
 	for off := 0; off < len(b); {
-		f, n, err := parseFrame(b[off:])
+		var n int
+		var err error
+		f, n, err = parseFrame(b[off:])
 		if err != nil || f.seq <= prev {
 			next := nextFrame(b, off+1, prev, 0)
 			if next < 0 {
@@ -253,7 +265,7 @@ func eachFrame(b []byte, after uint64, yield func(*frame) bool) {
 		}
 		off += n
 		prev = f.seq
-		if f.seq > after && !yield(&f) {
+		if f.seq > after && !yield(&f, off) {
 			return
 		}
 	}

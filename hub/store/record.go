@@ -184,6 +184,19 @@ func (r *reader) hex() string {
 	return string(r.take(uint64(head[0])))
 }
 
+func (r *reader) passHex() {
+	if head := r.take(1); len(head) == 1 {
+		switch {
+		case head[0]&0x80 != 0:
+			r.take(uint64(head[0] & 0x7f))
+		case head[0] == 0x7f:
+			r.text()
+		default:
+			r.take(uint64(head[0]))
+		}
+	}
+}
+
 // decodeEvent reads both parts. A personal part that was erased is empty.
 func decodeEvent(serial uint64, open, personal []byte, erased bool) (fleet.Received, error) {
 	f, err := readFront(open)

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	searchWindow = 250_000 // events that one question looks at
+	searchWindow = 100_000 // events that one question looks at
 	maxPage      = 10_000  // events that one answer has
 	blockSize    = 4096    // events whose times are remembered as one span
 )
@@ -61,9 +61,8 @@ func (l *eventLog) search(ctx context.Context, q fleet.Query) (found []fleet.Rec
 				return true // damaged or of a newer version: the doctor names it
 			}
 			span.take(front.when())
-			if f.front(&front) && f.rest(&front, frame.Personal) {
-				r, err := decodeEvent(frame.Seq, frame.Open, frame.Personal, frame.Erased)
-				if err == nil && f.whole(&r) {
+			if f.front(&front) && f.words(&front, frame.Personal) {
+				if r, err := decodeEvent(frame.Seq, frame.Open, frame.Personal, frame.Erased); err == nil {
 					found = append(found, r)
 				}
 			}
@@ -127,26 +126,75 @@ func (f *filter) front(e *front) bool {
 	return when >= f.from && when < f.to
 }
 
-// rest passes over events whose personal part cannot hold the name, without reading them whole.
-func (f *filter) rest(_ *front, personal []byte) bool {
-	return f.who == "" || len(personal) >= len(f.who)
-}
-
-// whole compares what people type.
-func (f *filter) whole(r *fleet.Received) bool {
-	e := &r.Event
-	if f.who != "" && !strings.Contains(strings.ToLower(e.Who), f.who) {
-		return false
-	}
-	if f.text == "" {
+// words compares what people type. It reads the event's words where they lie and makes nothing of those that do not fit.
+func (f *filter) words(e *front, personal []byte) bool {
+	if f.who == "" && f.text == "" {
 		return true
 	}
-	for _, word := range []string{e.Who, e.Detail, e.Why, e.Door, e.Kind, e.Reader, e.Credential, e.Call, r.Site, r.Panel} {
-		if strings.Contains(strings.ToLower(word), f.text) {
+	p := reader{b: personal}
+	var who, credential, detail []byte
+	if len(personal) > 0 {
+		who, credential, detail = p.text(), p.text(), p.text()
+	}
+	if f.who != "" && !holds(who, f.who) {
+		return false
+	}
+	if f.text == "" || holds(who, f.text) || holds(credential, f.text) || holds(detail, f.text) ||
+		holds(e.door, f.text) || holds(e.kind, f.text) || holds(e.site, f.text) || holds(e.panel, f.text) {
+		return true
+	}
+	r := reader{b: e.rest}
+	r.passHex() // epoch
+	r.number()
+	r.passHex() // chains and boot
+	r.passHex()
+	r.passHex()
+	r.number()
+	why, in, call := r.text(), r.text(), r.text()
+	r.number()
+	r.text()
+	if e.flags&recGap != 0 {
+		r.number()
+		r.number()
+		r.number()
+	}
+	return holds(why, f.text) || holds(in, f.text) || holds(call, f.text) || holds(r.text(), f.text)
+}
+
+// holds reports whether part, which is in lower case, is in text, in any case.
+func holds(text []byte, part string) bool {
+	if len(text) < len(part) && isASCII(text) {
+		return false
+	}
+	if !isASCII(text) {
+		return strings.Contains(strings.ToLower(string(text)), part)
+	}
+	for i := 0; i+len(part) <= len(text); i++ {
+		n := 0
+		for n < len(part) && lower(text[i+n]) == part[n] {
+			n++
+		}
+		if n == len(part) {
 			return true
 		}
 	}
 	return false
+}
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
 }
 
 // After returns events with a serial above the given one, oldest first, at most limit.

@@ -95,7 +95,7 @@ func Run(t *testing.T, b Bench) {
 		name string
 		test func(*testing.T, Bench)
 	}{
-		{"events", testEvents},
+		{"events", testEvents}, {"records", testRecords}, {"outbox", testOutbox}, {"people", testPeople},
 	} {
 		t.Run(one.name, func(t *testing.T) { one.test(t, b) })
 	}
