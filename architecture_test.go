@@ -23,7 +23,7 @@ var arrows = map[string][]string{
 	},
 	"cmd/doorlicense":   {"license", "license/envelope", "telemetry", "qr"},
 	"cmd/doorhub":       {"hub", "hub/*", "license", "license/envelope", "telemetry", "storage", "configs", "qr", "daemon"},
-	"cmd/doorfleet":     {"panel", "panel/*", "drivers/sim", "license", "license/envelope", "telemetry", "storage", "configs"},
+	"cmd/doorfleet":     {"panel", "panel/*", "drivers/sim", "license", "license/envelope", "telemetry", "storage", "configs", "daemon"},
 	"hub":               {"hub/fleet", "hub/monitor", "hub/ledger", "telemetry", "license", "license/envelope"},
 	"hub/store":         {"hub/fleet", "hub/monitor", "hub/ledger", "telemetry", "storage"},
 	"hub/web":           {"hub/fleet", "hub/monitor", "hub/ledger", "telemetry", "qr"},

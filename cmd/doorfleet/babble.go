@@ -120,6 +120,11 @@ func rawOptions(o uplink.Options) (*mqtt.ClientOptions, error) {
 	}
 	options := mqtt.NewClientOptions().AddBroker(u.Scheme + "://" + net.JoinHostPort(u.Hostname(), port)).SetUsername(o.User).SetPassword(string(o.Password))
 	if u.Scheme == "mqtts" {
+		if o.TLS != nil {
+			config := o.TLS.Clone()
+			config.ServerName = u.Hostname()
+			return options.SetTLSConfig(config), nil
+		}
 		config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Hostname(), RootCAs: x509.NewCertPool()}
 		config.RootCAs.AppendCertsFromPEM(o.CA)
 		options.SetTLSConfig(config)

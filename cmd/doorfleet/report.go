@@ -30,12 +30,16 @@ type report struct {
 	Waiting    uint64    `json:"waiting"` // not acknowledged when patience ended
 	MostAtOnce uint32    `json:"connects_per_second_max"`
 	Memory     uint64    `json:"memory_per_panel_bytes"`
+	HubMemory  uint64    `json:"hub_resident_bytes,omitempty"` // of a hub that runs for the fleet alone
 	Files      int       `json:"open_files"`
-	Faults     []string  `json:"faults"`
-	Counted    bool      `json:"counted"`
-	Totals     totals    `json:"totals"`
-	Accounts   []account `json:"accounts,omitempty"`
-	Outages    []told    `json:"outages"`
+	// Messages are what a hub of its own told the fleet's keeper; twice: more than once.
+	Messages      int       `json:"messages"`
+	MessagesTwice int       `json:"messages_twice"`
+	Faults        []string  `json:"faults"`
+	Counted       bool      `json:"counted"`
+	Totals        totals    `json:"totals"`
+	Accounts      []account `json:"accounts,omitempty"`
+	Outages       []told    `json:"outages"`
 }
 
 // told is one outage and what the hub said about it.
@@ -83,6 +87,10 @@ func (r report) print(w io.Writer) {
 	fmt.Fprintf(w, "  visits %s, entries acknowledged %s (%.0f/s), windows sent again %d\n", thousands(r.Visits), thousands(r.Acked), r.PerSecond, r.SentAgain)
 	fmt.Fprintf(w, "  durable acknowledgment p50 %.0f ms, p99 %.0f ms; at most %d connects in a second\n", r.AckP50MS, r.AckP99MS, r.MostAtOnce)
 	fmt.Fprintf(w, "  memory %.0f KiB a panel, open files %d\n", float64(r.Memory)/1024, r.Files)
+	if r.HubMemory > 0 {
+		fmt.Fprintf(w, "  the hub: %.0f MiB resident, %.0f KiB a panel; %d messages to its keeper, %d of them more than once\n",
+			float64(r.HubMemory)/(1<<20), float64(r.HubMemory)/1024/float64(r.Panels), r.Messages, r.MessagesTwice)
+	}
 	for _, f := range r.Faults {
 		fmt.Fprintln(w, "  fault:", f)
 	}
@@ -158,6 +166,20 @@ func (r report) save(path string) error {
 		return fmt.Errorf("cannot write the report: %w", err)
 	}
 	return nil
+}
+
+// residentMemory is what the kernel counts for a process, in bytes; 0 when it does not say.
+func residentMemory(pid int) uint64 {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	fields := strings.Fields(string(raw))
+	if err != nil || len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseUint(fields[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * uint64(os.Getpagesize())
 }
 
 // heapInUse is what the program needs after a collection, stacks included, in bytes.

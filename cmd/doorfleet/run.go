@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -83,14 +84,26 @@ func (o *order) check() error {
 		return usageError{fmt.Errorf("cannot run %d panels: 1 to %d", o.panels, maxPanels)}
 	case o.sites < 1 || o.sites > o.panels:
 		return usageError{fmt.Errorf("cannot put %d panels on %d sites: 1 to %d", o.panels, o.sites, o.panels)}
-	case (o.broker == "") == (o.hub.url == ""):
-		return usageError{errors.New("cannot run a fleet: name the hub with --hub, or a broker with --broker")}
+	case o.ways() != 1:
+		return usageError{errors.New("cannot run a fleet: give one of --hub, --doorhub, --pair and --broker")}
+	case len(o.hub.codes) > 0 && len(o.hub.codes) != o.panels:
+		return usageError{fmt.Errorf("cannot pair %d panels with %d codes: each code is for one panel", o.panels, len(o.hub.codes))}
 	case o.rate < 0 || o.rate > maxRate:
 		return usageError{fmt.Errorf("cannot make %g entries a minute: 0 to %d", o.rate, maxRate)}
 	case o.past > 0 && o.pastEntries < 1:
 		return usageError{errors.New("cannot live through the past without entries: give --past-entries")}
 	}
 	return checkFiles(o.panels)
+}
+
+// ways counts by how many ways the panels are to reach a hub.
+func (o *order) ways() (n int) {
+	for _, given := range []bool{o.broker != "", o.hub.where != "", o.hub.program != "", len(o.hub.codes) > 0} {
+		if given {
+			n++
+		}
+	}
+	return n
 }
 
 const maxPanels = 20_000
@@ -133,12 +146,22 @@ func (o *order) run(ctx context.Context, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
+	screen := &screen{out: stderr, still: o.quiet}
 	s, hub, err := o.setup(ctx)
 	if err != nil {
 		return err
 	}
-	screen := &screen{out: stderr, still: o.quiet}
 	s.said = screen.say
+	if o.hub.child != nil {
+		defer func() {
+			if err := o.hub.child.close(); err != nil {
+				fmt.Fprintln(stderr, "doorfleet:", err)
+			}
+		}()
+		if err := o.hub.introduce(ctx, screen); err != nil {
+			return err
+		}
+	}
 	if o.verbose {
 		s.log = slog.New(slog.NewTextHandler(stderr, nil))
 	}
@@ -172,10 +195,17 @@ func (o *order) setup(ctx context.Context) (setup, ledger, error) {
 		panels: o.panels, sites: o.sites, dir: o.dir, seed: o.seed, rate: o.rate, daily: o.daily, refused: o.refused, speed: o.speed,
 		timing: timing{heartbeat: o.heartbeat, keepAlive: o.keepAlive}, servers: servers{hub: command(o.hubAway), broker: command(o.brokerAway)},
 	}
-	if o.hub.url != "" {
-		h, err := o.hub.connect(ctx)
+	switch {
+	case len(o.hub.codes) > 0:
+		s.admission = &codes{left: o.hub.codes}
+		return s, nil, nil
+	case o.broker == "":
+		h, err := o.hub.connect(ctx, filepath.Join(o.dir, "hub"))
 		if err != nil {
 			return s, nil, err
+		}
+		if c := o.hub.child; c != nil {
+			s.servers.hub, s.servers.broker = c.away, c.away // its broker is inside of it
 		}
 		s.admission = h
 		return s, h, nil
@@ -254,6 +284,10 @@ func (o *order) drive(ctx context.Context, f *fleet, scenes []scene, hub ledger,
 	stop()
 	working.Wait()
 	acked := f.meter.acked.Load()
+	hubMemory := uint64(0)
+	if c := o.hub.child; c != nil {
+		hubMemory = c.memory()
+	}
 
 	// From here on an interrupt only cuts the waiting short.
 	settling := context.WithoutCancel(ctx)
@@ -268,7 +302,7 @@ func (o *order) drive(ctx context.Context, f *fleet, scenes []scene, hub ledger,
 		Panels: n, Sites: len(f.places), Seed: o.seed, Began: began, Seconds: ended.Sub(began).Seconds(), Visits: f.meter.visits.Load(),
 		Sent: f.meter.sent.Load(), SentAgain: f.meter.again.Load(), Acked: f.meter.acked.Load(), PerSecond: float64(acked) / ended.Sub(began).Seconds(),
 		AckP50MS: milliseconds(f.meter.latency.quantile(.5, none)), AckP99MS: milliseconds(f.meter.latency.quantile(.99, none)), Waiting: waiting,
-		MostAtOnce: most(f.meter.connectsPerSecond(began.Add(time.Second), ended)), Memory: memory, Files: files, Faults: []string{},
+		MostAtOnce: most(f.meter.connectsPerSecond(began.Add(time.Second), ended)), Memory: memory, HubMemory: hubMemory, Files: files, Faults: []string{},
 	}
 	list, more := f.meter.allFaults()
 	r.Faults = append(r.Faults, list...)
@@ -297,6 +331,9 @@ func (o *order) tally(ctx context.Context, f *fleet, hub ledger, r *report) erro
 				notices = append(notices, n)
 			}
 		}
+	}
+	if c := o.hub.child; c != nil {
+		r.Messages, r.MessagesTwice = c.mailbox.messages()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
