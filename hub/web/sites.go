@@ -1,0 +1,294 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/monitor"
+)
+
+// maxSites and maxPanels are what one small box is built for, with room.
+const maxSites = 5000
+
+type (
+	newSiteRequest struct {
+		ID       string `json:"id,omitempty"` // made from the name when empty
+		Name     string `json:"name"`
+		Zone     string `json:"zone"`
+		Language string `json:"language"`
+		Address  string `json:"address,omitempty"`
+	}
+	siteRequest struct {
+		Name     string `json:"name"`
+		Zone     string `json:"zone"`
+		Language string `json:"language"`
+		Address  string `json:"address,omitempty"`
+	}
+	siteAnswer struct {
+		siteSummary
+		Panels      []panelSummary        `json:"panels_list"`
+		Outages     []monitor.Incident    `json:"outages"`
+		Recent      []monitor.Incident    `json:"recent_outages"`
+		Policy      monitor.Policy        `json:"policy"`
+		Recipients  []monitor.Recipient   `json:"recipients"`
+		Maintenance []monitor.Maintenance `json:"maintenance_windows"`
+		License     *MonitoringLicense    `json:"license,omitempty"`
+	}
+	// sitePageView is what the page of a site shows.
+	sitePageView struct {
+		siteView
+		now     time.Time
+		license *MonitoringLicense
+		days    []monitor.Day
+		tests   []fleet.Delivery
+		windows []PairingWindow
+		caller  caller
+	}
+)
+
+// languages are those that messages are written in.
+func languages() []string { return []string{"en", "it", "de"} }
+
+func (s *Server) siteRoutes() []route {
+	example := fleet.Site{ID: "mill-lane", Name: "12 Mill Lane", Zone: "Europe/London", Language: "en"}
+	asked := siteRequest{Name: "12 Mill Lane", Zone: "Europe/London", Language: "en"}
+	return slices.Concat(
+		[]route{
+			{Method: "GET", Pattern: api + "/sites", Access: AsViewer, Handler: s.getSites, Status: 200, Query: []string{"q", "state", "archived"},
+				Summary: "Sites by name: q is part of a name, id or panel, state is wrong or well", Response: object{"sites": []siteSummary{{Site: example, State: StateOnline}}}},
+			{Method: "GET", Pattern: api + "/sites/{site}", Access: AsViewer, Handler: s.getSite, Status: 200, Summary: "A site with its panels, outages, policy, recipients, maintenance and license",
+				Response: siteAnswer{siteSummary: siteSummary{Site: example, State: StateOnline}, Panels: []panelSummary{}, Policy: monitor.DefaultPolicy()}},
+			{Method: "GET", Pattern: api + "/sites/{site}/availability", Access: AsViewer, Handler: s.getAvailability, Status: 200, Query: []string{"panel", "days"},
+				Summary: "Availability day by day, of a panel or of all together", Response: object{"days": []monitor.Day{}}},
+			{Method: "GET", Pattern: "/new-site", Access: AsAdministrator, Handler: s.pageNewSite, Page: true, Status: 200, Summary: "Add a site"},
+			{Method: "GET", Pattern: "/sites/{site}", Access: AsViewer, Handler: s.pageSite, Page: true, Status: 200, Summary: "A site"},
+			{Method: "GET", Pattern: "/archived", Access: AsViewer, Handler: s.pageArchived, Page: true, Status: 200, Summary: "Archived sites"},
+		},
+		deed[newSiteRequest]{Method: "POST", API: "/sites", Page: "/new-site", Access: AsAdministrator, Status: 201, Summary: "Add a site",
+			Request: newSiteRequest{ID: "mill-lane", Name: "12 Mill Lane", Zone: "Europe/London", Language: "en"}, Response: example, Do: s.doNewSite}.routes(),
+		deed[siteRequest]{Method: "PUT", API: "/sites/{site}", Page: "/sites/{site}", Access: AsAdministrator, Status: 200, Summary: "Change a site's name, time zone, language and address",
+			Request: asked, Response: example, Do: s.doSite}.routes(),
+		deed[none]{Method: "POST", API: "/sites/{site}/archive", Page: "/sites/{site}/archive", Access: AsAdministrator, Status: 204, Summary: "Archive a site whose panels are all revoked or moved", Do: s.doArchive}.routes(),
+		deed[none]{Method: "DELETE", API: "/sites/{site}/archive", Page: "/sites/{site}/unarchive", Access: AsAdministrator, Status: 204, Summary: "Take a site out of the archive", Do: s.doUnarchive}.routes(),
+	)
+}
+
+func (s *Server) getSites(v *visit) error {
+	snap, err := s.look(v.caller)
+	if err != nil {
+		return err
+	}
+	q := v.r.URL.Query()
+	found := []siteSummary{}
+	for _, site := range snap.sites {
+		if (q.Get("archived") != "") != site.Site.Archived.IsZero() && site.fits(q.Get("q"), q.Get("state")) {
+			found = append(found, summarizeSite(site))
+		}
+	}
+	return writeJSON(v.w, http.StatusOK, object{"sites": found})
+}
+
+func (s *Server) getSite(v *visit) error {
+	site, _, err := v.site(v.path("site"))
+	if err != nil {
+		return err
+	}
+	answer := siteAnswer{siteSummary: summarizeSite(site), Panels: []panelSummary{}, Outages: list(site.Watch.Open), Recent: list(site.Watch.Recent),
+		Policy: site.Watch.Policy, Recipients: list(site.Watch.Recipients), Maintenance: list(site.Watch.Maintenance)}
+	for _, p := range site.Panels {
+		answer.Panels = append(answer.Panels, summarizePanel(p))
+	}
+	if !v.caller.may(AsOperator) {
+		answer.Recipients = hideAddresses(answer.Recipients)
+	}
+	license, ok, err := s.o.Licenses.MonitoringLicense(site.Site.ID)
+	if err != nil {
+		return err
+	}
+	if ok {
+		answer.License = &license
+	}
+	return writeJSON(v.w, http.StatusOK, answer)
+}
+
+// hideAddresses leaves names and channels: who only looks need not know anybody's number.
+func hideAddresses(recipients []monitor.Recipient) []monitor.Recipient {
+	hidden := slices.Clone(recipients)
+	for i := range hidden {
+		hidden[i].Ways = slices.Clone(hidden[i].Ways)
+		for j := range hidden[i].Ways {
+			way := &hidden[i].Ways[j]
+			way.Address = Hidden
+			if way.Fallback != nil {
+				way.Fallback = &fleet.Target{Channel: way.Fallback.Channel, Address: Hidden}
+			}
+		}
+	}
+	return hidden
+}
+
+func (s *Server) getAvailability(v *visit) error {
+	site, snap, err := v.site(v.path("site"))
+	if err != nil {
+		return err
+	}
+	q := v.r.URL.Query()
+	n, err := numberOf("days", cmp.Or(q.Get("days"), "30"))
+	if err != nil {
+		return err
+	}
+	if n < 1 || n > 1100 {
+		return problem(http.StatusBadRequest, "bad-query", "days is a number of 1 to 1100")
+	}
+	first := monitor.DateOf(snap.now.AddDate(0, 0, 1-int(n)), site.Zone)
+	days := site.Watch.Days(site.Zone, q.Get("panel"), first, monitor.DateOf(snap.now, site.Zone), snap.now)
+	return writeJSON(v.w, http.StatusOK, object{"days": list(days)})
+}
+
+func checkSite(in *siteRequest) error {
+	in.Name, in.Address = strings.TrimSpace(in.Name), strings.TrimSpace(in.Address)
+	in.Language = cmp.Or(in.Language, "en")
+	if err := checkName("the name", in.Name, true); err != nil {
+		return err
+	}
+	if len(in.Address) > 2*maxName {
+		return notValid("the address is too long")
+	}
+	if err := checkName("the address", in.Address[:min(len(in.Address), maxName)], false); err != nil {
+		return err
+	}
+	if !slices.Contains(languages(), in.Language) {
+		return notValid("the language is one of " + strings.Join(languages(), ", "))
+	}
+	return checkZone(in.Zone)
+}
+
+func (s *Server) doNewSite(v *visit, in newSiteRequest) (outcome, error) {
+	words := siteRequest{in.Name, in.Zone, in.Language, in.Address}
+	if err := checkSite(&words); err != nil {
+		return outcome{}, err
+	}
+	in.ID = cmp.Or(strings.TrimSpace(in.ID), slug(words.Name))
+	if err := checkSiteID(in.ID); err != nil {
+		return outcome{}, err
+	}
+	s.edits.Lock()
+	defer s.edits.Unlock()
+	sites, err := s.o.Sites.Sites()
+	if err != nil {
+		return outcome{}, err
+	}
+	if slices.ContainsFunc(sites, func(other fleet.Site) bool { return strings.EqualFold(other.ID, in.ID) }) {
+		return outcome{}, problem(http.StatusConflict, "conflict", fmt.Sprintf("there is a site with the id %s already; choose another id", in.ID))
+	}
+	if len(sites) >= maxSites {
+		return outcome{}, problem(http.StatusConflict, "conflict", "there are as many sites as this hub keeps")
+	}
+	site := fleet.Site{ID: in.ID, Name: words.Name, Zone: words.Zone, Language: words.Language, Address: words.Address, Created: s.o.Now()}
+	if err := s.o.Sites.PutSite(v.r.Context(), site); err != nil {
+		return outcome{}, err
+	}
+	v.note("site.made", site.ID, site.ID, "site "+site.Name+" added")
+	return outcome{Body: site, Said: "The site is there. Pair its first panel now.", Back: with("/pair", "site", site.ID)}, nil
+}
+
+func (s *Server) doSite(v *visit, in siteRequest) (outcome, error) {
+	if err := checkSite(&in); err != nil {
+		return outcome{}, err
+	}
+	s.edits.Lock()
+	defer s.edits.Unlock()
+	site, err := v.siteRecord(v.path("site"))
+	if err != nil {
+		return outcome{}, err
+	}
+	before := site
+	site.Name, site.Zone, site.Language, site.Address = in.Name, in.Zone, in.Language, in.Address
+	if err := s.o.Sites.PutSite(v.r.Context(), site); err != nil {
+		return outcome{}, err
+	}
+	v.note("site.changed", site.ID, site.ID, "name, zone, language or address changed")
+	v.differs(before, site)
+	return outcome{Body: site, Said: "Saved.", Back: at("sites", site.ID)}, nil
+}
+
+func (s *Server) doArchive(v *visit, _ none) (outcome, error) {
+	s.edits.Lock()
+	defer s.edits.Unlock()
+	view, _, err := v.site(v.path("site"))
+	if err != nil {
+		return outcome{}, err
+	}
+	for _, p := range view.Panels {
+		if p.live() {
+			return outcome{}, problem(http.StatusConflict, "conflict", fmt.Sprintf("the panel %s is still here; revoke it first", p.title()))
+		}
+	}
+	site := view.Site
+	if !site.Archived.IsZero() {
+		return outcome{Said: "It is in the archive.", Back: at("sites", site.ID)}, nil
+	}
+	site.Archived = s.o.Now()
+	if err := s.o.Sites.PutSite(v.r.Context(), site); err != nil {
+		return outcome{}, err
+	}
+	v.note("site.archived", site.ID, site.ID, "site archived")
+	return outcome{Said: "The site is in the archive. Its events stay.", Back: "/"}, nil
+}
+
+func (s *Server) doUnarchive(v *visit, _ none) (outcome, error) {
+	s.edits.Lock()
+	defer s.edits.Unlock()
+	site, err := v.siteRecord(v.path("site"))
+	if err != nil {
+		return outcome{}, err
+	}
+	site.Archived = time.Time{}
+	if err := s.o.Sites.PutSite(v.r.Context(), site); err != nil {
+		return outcome{}, err
+	}
+	v.note("site.unarchived", site.ID, site.ID, "site taken out of the archive")
+	return outcome{Said: "The site is back.", Back: at("sites", site.ID)}, nil
+}
+
+func (s *Server) pageNewSite(v *visit) error {
+	return v.show("Add a site", "overview", newSitePage())
+}
+
+func (s *Server) pageArchived(v *visit) error {
+	snap, err := s.look(v.caller)
+	if err != nil {
+		return err
+	}
+	archived := slices.DeleteFunc(slices.Clone(snap.sites), func(site siteView) bool { return site.Site.Archived.IsZero() })
+	return v.show("Archive", "overview", archivedPage(archived))
+}
+
+func (s *Server) pageSite(v *visit) error {
+	site, snap, err := v.site(v.path("site"))
+	if err != nil {
+		return err
+	}
+	p := sitePageView{siteView: site, now: snap.now, caller: v.caller}
+	license, ok, err := s.o.Licenses.MonitoringLicense(site.Site.ID)
+	if err != nil {
+		return err
+	}
+	if ok {
+		p.license = &license
+	}
+	today := monitor.DateOf(snap.now, site.Zone)
+	p.days = site.Watch.Days(site.Zone, "", monitor.DateOf(snap.now.AddDate(0, 0, -89), site.Zone), today, snap.now)
+	if p.tests, err = s.tests(site.Site.ID); err != nil {
+		return err
+	}
+	if p.windows, err = s.openWindows(site.Site.ID); err != nil {
+		return err
+	}
+	return v.show(site.Site.Name, "overview", sitePage(p))
+}

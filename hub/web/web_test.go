@@ -1,0 +1,28 @@
+package web
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/doorpanel/doorpanel/hub/fleet"
+)
+
+func TestEveryPageIsDrawn(t *testing.T) {
+	f := newHubFake()
+	furnish(f)
+	s := newServer(t, f)
+	admin := as(t, s, f, fleet.Administrator)
+	window := admin.request("POST", "/api/v1/pairing", object{"site": millLane})
+	if window.Code != 201 {
+		t.Fatal(window.Body)
+	}
+	for path, says := range map[string]string{
+		"/": "What is wrong", "/sites/" + millLane: "12 Mill Lane", "/panels/" + front: "Front door", "/pair": "Pair a panel", "/pair/w1": "DH1:", "/events": "Ada Lovelace",
+		"/warnings": "open outage", "/warnings/templates": "No contact with a panel", "/settings": "mail.example.org", "/settings/users": "the-administrator",
+		"/settings/audit": "pairing", "/health": "Refused input", "/account": "the-administrator", "/new-site": "Add a site", "/archived": "The archive is empty",
+	} {
+		if page := admin.want(200, "GET", path, nil); !strings.Contains(page, says) {
+			t.Errorf("%s does not say %q: %s", path, says, page)
+		}
+	}
+}
