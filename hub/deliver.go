@@ -48,7 +48,7 @@ type Undelivered interface {
 
 // DeliveryOptions of a Deliverer. The zero value of a duration or count takes what is written beside it.
 type DeliveryOptions struct {
-	Name     string        // of this hub; two hubs over one store have different ones, and a hub that starts again has the same
+	Name     string        // of this hub, "hub" unless given; two hubs over one store have different ones, and one that starts again has the same
 	Parallel int           // deliveries under way at once; 8
 	Patience time.Duration // how long a delivery is tried without a fall-back; 24 h
 	Fallback time.Duration // how long it is tried when there is one; 10 min
@@ -103,10 +103,13 @@ const (
 	behind       = 5 * time.Second  // the others, goes what found a channel down
 )
 
-// NewDeliverer checks the options. Nothing is sent before Run.
+// NewDeliverer fills in the options. Nothing is sent before Run.
 func NewDeliverer(outbox Outbox, sender Sender, options DeliveryOptions) (*Deliverer, error) {
+	if outbox == nil || sender == nil {
+		return nil, errors.New("cannot deliver messages: there is no outbox, or nobody to send them")
+	}
 	if options.Name == "" {
-		return nil, errors.New("cannot deliver messages: the hub has no name to claim them with")
+		options.Name = "hub"
 	}
 	for _, d := range []struct {
 		value *time.Duration
