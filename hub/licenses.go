@@ -20,7 +20,7 @@ import (
 type LicenseShelf interface {
 	// Licenses are those of one site, or of all when site is empty, withdrawn ones too.
 	Licenses(site string) ([]fleet.License, error)
-	// PutLicense keeps it durably in the place of the one with the same ID.
+	// PutLicense keeps it durably in the place of the one with the same ID. One of another site it refuses with fleet.ErrTaken.
 	PutLicense(l fleet.License, change fleet.Change) error
 }
 
@@ -154,7 +154,13 @@ func (l *Licenses) Enter(site, text, by string) (LicenseAnswer, error) {
 	}
 	record := fleet.License{ID: answer.License, Site: site, Token: []byte(strings.TrimSpace(text)), Added: clock.Now.UTC().Truncate(time.Second), By: by}
 	change := fleet.Change{At: clock.Now, Who: by, Via: "hub", What: "license.entered", Object: answer.License, Site: site, Detail: answer.Message}
-	if err := l.o.Shelf.PutLicense(record, change); err != nil {
+	err := l.o.Shelf.PutLicense(record, change)
+	if errors.Is(err, fleet.ErrTaken) { // another hub was quicker
+		if why, _ := l.bound(verdict, site); why != "" {
+			return refused(answer, license.UsedElsewhere, why), nil
+		}
+	}
+	if err != nil {
 		return answer, fmt.Errorf("cannot keep the license: %w; nothing was changed, try again", err)
 	}
 	delete(l.sites, site)

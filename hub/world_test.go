@@ -405,7 +405,7 @@ func inWorld(t *testing.T, prepare func(*world, *Options), test func(w *world)) 
 			prepare(w, &o)
 		}
 		w.start(o)
-		defer w.stop()
+		defer func() { w.stop() }() // a test may have started another one
 		test(w)
 	})
 }
