@@ -31,7 +31,11 @@ func (s *step) times(incident Incident, members []Member) (since, seen, until ti
 	if len(members) > 0 && incident.Kind != IncidentUnsteady {
 		since, until = time.Time{}, time.Time{}
 		for _, m := range members {
-			since = earlier(since, m.Since)
+			if m.Back.IsZero() {
+				since = earlier(since, later(m.Since, m.Again))
+			} else {
+				since = earlier(since, m.Since)
+			}
 			until = later(until, m.Back)
 		}
 	}

@@ -78,7 +78,7 @@ func (s *step) joinLoss(p *Panel) {
 		for j := range incident.Members {
 			m := &incident.Members[j]
 			if m.Panel == p.ID && !m.Back.IsZero() && (over || p.Since.Sub(m.Back) <= holdOff) {
-				m.Back, m.Cause = time.Time{}, ""
+				m.Again, m.Back, m.Cause = p.Since, time.Time{}, ""
 				return
 			}
 		}
@@ -334,6 +334,9 @@ func (s *step) close(i int, cause Cause) {
 	for j := range incident.Told {
 		incident.Told[j].Notices = nil
 	}
+	if incident.Kind == IncidentBroker && incident.Warned.IsZero() {
+		return // every start of the hub begins without a broker
+	}
 	recent := append(slices.Clone(s.Recent), incident)
 	s.Recent = recent[max(0, len(recent)-RecentLimit):]
 }
@@ -365,26 +368,40 @@ func (s *step) endLicense() {
 	}
 }
 
-// due is when a panel's loss, or the broker's, may be told at the earliest: after the hold-off, and not before panels had time
-// to show themselves.
-func (s *step) due(since time.Time) time.Time {
-	return later(since, s.Grace).Add(seconds(s.Policy.HoldOffS))
+// due is when a loss may be told at the earliest: after the hold-off, which does not begin before the panel had time to show
+// itself.
+func (s *step) due(m Member) time.Time {
+	since := later(later(m.Since, m.Again), s.Grace)
+	if p := s.panel(m.Panel); p != nil {
+		since = later(since, s.shownBy(*p))
+	}
+	return since.Add(seconds(s.Policy.HoldOffS))
 }
 
-// ready tells whether an incident nobody was told of may be told now, and parts from it what may not.
+// certain tells whether a member is away for as long as it takes: a lost one for the hold-off; another one had time to say that
+// it is there, after nobody had looked.
+func (s *step) certain(kind IncidentKind, m Member) bool {
+	if kind == IncidentLoss {
+		return !s.now.Before(s.due(m))
+	}
+	p := s.panel(m.Panel)
+	return p == nil || !s.now.Before(s.shownBy(*p))
+}
+
+func (s *step) brokerDue(incident Incident) time.Time {
+	return later(incident.Opened, s.Grace).Add(seconds(s.Policy.HoldOffS))
+}
+
+// ready tells whether an incident that nobody was told of is to be told now.
 func (s *step) ready(incident Incident) bool {
 	if !incident.Warned.IsZero() || !s.mayTell(incident) {
 		return false
 	}
 	switch incident.Kind {
 	case IncidentBroker:
-		return !s.now.Before(s.due(incident.Opened))
+		return !s.now.Before(s.brokerDue(incident))
 	case IncidentUnsteady:
 		return !s.now.Before(incident.Opened.Add(seconds(s.Policy.TogetherS)))
-	case IncidentLoss:
-		return slices.ContainsFunc(incident.missing(), func(m Member) bool {
-			return !s.now.Before(s.due(m.Since)) && !s.InMaintenance(s.zone, m.Panel, s.now)
-		})
 	}
 	return true
 }
@@ -395,7 +412,7 @@ func (s *step) mayTell(incident Incident) bool {
 		return !s.InMaintenance(s.zone, "", s.now)
 	}
 	return s.BrokerAway.IsZero() && slices.ContainsFunc(incident.concerned(), func(m Member) bool {
-		return !s.InMaintenance(s.zone, m.Panel, s.now)
+		return !s.InMaintenance(s.zone, m.Panel, s.now) && (!m.Back.IsZero() || s.certain(incident.Kind, m))
 	})
 }
 
@@ -445,17 +462,17 @@ func (s *step) partMaintained(i int) {
 
 func (s *step) incidentDeadlines(incident Incident, at func(time.Time)) {
 	p := s.Policy
-	if incident.Warned.IsZero() {
-		switch incident.Kind {
-		case IncidentBroker:
-			at(s.due(incident.Opened))
-		case IncidentUnsteady:
-			at(incident.Opened.Add(seconds(p.TogetherS)))
-		case IncidentLoss:
-			for _, m := range incident.missing() {
-				at(s.due(m.Since))
-			}
+	switch incident.Kind {
+	case IncidentBroker:
+		at(s.brokerDue(incident))
+	case IncidentUnsteady:
+		at(incident.Opened.Add(seconds(p.TogetherS)))
+	case IncidentLoss:
+		for _, m := range incident.missing() {
+			at(s.due(m))
 		}
+	}
+	if incident.Warned.IsZero() {
 		return
 	}
 	if incident.Kind == IncidentUnsteady || !incident.Acked.IsZero() {

@@ -68,6 +68,7 @@ type Panel struct {
 	Cause Cause `json:"cause,omitempty"`
 	// Before is what it was before the hub lost sight of it, while Presence is Unknown.
 	Before      Presence    `json:"before,omitempty"`
+	BeforeCause Cause       `json:"before_cause,omitempty"`
 	BeforeSince time.Time   `json:"before_since,omitzero"`
 	Losses      []time.Time `json:"losses,omitempty"` // the latest ones, for telling who is unsteady
 	Unsteady    time.Time   `json:"unsteady,omitzero"`
@@ -164,6 +165,7 @@ type Member struct {
 	Since time.Time `json:"since"`          // since when it is not there
 	Seen  time.Time `json:"seen,omitzero"`  // its last own word before
 	Boot  string    `json:"boot,omitempty"` // of before
+	Again time.Time `json:"again,omitzero"` // since when it is away again after it had been back in between
 	Back  time.Time `json:"back,omitzero"`  // zero: it is not back
 	Cause Cause     `json:"cause,omitempty"`
 }

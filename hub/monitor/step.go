@@ -112,7 +112,7 @@ func (s *step) blind(since time.Time) {
 		s.settle(p, s.zone, since, s.classOf(*p))
 		s.settle(p, s.zone, s.now, asUnknown)
 		if p.Presence == Online {
-			p.Before, p.BeforeSince = Online, p.Since
+			p.Before, p.BeforeSince, p.BeforeCause = Online, p.Since, p.Cause
 			p.Presence, p.Since = Unknown, since
 		}
 	}
@@ -310,7 +310,7 @@ func (s *step) alive(p *Panel, status telemetry.Status) {
 			p.Since, p.Cause, s.changed = s.now, CauseRestarted, true
 		}
 	case p.Presence == Unknown && p.Before == Online && !restarted && !p.Contact.IsZero():
-		p.Presence, p.Since, s.changed = Online, p.BeforeSince, true
+		p.Presence, p.Since, p.Cause, s.changed = Online, p.BeforeSince, p.BeforeCause, true
 	default:
 		was := p.Presence
 		p.Presence, p.Since, s.changed = Online, s.now, true
@@ -324,7 +324,7 @@ func (s *step) alive(p *Panel, status telemetry.Status) {
 		}
 		s.memberBack(p.ID, p.Cause)
 	}
-	p.Before, p.BeforeSince = "", time.Time{}
+	p.clearBefore()
 	heartbeat := min(max(status.HeartbeatS, 0), 3600)
 	if heartbeat == 0 {
 		heartbeat = defaultHeartbeatS
@@ -332,6 +332,8 @@ func (s *step) alive(p *Panel, status telemetry.Status) {
 	s.changed = s.changed || p.Boot != status.Boot || p.HeartbeatS != heartbeat || p.Contact.IsZero()
 	p.Contact, p.Boot, p.HeartbeatS = s.now, status.Boot, heartbeat
 }
+
+func (p *Panel) clearBefore() { p.Before, p.BeforeSince, p.BeforeCause = "", time.Time{}, "" }
 
 // defaultHeartbeatS is taken for panels that do not say how often they speak.
 const defaultHeartbeatS = 30
@@ -345,7 +347,7 @@ func (s *step) stopped(p *Panel, e StatusReceived) {
 	}
 	s.settle(p, s.zone, s.now, s.classOf(*p))
 	p.Presence, p.Since, p.Cause, p.Boot = Stopped, s.now, CauseStopped, e.Status.Boot
-	p.Before, p.BeforeSince = "", time.Time{}
+	p.clearBefore()
 	s.memberBack(p.ID, CauseStopped)
 	s.changed = true
 }
@@ -359,7 +361,7 @@ func (s *step) lose(p *Panel, since time.Time) {
 	}
 	steadyTime := p.Presence == Online && !s.now.Before(s.Grace) && !s.InMaintenance(s.zone, p.ID, s.now)
 	p.Presence, p.Since, p.Cause = Lost, since, CausePanel
-	p.Before, p.BeforeSince = "", time.Time{}
+	p.clearBefore()
 	if steadyTime {
 		s.countLoss(p)
 	}
@@ -384,8 +386,16 @@ func (s *step) countLoss(p *Panel) {
 
 // silentAt is when an online panel counts as lost unless it speaks before.
 func (s *step) silentAt(p Panel) time.Time {
-	silence := seconds(p.HeartbeatS) * time.Duration(s.Policy.HeartbeatPercent) / 100
-	return p.Contact.Add(silence).Truncate(time.Second)
+	return p.Contact.Add(s.silence(p))
+}
+
+func (s *step) silence(p Panel) time.Duration {
+	return (seconds(p.HeartbeatS) * time.Duration(s.Policy.HeartbeatPercent) / 100).Truncate(time.Second)
+}
+
+// shownBy is until when a panel may show itself after nobody looked: the policy's grace, or longer when it speaks seldom.
+func (s *step) shownBy(p Panel) time.Time {
+	return later(s.Grace, s.Grace.Add(s.silence(p)-seconds(s.Policy.GraceS)))
 }
 
 // expire takes panels for lost that should have spoken by now.
@@ -398,7 +408,7 @@ func (s *step) expire() {
 		switch {
 		case p.Presence == Online && !s.now.Before(s.silentAt(*p)):
 			s.lose(p, p.Contact.Add(seconds(p.HeartbeatS))) // when its next word was due
-		case p.Presence == Unknown && p.Before == Online && !s.now.Before(s.Grace):
+		case p.Presence == Unknown && p.Before == Online && !s.now.Before(s.shownBy(*p)):
 			s.lose(p, s.now)
 		}
 	}
@@ -422,11 +432,10 @@ func (s *step) deadline() time.Time {
 		}
 	}
 	for _, p := range s.Panels {
+		at(s.shownBy(p))
 		switch {
 		case p.Presence == Online && s.BrokerAway.IsZero():
 			at(s.silentAt(p))
-		case p.Presence == Unknown && p.Before == Online && s.BrokerAway.IsZero():
-			at(s.Grace)
 		case p.Presence == Stopped && s.Policy.StoppedAfterS > 0:
 			at(p.Since.Add(seconds(s.Policy.StoppedAfterS)))
 		}

@@ -352,7 +352,8 @@ func (s *step) release(r Recipient) {
 	}
 	s.mailbox(r.ID).Held = kept
 	if len(lines) > 0 {
-		s.emit(r, KindMorning, "", s.now.Format("20060102T150405"), 1, s.lineFacts(lines, 0))
+		about := fmt.Sprintf("%s-%d", s.now.Format("20060102T150405"), s.Revision+1) // there may be two in a second
+		s.emit(r, KindMorning, "", about, 1, s.lineFacts(lines, 0))
 	}
 }
 
