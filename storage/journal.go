@@ -394,7 +394,7 @@ func (j *Journal) abandon() {
 	j.seal()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if n := len(j.segs); n > 1 && j.segs[n-1].last < j.segs[n-1].base && j.segs[n-2].last+1 == j.segs[n-1].base {
+	if n := len(j.segs); n > 1 && j.segs[n-1].last < j.segs[n-1].base && j.segs[n-2].last+1 == j.segs[n-1].base && !j.segs[n-2].short {
 		if err := removeIfThere(j.segs[n-1].path); err == nil {
 			j.segs = j.segs[:n-1]
 		}

@@ -27,6 +27,7 @@ type segment struct {
 	number uint64
 	path   string
 	last   uint64 // the last entry's number; base-1 when there is none
+	short  bool   // that entry was deleted: only the segment's successor says which number comes next
 	end    int64  // bytes up to and with the last durable entry
 	size   int64  // bytes of the file on the disk
 	marks  []mark

@@ -66,13 +66,17 @@ func (j *Journal) thinSegment(s *segment, last bool, drop func(seq uint64, open,
 	if kept == 0 {
 		return gone, j.forget(s)
 	}
+	short := false
 	err = j.rewrite(s, func(f *frame) fate {
-		if drop(f.seq, f.open, f.personal) {
+		if short = drop(f.seq, f.open, f.personal); short {
 			removed++
 			return goes
 		}
 		return stays
 	})
+	j.mu.Lock()
+	s.short = s.short || short
+	j.mu.Unlock()
 	return removed, err
 }
 
