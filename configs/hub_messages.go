@@ -77,7 +77,10 @@ func (r *hubReading) secret(s *section, key string, set func(Secret)) Secret {
 func (r *hubReading) gateway(s *section, seen map[string]place) (g HubSMS) {
 	g.Name = s.ownName(seen, "gateway")
 	g.Kind, _ = s.oneOf("kind", "template", "twilio", "template")
-	g.URL = s.webAddress("url", "https://sms.example.org/send")
+	if g.Kind == "template" || s.t.items["url"] != nil {
+		g.URL = s.webAddress("url", "https://sms.example.org/send")
+	}
+	s.item("url")
 	g.Account, _ = s.text("account", "")
 	i := len(r.hub.SMS)
 	g.Secret = r.secret(s, "secret", func(secret Secret) { r.hub.SMS[i].Secret = secret })

@@ -65,4 +65,3 @@ func (a *answer) Write(p []byte) (int, error) {
 
 // FlushError is asked for by whoever streams; nothing is kept back here.
 func (*answer) FlushError() error { return nil }
-

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/doorpanel/doorpanel/hub"
+	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/hub/notify"
+	"github.com/doorpanel/doorpanel/hub/web"
+	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/storage"
+)
+
+// adapter gives the pages what they ask for in the words of the parts that do it.
+type adapter struct{ h *house }
+
+// quiet is an edit that the pages write into the audit themselves.
+var quiet = fleet.Edit{From: fleet.AnyEdition}
+
+// told puts errors of the parts into the words of the pages.
+func told(err error) error {
+	var refusal *hub.Refusal
+	var changed *fleet.ChangedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fleet.ErrUnknown):
+		return fmt.Errorf("%w: %w", web.ErrNotFound, err)
+	case errors.As(err, &refusal) && (refusal.Why == "unknown_panel" || refusal.Why == "unknown_window" || refusal.Why == "unknown_site"):
+		return fmt.Errorf("%w: %w", web.ErrNotFound, err)
+	case errors.As(err, &refusal) || errors.Is(err, hub.ErrOrder):
+		return fmt.Errorf("%w: %w", web.ErrInvalid, err)
+	case errors.As(err, &changed) || errors.Is(err, fleet.ErrTaken) || errors.Is(err, fleet.ErrExists):
+		return fmt.Errorf("%w: %w", web.ErrConflict, err)
+	case errors.Is(err, storage.ErrReadOnly):
+		return fmt.Errorf("%w: %w", web.ErrReadOnly, err)
+	case errors.Is(err, hub.ErrElsewhere):
+		return fmt.Errorf("%w: %w", web.ErrBusy, err)
+	}
+	return err
+}
+
+// Sites implements web.Sites.
+func (a adapter) Sites() ([]fleet.Site, error) { return a.h.store.Sites() }
+
+// PutSite implements web.Sites.
+func (a adapter) PutSite(_ context.Context, s fleet.Site) error {
+	_, err := a.h.store.PutSite(s, quiet)
+	a.h.hub.Changed()
+	return told(err)
+}
+
+// Panels implements web.Panels.
+func (a adapter) Panels() ([]fleet.Panel, error) { return a.h.store.Panels() }
+
+// RenamePanel implements web.Panels.
+func (a adapter) RenamePanel(_ context.Context, id, name string) error {
+	p, edition, err := a.h.store.PanelToEdit(id)
+	if err != nil {
+		return told(err)
+	}
+	p.Name = name
+	_, err = a.h.store.PutPanel(p, fleet.Edit{From: edition.Number})
+	a.h.hub.Changed()
+	return told(err)
+}
+
+// RevokePanel implements web.Panels.
+func (a adapter) RevokePanel(ctx context.Context, id, by string) error {
+	return told(a.h.enrollment.Revoke(ctx, id, by))
+}
+
+// Said implements web.Statuses.
+func (a adapter) Said() ([]web.Said, error) {
+	var list []web.Said
+	for _, s := range a.h.hub.Said() {
+		list = append(list, web.Said{Panel: s.Panel, At: s.At, Status: s.Status})
+	}
+	return list, nil
+}
+
+// Head implements web.Statuses.
+func (a adapter) Head(panel string) (fleet.Head, bool, error) { return a.h.store.Head(panel) }
+
+// Faults implements web.Statuses.
+func (a adapter) Faults(panel string, limit int) ([]fleet.Fault, error) {
+	return a.h.store.Faults(panel, limit)
+}
+
+// Watched implements web.Watch.
+func (a adapter) Watched() ([]monitor.Site, error) {
+	sites, err := a.h.store.Sites()
+	if err != nil {
+		return nil, err
+	}
+	var list []monitor.Site
+	for _, s := range sites {
+		site, ok := a.h.hub.Situation(s.ID)
+		if !ok {
+			if site, err = a.keptSituation(s); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, site)
+	}
+	return list, nil
+}
+
+// keptSituation is what is stored of a site that this hub does not watch, or does not watch yet.
+func (a adapter) keptSituation(s fleet.Site) (monitor.Site, error) {
+	raw, err := a.h.store.Situation(s.ID)
+	if err != nil || len(raw) == 0 {
+		return monitor.New(s, s.Created), err
+	}
+	return monitor.Decode(raw)
+}
+
+// Tell implements web.Watch.
+func (a adapter) Tell(ctx context.Context, site string, event monitor.Event) error {
+	if !a.h.online {
+		return fmt.Errorf("%w: %w; start it for this", web.ErrBusy, errOffline)
+	}
+	return told(a.h.hub.Tell(ctx, site, event))
+}
+
+// pairing is the enrollment's windows as the pages show them.
+type pairing struct{ h *house }
+
+// OpenWindow implements web.Pairing.
+func (p pairing) OpenWindow(ctx context.Context, ask web.PairingAsk) (web.PairingWindow, error) {
+	w, code, err := p.h.enrollment.OpenWindow(ctx, hub.WindowAsk{Site: ask.Site, Name: ask.Name, Identity: ask.Identity, Replaces: ask.Replaces, By: ask.By})
+	if err != nil {
+		return web.PairingWindow{}, told(err)
+	}
+	shown := windowOf(w)
+	shown.Code = code
+	return shown, nil
+}
+
+// windowsShown is for how long a window that is over is shown.
+const windowsShown = time.Hour
+
+// Windows implements web.Pairing.
+func (p pairing) Windows() ([]web.PairingWindow, error) {
+	all, err := p.h.enrollment.Windows(context.Background())
+	var list []web.PairingWindow
+	for _, w := range all {
+		if time.Since(w.Until) < windowsShown {
+			list = append(list, windowOf(w))
+		}
+	}
+	return list, told(err)
+}
+
+func windowOf(w fleet.Window) web.PairingWindow {
+	return web.PairingWindow{
+		ID: w.ID, Site: w.Site, Panel: w.Panel, Replaces: w.Replaces, By: w.By, Opened: w.Opened, Until: w.Until, Wrong: w.Wrong, Enrolled: w.Enrolled, Closed: w.Closed,
+	}
+}
+
+// CloseWindow implements web.Pairing.
+func (p pairing) CloseWindow(ctx context.Context, id string) error {
+	return told(p.h.enrollment.CloseWindow(ctx, id, "an administrator"))
+}
+
+// Order implements web.Orders.
+func (a adapter) Order(ctx context.Context, panel, verb, object, by string) (fleet.Order, error) {
+	o, err := a.h.hub.Order(ctx, panel, verb, object, by)
+	return o, told(err)
+}
+
+// Orders implements web.Orders.
+func (a adapter) Orders(panel string, limit int) ([]fleet.Order, error) {
+	return a.h.store.Orders(panel, limit)
+}
+
+// Wait implements web.News: what the loop tells, and what the messages' way tells.
+func (a adapter) Wait(ctx context.Context, seen uint64) (uint64, error) {
+	return a.h.hub.Wait(ctx, seen)
+}
+
+// Retry implements web.Messenger.
+func (a adapter) Retry(_ context.Context, id, _ string) error {
+	d, err := a.h.store.Delivery(id)
+	if err != nil {
+		return told(err)
+	}
+	if d.State != fleet.Failed && d.State != fleet.Uncertain {
+		return fmt.Errorf("%w: this message is %s", web.ErrConflict, d.State)
+	}
+	again := d
+	again.State, again.Due, again.Tries, again.Last = fleet.Waiting, time.Now(), 0, "sent again by hand"
+	if err := a.h.store.Move(d, again); err != nil {
+		return told(err)
+	}
+	a.h.deliverer.Wake()
+	return nil
+}
+
+// Test implements web.Messenger.
+func (a adapter) Test(_ context.Context, d fleet.Delivery, by string) (fleet.Delivery, error) {
+	if d.Channel != fleet.Webhook {
+		address, err := notify.CheckAddress(string(d.Channel), d.Address)
+		if err != nil {
+			return d, fmt.Errorf("%w: %w", web.ErrInvalid, err)
+		}
+		d.Address = address
+	}
+	now := time.Now().UTC()
+	d.ID, d.Kind, d.State, d.Made, d.Due = "test-"+newID(8), "test", fleet.Waiting, now, now
+	d.Facts = []fleet.Fact{{Name: "site", Value: a.siteName(d.Site)}, {Name: "at", Value: now.Format(time.RFC3339)}, {Name: "by", Value: by}}
+	if _, err := a.h.store.AddDeliveries([]fleet.Delivery{d}); err != nil {
+		return d, told(err)
+	}
+	a.h.deliverer.Wake()
+	return d, nil
+}
+
+func (a adapter) siteName(id string) string {
+	if s, known, err := a.h.store.Site(id); err == nil && known && s.Name != "" {
+		return s.Name
+	}
+	return id
+}
+
+// MonitoringLicense implements web.MonitoringLicenses.
+func (a adapter) MonitoringLicense(site string) (web.MonitoringLicense, bool, error) {
+	entries := a.h.licenses.Entries(site)
+	if len(entries) == 0 {
+		return web.MonitoringLicense{}, false, nil
+	}
+	newest := entries[0]
+	for _, e := range entries[1:] {
+		if e.Activated.After(newest.Activated) {
+			newest = e
+		}
+	}
+	return licenseOf(newest), true, nil
+}
+
+// EnterLicense implements web.MonitoringLicenses.
+func (a adapter) EnterLicense(_ context.Context, site, text, by string) (web.MonitoringLicense, error) {
+	answer, err := a.h.licenses.Enter(site, text, by)
+	if err != nil {
+		return web.MonitoringLicense{}, told(err)
+	}
+	if answer.Result.Refused() {
+		return web.MonitoringLicense{}, fmt.Errorf("%w: %s", web.ErrInvalid, answer.Message)
+	}
+	a.h.hub.Changed()
+	l, _, err := a.MonitoringLicense(site)
+	l.Message = answer.Message
+	return l, err
+}
+
+// Users implements web.Accounts.
+func (a adapter) Users() ([]fleet.User, error) { return a.h.store.Users() }
+
+// PutUser implements web.Accounts.
+func (a adapter) PutUser(u fleet.User) error {
+	_, err := a.h.store.PutUser(u, quiet)
+	return told(err)
+}
+
+// DeleteUser implements web.Accounts.
+func (a adapter) DeleteUser(name string) error { return told(a.h.store.DeleteUser(name, quiet)) }
+
+func licenseOf(e license.Entry) web.MonitoringLicense {
+	return web.MonitoringLicense{
+		ID: e.TokenID.String(), Label: e.Label, Status: string(e.Status), Message: e.Message, Activated: e.Activated, From: e.From, Until: e.Until, Issuer: e.Issuer,
+	}
+}
