@@ -6,7 +6,7 @@ GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LDFLAGS     := -s -w
 TARGETS     := linux/arm/6 linux/arm/7 linux/arm64 linux/amd64
-COMMANDS    := doorpanel doorlicense
+COMMANDS    := doorpanel doorlicense doorhub doorfleet
 
 .PHONY: help
 help: ## list the targets

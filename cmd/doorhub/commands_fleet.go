@@ -143,7 +143,7 @@ func pairCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s\n\nOne panel may come in to site %s until %s. At the panel: doorpanel hub pair %s\n",
+				fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s\n\nOne panel may come in to site %s until %s. At the panel: doorpanel hub pair '%s'\n",
 					drawn, w.Code, w.Site, w.Until.Local().Format("15:04:05"), w.Code)
 				return nil
 			})

@@ -113,6 +113,25 @@ func (h *hubProcess) caughtUp(p *panelProcess) []fleet.Received {
 	return list
 }
 
+// refusals waits until so many refused cards of a panel are stored, and returns its whole journal.
+func (h *hubProcess) refusals(p *panelProcess, want int) []fleet.Received {
+	h.t.Helper()
+	count := func(list []fleet.Received) (n int) {
+		for _, r := range list {
+			if r.Event.Kind == "access.refused" {
+				n++
+			}
+		}
+		return n
+	}
+	h.until(fmt.Sprintf("%d refusals of %s are stored", want, p.name), func() bool { return count(h.events(p.id)) >= want })
+	list := h.caughtUp(p)
+	if n := count(list); n != want {
+		h.t.Errorf("%d refusals of %s are stored, want %d", n, p.name, want)
+	}
+	return list
+}
+
 // badges presents cards that nobody knows, each with its own number.
 func (p *panelProcess) badges(from, to int) {
 	p.t.Helper()
@@ -180,18 +199,10 @@ func TestNewcomerHasAPanelUnderTheHubInAFewSteps(t *testing.T) {
 		t.Errorf("a code was taken by two panels: %d %s", a.status, a.body)
 	}
 	p.badges(0, 3)
-	list := h.caughtUp(p)
-	found := 0
-	for _, r := range list {
-		if r.Event.Kind == "access.refused" {
-			found++
-		}
+	for _, r := range h.refusals(p, 3) {
 		if r.Site != "via-roma-7" || r.Event.Chain == "" {
 			t.Errorf("%+v", r)
 		}
-	}
-	if found != 3 {
-		t.Errorf("%d refusals of 3 arrived", found)
 	}
 	if out := h.works("events", "verify"); !strings.Contains(out, "fit") {
 		t.Error(out)
@@ -216,15 +227,7 @@ func TestEventsAreStoredOnceWhileTheHubIsKilledAgainAndAgain(t *testing.T) {
 		p.badges((round+1)*each/2+round*each/2, (round+1)*each)
 		h = h.restart()
 	}
-	found := 0
-	for _, r := range h.caughtUp(p) {
-		if r.Event.Kind == "access.refused" {
-			found++
-		}
-	}
-	if found != rounds*each {
-		t.Errorf("%d of %d refusals arrived", found, rounds*each)
-	}
+	h.refusals(p, rounds*each)
 	if faults := h.panel(p.id).Faults; len(faults) > 0 {
 		t.Errorf("faults %+v", faults)
 	}
