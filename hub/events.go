@@ -50,7 +50,7 @@ func (h *Hub) readEvent(ctx context.Context, p fleet.Panel, m Message) {
 
 // keep stores events. What comes while a transaction runs shares the next one; nobody waits for a clock.
 func (h *Hub) keep(ctx context.Context) {
-	k := keeper{Hub: h, asked: map[string]*asking{}}
+	k := keeper{Hub: h, asked: map[string]*asking{}, begun: map[string]bool{}}
 	batch := make([]arrival, 0, batchLimit)
 	for {
 		batch = batch[:0]
@@ -78,27 +78,56 @@ func (h *Hub) keep(ctx context.Context) {
 type keeper struct {
 	*Hub
 	asked map[string]*asking
+	begun map[string]bool // panels of which something is stored
 }
 
 // store brings a batch into the store, however long that takes: until then the broker and the panels keep it.
 func (k *keeper) store(ctx context.Context, batch []arrival) {
-	events := make([]fleet.Received, len(batch))
+	events := make([]fleet.Received, 0, len(batch))
+	begins := make([]bool, len(batch))
 	for i, a := range batch {
-		events[i] = a.event
+		if begins[i] = k.begins(a.event); begins[i] {
+			events = append(events, a.event)
+		}
 	}
 	outcomes, ok := k.receive(ctx, events)
 	if !ok {
 		return
 	}
 	for i, a := range batch {
-		k.answer(ctx, a.event, outcomes[i])
+		if begins[i] {
+			k.answer(ctx, a.event, outcomes[0])
+			outcomes = outcomes[1:]
+		} else {
+			k.answer(ctx, a.event, fleet.Outcome{Verdict: fleet.Ahead, Want: 1})
+		}
 		a.done()
 	}
 	k.tellNews()
 }
 
+// begins tells whether an event can be a panel's first, or whether something is stored of it already. What is heard first may
+// not be what the panel said first: the hub may have come to the broker in the middle of it.
+func (k *keeper) begins(r fleet.Received) bool {
+	if !k.begun[r.Panel] {
+		_, stored, err := k.o.Store.Head(r.Panel)
+		first := r.Event.Seq
+		if gap := r.Event.Gap; gap != nil {
+			first = min(first, gap.From)
+		}
+		if err == nil && !stored && first > 1 {
+			return false
+		}
+		k.begun[r.Panel] = err == nil
+	}
+	return true
+}
+
 // receive tries until the store takes it; false when ctx ended before.
 func (k *keeper) receive(ctx context.Context, events []fleet.Received) ([]fleet.Outcome, bool) {
+	if len(events) == 0 {
+		return nil, true
+	}
 	for pause := storePause; ; pause = min(2*pause, storeLast) {
 		outcomes, err := k.o.Store.Append(events)
 		if err == nil && len(outcomes) != len(events) {

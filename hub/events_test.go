@@ -129,6 +129,30 @@ func TestMissingEntriesAreAskedForAgainWithGrowingPauses(t *testing.T) {
 	})
 }
 
+func TestAHubThatComesInTheMiddleAsksForTheBeginning(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		d := newDiary(panelID)
+		d.write(20)
+		w.send(d, d.events[5:]...)
+		if ack, again := w.wire.acked(t, siteID, panelID); ack.Epoch != "" || len(again) != 1 || again[0].From != 1 {
+			t.Fatalf("acknowledged %+v, asked for %+v", ack, again)
+		}
+		w.send(d, d.events...)
+		w.wantStored(panelID, 1, 20)
+	})
+}
+
+func TestAJournalWhoseBeginningIsGoneBeginsWithItsGap(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		d := newDiary(panelID)
+		d.write(20)
+		gap := telemetry.Event{Epoch: "e1", Seq: 5, Kind: "journal.gap", Gap: &telemetry.Gap{From: 1, To: 5, Count: 5}, Chain: d.events[5].Prev}
+		w.send(d, gap)
+		w.send(d, d.events[5:]...)
+		w.wantStored(panelID, 5, 20)
+	})
+}
+
 func TestAnEntryThatCannotBeReadDoesNotStopTheRestAndIsNotForgotten(t *testing.T) {
 	inWorld(t, nil, func(w *world) {
 		d := newDiary(panelID)

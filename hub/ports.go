@@ -17,6 +17,8 @@ type (
 	Events interface {
 		// Append stores a batch in one transaction, in its order, and answers for each event what became of it.
 		Append(batch []fleet.Received) ([]fleet.Outcome, error)
+		// Head is the last event that is stored of a panel; ok is false before the first.
+		Head(panel string) (h fleet.Head, ok bool, err error)
 		// AddFault keeps a fault that was found outside of Append.
 		AddFault(fleet.Fault) error
 	}

@@ -117,6 +117,13 @@ func (m *memory) receive(r fleet.Received) fleet.Outcome {
 	return fleet.Outcome{Verdict: fleet.Stored, Serial: r.Serial, Fault: fault}
 }
 
+func (m *memory) Head(panel string) (fleet.Head, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	head, ok := m.heads[panel]
+	return head, ok, nil
+}
+
 func (m *memory) AddFault(f fleet.Fault) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
