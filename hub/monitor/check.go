@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -69,10 +70,13 @@ func (r Recipient) check() error {
 			}
 		}
 	}
-	if r.Quiet != nil {
-		return checkSpan("quiet hours", r.Quiet.From, r.Quiet.To)
+	if r.Quiet == nil {
+		return nil
 	}
-	return nil
+	if r.Quiet.From == "00:00" && r.Quiet.To == "24:00" {
+		return errors.New("quiet hours from 00:00 to 24:00 would never end; take the recipient out instead")
+	}
+	return checkSpan("quiet hours", r.Quiet.From, r.Quiet.To)
 }
 
 func checkTarget(t fleet.Target) error {
@@ -116,7 +120,7 @@ func checkSpan(what, from, to string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	if first == minutesOfDay || first == last || first == 0 && last == minutesOfDay {
+	if first == minutesOfDay || first == last {
 		return fmt.Errorf("%s from %s to %s would never begin or never end", what, from, to)
 	}
 	return nil
@@ -144,12 +148,12 @@ const maintenanceLongest = 31 * 24 * time.Hour
 
 func (m Maintenance) check() error {
 	if utf8.RuneCountInString(m.Note) > nameLimit || utf8.RuneCountInString(m.By) > nameLimit || len(m.Panels) > 1000 {
-		return fmt.Errorf("its note or its list of panels is too long")
+		return errors.New("its note or its list of panels is too long")
 	}
 	if !m.weekly() {
 		switch length := m.Until.Sub(m.From); {
 		case m.Start != "" || m.End != "":
-			return fmt.Errorf("it has times of the day, but no days of the week")
+			return errors.New("it has times of the day, but no days of the week")
 		case m.From.IsZero() || length <= 0:
 			return fmt.Errorf("it ends at %s, which is not after its beginning at %s", m.Until.Format(time.RFC3339), m.From.Format(time.RFC3339))
 		case length > maintenanceLongest:
@@ -158,7 +162,7 @@ func (m Maintenance) check() error {
 		return nil
 	}
 	if !m.From.IsZero() || !m.Until.IsZero() {
-		return fmt.Errorf("it has both dates and days of the week; make two windows")
+		return errors.New("it has both dates and days of the week; make two windows")
 	}
 	for i, day := range m.Days {
 		if !slices.Contains(weekdays[:], day) || slices.Contains(m.Days[:i], day) {
