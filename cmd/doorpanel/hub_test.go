@@ -345,7 +345,7 @@ func TestPanelIsNotTakenInWithoutARightCode(t *testing.T) {
 	wrong := forged(func(c *telemetry.Pairing) { c.Secret[0] ^= 1 })
 	p.cliFails("damaged or cut off", "hub", "pair", good[:len(good)-1])
 	p.cliFails("does not begin with DH1:", "hub", "pair", "DP1:X")
-	p.cliFails("another authority", "hub", "pair", forged(func(c *telemetry.Pairing) { c.CA[0] ^= 1 }))
+	p.cliFails("not of the authority", "hub", "pair", forged(func(c *telemetry.Pairing) { c.CA[0] ^= 1 }))
 	p.cliFails("not of the authority", "hub", "pair", forged(func(c *telemetry.Pairing) { c.URL = stranger.url }))
 	p.cliFails("cannot be reached", "hub", "pair", forged(func(c *telemetry.Pairing) { c.URL = "https://127.0.0.1:1" }))
 	if s.asked.Load() != 0 || stranger.asked.Load() != 0 {

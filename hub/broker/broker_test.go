@@ -544,4 +544,3 @@ func TestPanelsWaitForAHubThatIsSlow(t *testing.T) {
 		t.Errorf("%d messages were dropped", dropped)
 	}
 }
-
