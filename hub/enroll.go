@@ -25,6 +25,8 @@ type Registry interface {
 	// Enrolling reads the windows, the panels of these ids and their certificates, lets change alter them, and keeps all of it,
 	// in one transaction. When change fails nothing is kept and its error is returned. change may be called again.
 	Enrolling(ctx context.Context, panels []string, change func(*fleet.Enrolling) error) error
+	// Windows are the windows that are kept, in any order.
+	Windows() ([]fleet.Window, error)
 	// Panel returns the panel of this id.
 	Panel(id string) (p fleet.Panel, known bool, err error)
 	// Site returns the site of this id.
@@ -234,12 +236,9 @@ func addWindow(all *fleet.Enrolling, w fleet.Window, comes *fleet.Panel, now tim
 }
 
 // Windows are the windows that are open and those of the last day, newest first.
-func (e *Enrollment) Windows(ctx context.Context) ([]fleet.Window, error) {
-	var list []fleet.Window
-	err := e.o.Registry.Enrolling(ctx, nil, func(all *fleet.Enrolling) error {
-		list = slices.Clone(all.Windows)
-		return nil
-	})
+func (e *Enrollment) Windows(context.Context) ([]fleet.Window, error) {
+	list, err := e.o.Registry.Windows()
+	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b fleet.Window) int { return cmp.Or(b.Opened.Compare(a.Opened), cmp.Compare(a.ID, b.ID)) })
 	return list, err
 }

@@ -61,6 +61,12 @@ func (l *ledger) Enrolling(_ context.Context, ids []string, change func(*fleet.E
 	return nil
 }
 
+func (l *ledger) Windows() ([]fleet.Window, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]fleet.Window(nil), l.windows...), nil
+}
+
 func contains(list []string, item string) bool {
 	for _, s := range list {
 		if s == item {
