@@ -58,6 +58,9 @@ func (f *fleet) babble(ctx context.Context, c *core) error {
 	if err := c.stop(); err != nil {
 		return err
 	}
+	c.mu.Lock()
+	c.odd = "sent garbage"
+	c.mu.Unlock()
 	neighbor := f.cores[c.index%len(f.cores)].id
 	var faults []error
 	for _, r := range rubbishOf(c, neighbor) {

@@ -59,13 +59,17 @@ func startChild(ctx context.Context, program, dir string, holdOff time.Duration)
 	if c.issuer, err = loadKey(filepath.Join(dir, "issuer")); err != nil {
 		return nil, err
 	}
-	if c.mailbox, err = openMailbox(); err != nil {
+	ports, err := c.ports()
+	if err != nil {
+		return nil, err
+	}
+	if c.mailbox, err = openMailbox(ports[3]); err != nil {
 		return nil, err
 	}
 	if c.log, err = os.OpenFile(filepath.Join(dir, "hub.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
-	if err := c.configure(); err != nil {
+	if err := c.configure(ports); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
 	if err := c.start(ctx); err != nil {
@@ -74,24 +78,45 @@ func startChild(ctx context.Context, program, dir string, holdOff time.Duration)
 	return c, nil
 }
 
-// configure writes the configuration once: a fleet that goes on finds its hub at the same ports.
-func (c *child) configure() error {
-	path := filepath.Join(c.dir, "hub.toml")
-	if _, err := os.Stat(path); err == nil {
-		return nil
+// ports are those of pages, enrollment, broker and mailbox. They are drawn once: a fleet that goes on finds its hub where it was.
+func (c *child) ports() (ports [4]int, err error) {
+	path := filepath.Join(c.dir, "ports.json")
+	if raw, err := os.ReadFile(path); err == nil {
+		return ports, json.Unmarshal(raw, &ports)
 	}
-	var ports [3]int
 	for i := range ports {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return fmt.Errorf("cannot find a free port: %w", err)
+			return ports, fmt.Errorf("cannot find a free port: %w", err)
 		}
 		ports[i] = l.Addr().(*net.TCPAddr).Port
 		defer l.Close()
 	}
-	text := fmt.Sprintf("name = \"The fleet's hub\"\ndata = %q\nnames = [\"127.0.0.1\"]\n[web]\nlisten = \"127.0.0.1:%d\"\n[enroll]\nlisten = \"127.0.0.1:%d\"\n[mqtt]\nlisten = \"127.0.0.1:%d\"\n[license]\nroots = [%q]\n",
-		filepath.Join(c.dir, "data"), ports[0], ports[1], ports[2], envelope.KeyText(c.issuer.Public().(ed25519.PublicKey)))
-	return os.WriteFile(path, []byte(text), 0o600)
+	raw, err := json.Marshal(ports)
+	if err != nil {
+		return ports, err
+	}
+	return ports, os.WriteFile(path, raw, 0o600)
+}
+
+func (c *child) configure(ports [4]int) error {
+	text := fmt.Sprintf(`name = "The fleet's hub"
+data = %q
+names = ["127.0.0.1"]
+[web]
+listen = "127.0.0.1:%d"
+[enroll]
+listen = "127.0.0.1:%d"
+[mqtt]
+listen = "127.0.0.1:%d"
+[license]
+roots = [%q]
+[[hook]]
+name = "keeper"
+url = %q
+secret = "a-secret-that-nobody-needs"
+`, filepath.Join(c.dir, "data"), ports[0], ports[1], ports[2], envelope.KeyText(c.issuer.Public().(ed25519.PublicKey)), c.mailbox.url)
+	return os.WriteFile(filepath.Join(c.dir, "hub.toml"), []byte(text), 0o600)
 }
 
 // hubPatience is how long a hub may take to start or to stop.
@@ -230,7 +255,8 @@ func (c *child) ready(ctx context.Context, site string) error {
 		}
 	}
 	if c.holdOff > 0 && now.Policy != nil {
-		now.Policy["hold_off_s"] = int(c.holdOff / time.Second)
+		// The hub lets panels show themselves first when it was away; a short story has no time for that.
+		now.Policy["hold_off_s"], now.Policy["grace_s"] = int(c.holdOff/time.Second), max(int(c.holdOff/time.Second), 10)
 		return c.api.ask(ctx, http.MethodPut, path+"/policy", now.Policy, nil)
 	}
 	return nil
@@ -267,8 +293,8 @@ type mailbox struct {
 	got map[string]int // by idempotency key: how often it came
 }
 
-func openMailbox() (*mailbox, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func openMailbox(port int) (*mailbox, error) {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen for the hub's messages: %w", err)
 	}
