@@ -162,11 +162,15 @@ func BenchmarkSustained(b *testing.B) {
 		go func() {
 			clock := time.NewTicker(tick)
 			defer clock.Stop()
-			for i := range all {
+			start := time.Now()
+			for i := 0; i < len(all); {
 				<-clock.C
-				all[i].at = time.Now()
 				mu.Lock()
-				queue = append(queue, all[i])
+				for i < len(all) && time.Since(start) >= time.Duration(i)*tick {
+					all[i].at = start.Add(time.Duration(i) * tick) // late ticks count against the store
+					queue = append(queue, all[i])
+					i++
+				}
 				mu.Unlock()
 				select {
 				case more <- struct{}{}:
