@@ -6,7 +6,7 @@ set -euo pipefail
 declare -A package_of=(
   [mosquitto]=mosquitto [baresip]=baresip [sipp]=sip-tester [chromium]=chromium [zbarimg]=zbar-tools [pdftoppm]=poppler-utils
   [gcc]=gcc [strace]=strace [qemu-storage-daemon]=qemu-system-common [fusermount3]=fuse3 [mkfs.ext4]=e2fsprogs
-  [shellcheck]=shellcheck
+  [shellcheck]=shellcheck [exim4]=exim4-daemon-light
 )
 PATH=$PATH:/usr/sbin:/sbin
 missing=()
@@ -28,7 +28,18 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   echo "installing for the tests: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  # The servers among them are started by the tests, on ports and in folders of their own: nothing of the system is to start.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    trap 'rm -f "$policy"' EXIT
+  fi
+  # A machine has one mail server. Where there is another one already, it stays, and the tests cannot be run.
+  if ! apt-get install -y -qq --no-install-recommends --no-remove "${missing[@]}" >/dev/null; then
+    echo "cannot install ${missing[*]} without taking something away; another mail server is in the way of exim4, perhaps" >&2
+    exit 2
+  fi
   exit 0
 fi
 echo "the tests need more than is here, and root; type:" >&2
