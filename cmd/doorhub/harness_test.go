@@ -487,7 +487,7 @@ func startPanelIn(t *testing.T, name, more, dir, data string) *panelProcess {
 	p := &panelProcess{dir: dir, data: data, name: name, extra: more}
 	config := filepath.Join(dir, "doorpanel.toml")
 	text := fmt.Sprintf("hardware = \"sim\"\ndata = %q\n[site]\nname = \"house\"\npanel = %q\ntimezone = \"UTC\"\n[web]\nlisten = \"127.0.0.1:0\"\n[sip]\nlisten = \"127.0.0.1:0\"\n"+
-		"[[door]]\nname = \"front\"\nsafe = \"fail-secure\"\npulse = \"300ms\"\nopen_digit = \"1\"\n%s", data, name, more)
+		"[[door]]\nname = \"front\"\nsafe = \"fail-secure\"\npulse = \"300ms\"\nopen_digit = \"1\"\n[uplink]\nheartbeat = \"2s\"\n%s", data, name, more)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

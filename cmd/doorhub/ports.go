@@ -110,13 +110,22 @@ func (a adapter) Watched() ([]monitor.Site, error) {
 	return list, nil
 }
 
-// keptSituation is what is stored of a site that this hub does not watch, or does not watch yet.
+// keptSituation is what is stored of a site that this hub does not watch, or does not watch yet: nobody knows who is there now.
 func (a adapter) keptSituation(s fleet.Site) (monitor.Site, error) {
 	raw, err := a.h.store.Situation(s.ID)
 	if err != nil || len(raw) == 0 {
 		return monitor.New(s, s.Created), err
 	}
-	return monitor.Decode(raw)
+	site, err := monitor.Decode(raw)
+	if err != nil {
+		return site, err
+	}
+	zone, err := time.LoadLocation(s.Zone)
+	if err != nil {
+		zone = time.UTC
+	}
+	site, _ = monitor.Step(site, zone, time.Now(), monitor.HubStarted{})
+	return site, nil
 }
 
 // Tell implements web.Watch.

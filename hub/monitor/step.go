@@ -146,6 +146,10 @@ func (s *step) take(event Event) {
 	case PolicyChanged:
 		if CheckPolicy(e.Policy) == nil {
 			s.Policy, s.changed = e.Policy, true
+			// A shorter grace holds at once.
+			if end := s.now.Add(seconds(s.Policy.GraceS)); s.Grace.After(end) {
+				s.Grace = end
+			}
 		}
 	case RecipientsChanged:
 		s.setRecipients(e.Recipients)
