@@ -276,6 +276,7 @@ func phrases() []phrase {
 		{`(?:there is a|the) license (?:is )?until (\S+ \S+)(?: now)?`, func(s *story, m []string) {
 			s.w.step(monitor.LicenseChanged{From: s.w.now, Until: s.date0(m[0])})
 		}},
+		{`there is a license from (\S+ \S+)`, func(s *story, m []string) { s.w.step(monitor.LicenseChanged{From: s.date0(m[0])}) }},
 		{`there is no license`, func(s *story, _ []string) { s.w.step(monitor.LicenseChanged{}) }},
 		{`tell (\w+): (.*)`, func(s *story, m []string) { s.setRecipient(m[0], m[1]) }},
 		{`the rule "(.*)" is (\d+)`, func(s *story, m []string) { s.setPolicy(m[0], s.number(m[1])) }},
