@@ -1,7 +1,10 @@
 package monitor_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -432,6 +435,34 @@ func TestEveryCauseHasWords(t *testing.T) {
 	}
 	if monitor.Cause("").Words() != "" {
 		t.Error("no cause has words")
+	}
+}
+
+// TestThePageNamesEveryRuleAndKind holds docs/monitoring.md to the defaults and to the kinds.
+func TestThePageNamesEveryRuleAndKind(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "monitoring.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(raw)
+	var rules map[string]int
+	if err := json.Unmarshal([]byte(asJSON(t, monitor.DefaultPolicy())), &rules); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range rules {
+		if !strings.Contains(page, fmt.Sprintf("| `%s` | %d |", name, value)) && !strings.Contains(page, fmt.Sprintf("| `%s` | %d: never |", name, value)) {
+			t.Errorf("the page does not say that %s is %d unless it is set", name, value)
+		}
+	}
+	for _, kind := range monitor.Kinds() {
+		if !strings.Contains(page, "`"+string(kind)+"`") {
+			t.Errorf("the page does not name the kind %s", kind)
+		}
+	}
+	for _, topic := range monitor.Topics() {
+		if !strings.Contains(page, "| `"+string(topic)+"` |") {
+			t.Errorf("the page does not name the topic %s", topic)
+		}
 	}
 }
 

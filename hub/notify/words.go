@@ -143,9 +143,9 @@ func causeWords(cause, language string) string {
 			"Gli altri posti esterni del sito rispondono: si tratta di questo posto esterno, della sua alimentazione o del suo cavo.",
 			"Andere Türstationen des Standorts sind da: Es liegt an dieser Station, ihrem Strom oder ihrem Kabel.")
 	case "only":
-		return pick(language, "It is the site's only panel: it may be the panel, its power or the site's line.",
-			"Unico posto esterno del sito: può trattarsi del posto esterno, della sua alimentazione o della linea del sito.",
-			"Es ist die einzige Türstation des Standorts: die Station, ihr Strom oder die Leitung des Standorts.")
+		return pick(language, "The site has no other panel to compare with: it may be the panel, its power or the site's line.",
+			"Nessun altro posto esterno del sito con cui confrontarlo: può trattarsi del posto esterno, della sua alimentazione o della linea del sito.",
+			"Keine andere Türstation des Standorts zum Vergleich: die Station, ihr Strom oder die Leitung des Standorts.")
 	case "site":
 		return pick(language, "Several panels went at the same time: it is the site's line or its power.",
 			"Più posti esterni sono spariti insieme: si tratta della linea o della corrente del sito.",
@@ -163,11 +163,11 @@ func causeWords(cause, language string) string {
 		return pick(language, "The panel kept running: its network was away.", "Il posto esterno è rimasto acceso: mancava la sua rete.",
 			"Die Türstation lief weiter: Ihr Netz war weg.")
 	case "line":
-		return pick(language, "The panels kept running: the site's line was away.", "I posti esterni sono rimasti accesi: mancava la linea del sito.",
-			"Die Türstationen liefen weiter: Die Leitung des Standorts war weg.")
+		return pick(language, "The site's line was away: all of the panels, or most, kept running.", "Mancava la linea del sito: tutti i posti esterni, o quasi, sono rimasti accesi.",
+			"Die Leitung des Standorts war weg: Alle Türstationen oder die meisten liefen weiter.")
 	case "power":
-		return pick(language, "The panels were all started anew: the site's power was away.", "I posti esterni sono tutti ripartiti: mancava la corrente del sito.",
-			"Die Türstationen sind alle neu gestartet: Der Strom des Standorts war weg.")
+		return pick(language, "The site's power was away: all of the panels, or most, were started anew.", "Mancava la corrente del sito: tutti i posti esterni, o quasi, sono ripartiti.",
+			"Der Strom des Standorts war weg: Alle Türstationen oder die meisten sind neu gestartet.")
 	case "removed":
 		return pick(language, "The panel was taken out of the hub.", "Il posto esterno è stato tolto dal centro.", "Die Türstation wurde aus der Zentrale entfernt.")
 	case "license":
