@@ -107,10 +107,10 @@ func (v *visit) queryOf(q url.Values) (fleet.Query, error) {
 // search leaves out what the caller may not see.
 func (v *visit) search(q fleet.Query) ([]fleet.Received, uint64, error) {
 	found, next, err := v.s.o.Events.Search(v.r.Context(), q)
-	return v.seen(found), next, err
+	return v.visible(found), next, err
 }
 
-func (v *visit) seen(events []fleet.Received) []fleet.Received {
+func (v *visit) visible(events []fleet.Received) []fleet.Received {
 	return slices.DeleteFunc(events, func(e fleet.Received) bool { return !v.caller.sees(e.Site) })
 }
 

@@ -72,6 +72,16 @@ func (p eventsView) site() *siteView {
 	return nil
 }
 
+// mixed tells whether the sites have different zones, so that a time alone says little.
+func (snap snapshot) mixed() bool {
+	for _, view := range snap.sites {
+		if view.Site.Zone != snap.sites[0].Site.Zone {
+			return true
+		}
+	}
+	return false
+}
+
 // zone is the zone of a site.
 func (snap snapshot) zone(site string) *time.Location {
 	for _, view := range snap.sites {

@@ -93,8 +93,15 @@ func (f *hubFake) now() time.Time { return read(f, func() time.Time { return f.t
 
 // step lets the monitor take an event in. f.mu is held.
 func (f *hubFake) step(site string, event monitor.Event) {
+	for next := f.watched[site].Deadline(); !next.IsZero() && next.Before(f.time); next = f.watched[site].Deadline() {
+		f.stepAt(site, next, monitor.Tick{})
+	}
+	f.stepAt(site, f.time, event)
+}
+
+func (f *hubFake) stepAt(site string, at time.Time, event monitor.Event) {
 	w := f.watched[site]
-	w, actions := monitor.Step(w, zoneOf(w.Zone), f.time, event)
+	w, actions := monitor.Step(w, zoneOf(w.Zone), at, event)
 	f.watched[site] = w
 	for _, a := range actions {
 		if n, ok := a.(monitor.Notify); ok {

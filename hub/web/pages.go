@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"net/http"
+	"net/url"
 	"strings"
 	"unicode/utf8"
 
@@ -73,12 +74,26 @@ func (v *visit) redirect(to string) {
 
 func redirect(w http.ResponseWriter, r *http.Request, to string) {
 	if isScripted(r) {
-		w.Header().Set("HX-Redirect", to)
+		// An address that differs only behind the # would not be loaded anew.
+		if path, _, _ := strings.Cut(to, "#"); path == currentPath(r) {
+			w.Header().Set("HX-Refresh", "true")
+		} else {
+			w.Header().Set("HX-Redirect", to)
+		}
 		w.WriteHeader(http.StatusOK)
 		return
 	}
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// currentPath is the page whose script asks, without its query when that has none.
+func currentPath(r *http.Request) string {
+	u, err := url.Parse(r.Header.Get("HX-Current-URL"))
+	if err != nil {
+		return ""
+	}
+	return u.RequestURI()
 }
 
 // show answers with a page inside the frame.
@@ -87,11 +102,7 @@ func (v *visit) show(title, nav string, body templ.Component) error {
 	if err != nil {
 		return err
 	}
-	seen, err := v.s.newsNow(v.r.Context())
-	if err != nil {
-		return err
-	}
-	f := frame{title: title, nav: nav, hub: settings.Name, said: v.said(), seen: seen, path: v.r.URL.RequestURI(), caller: v.caller}
+	f := frame{title: title, nav: nav, hub: settings.Name, said: v.said(), seen: v.seen, path: v.r.URL.RequestURI(), caller: v.caller}
 	return v.render(http.StatusOK, framed(f, body))
 }
 

@@ -222,7 +222,7 @@ func (s *Server) order(v *visit, in orderRequest, patience time.Duration) (outco
 		return outcome{}, d
 	}
 	// Noted before it is sent: a door that was opened must be in the audit even when the hub dies now.
-	v.note("order.sent", panel.ID, panel.Site, in.Verb+" "+in.Object)
+	v.note("order.sent", panel.ID, panel.Site, panel.Name+": "+orderTitle(fleet.Order{Verb: in.Verb, Object: in.Object}))
 	if err := v.record(); err != nil {
 		return outcome{}, err
 	}

@@ -33,6 +33,7 @@ type policyRow struct {
 	Value          int
 	Min, Max, Unit int // in the units of the page; Unit of the API's make one
 	Off            bool
+	Joined         bool // goes on in the sentence of the row before
 	Rare           bool // for those who know why
 }
 
@@ -45,13 +46,13 @@ func policyRows(p monitor.Policy) []policyRow {
 			Hint: "0: never.", Value: p.EscalateS / 60, Min: 1, Max: 10080, Unit: 60, Off: true},
 		{Name: "repeat_min", Field: "repeat_s", Label: "Say it again", Before: "While nobody has taken it on, say it again every", After: "minutes,",
 			Hint: "0: say it once.", Value: p.RepeatS / 60, Min: 5, Max: 10080, Unit: 60, Off: true},
-		{Name: "repeat_times", Field: "repeat_times", Label: "Repeats", Before: "and at most", After: "times.", Value: p.RepeatTimes, Min: 1, Max: 50, Unit: 1},
+		{Name: "repeat_times", Field: "repeat_times", Label: "Repeats", Before: "and at most", After: "times.", Joined: true, Value: p.RepeatTimes, Min: 1, Max: 50, Unit: 1},
 		{Name: "stopped_after_min", Field: "stopped_after_s", Label: "Stopped panels", Before: "Warn of a panel that somebody stopped after", After: "minutes.",
 			Hint: "0: never. A panel that is stopped says so; that is no outage.", Value: p.StoppedAfterS / 60, Min: 1, Max: 43200, Unit: 60, Off: true},
 		{Name: "flap_outages", Field: "flap_outages", Label: "Unsteady panels", Before: "A panel that goes more than", After: "times", Value: p.FlapOutages, Min: 1, Max: 50, Unit: 1},
-		{Name: "flap_min", Field: "flap_s", Label: "Unsteady within", Before: "within", After: "minutes comes and goes: that is told once, then there is silence until it is steady.",
-			Value: p.FlapS / 60, Min: 5, Max: 1440, Unit: 60},
-		{Name: "daily_cap", Field: "daily_cap", Label: "Messages a day", Before: "Nobody gets more than", After: "messages on one day;",
+		{Name: "flap_min", Field: "flap_s", Label: "Unsteady within", Before: "within", After: "minutes comes and goes.", Joined: true,
+			Hint: "That is told once, then there is silence until it is steady.", Value: p.FlapS / 60, Min: 5, Max: 1440, Unit: 60},
+		{Name: "daily_cap", Field: "daily_cap", Label: "Messages a day", Before: "Nobody gets more than", After: "messages on one day.",
 			Hint: "The rest comes as one summary.", Value: p.DailyCap, Min: 1, Max: 1000, Unit: 1},
 		{Name: "license_ahead_days", Field: "license_ahead_days", Label: "License ending", Before: "Tell", After: "days before the monitoring license ends.",
 			Hint: "0: never.", Value: p.LicenseAheadDays, Min: 1, Max: 365, Unit: 1, Off: true},
@@ -70,12 +71,39 @@ func (r policyRow) least() int {
 	return r.Min
 }
 
+// policySentences are the rows, those of one sentence together.
+func policySentences(p monitor.Policy, rare bool) [][]policyRow {
+	var sentences [][]policyRow
+	for _, row := range policyRows(p) {
+		switch {
+		case row.Rare != rare:
+		case row.Joined && len(sentences) > 0:
+			sentences[len(sentences)-1] = append(sentences[len(sentences)-1], row)
+		default:
+			sentences = append(sentences, []policyRow{row})
+		}
+	}
+	return sentences
+}
+
+// hints are what is said under a sentence.
+func hints(rows []policyRow) string {
+	var bounds, more []string
+	for _, row := range rows {
+		bounds = append(bounds, row.bounds())
+		if row.Hint != "" {
+			more = append(more, row.Hint)
+		}
+	}
+	return strings.Join(bounds, "; ") + ". " + strings.Join(more, " ")
+}
+
 // bounds says what can be entered.
 func (r policyRow) bounds() string {
 	if r.Off {
-		return fmt.Sprintf("%d to %d, or 0", r.Min, r.Max)
+		return fmt.Sprintf("%d–%d, or 0", r.Min, r.Max)
 	}
-	return fmt.Sprintf("%d to %d", r.Min, r.Max)
+	return fmt.Sprintf("%d–%d", r.Min, r.Max)
 }
 
 func (s *Server) doPolicyForm(v *visit, in policyForm) (outcome, error) {

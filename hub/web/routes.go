@@ -44,6 +44,7 @@ type visit struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	caller caller
+	seen   uint64 // the news at the beginning
 	noted  []fleet.Change
 }
 

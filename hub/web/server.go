@@ -211,8 +211,13 @@ func (s *Server) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, _ := r.Context().Value(callerKey{}).(caller)
 		err := s.permit(r, &c, rt.Access)
+		v := &visit{s: s, w: w, r: r, caller: c}
+		if err == nil && rt.Page {
+			// Before anything is looked at: what changes meanwhile is news for the page.
+			v.seen, err = s.newsNow(r.Context())
+		}
 		if err == nil {
-			err = rt.Handler(&visit{s: s, w: w, r: r, caller: c})
+			err = rt.Handler(v)
 		}
 		if err != nil {
 			s.fail(w, r, rt.Page, err)

@@ -171,3 +171,23 @@ func barsWords(days []monitor.Day) string {
 	}
 	return fmt.Sprintf("Availability of %s: %s", plural(len(days), "day", "days"), percent(sum))
 }
+
+// recipientName is a recipient's name for people.
+func recipientName(site monitor.Site, id string) string {
+	for _, r := range site.Recipients {
+		if r.ID == id {
+			return r.Name
+		}
+	}
+	return id
+}
+
+// recipientName is the name of whom a message is for.
+func (snap snapshot) recipientName(d fleet.Delivery) string {
+	for _, view := range snap.sites {
+		if view.Site.ID == d.Site {
+			return recipientName(view.Watch, d.Recipient)
+		}
+	}
+	return d.Recipient
+}

@@ -152,7 +152,8 @@ func viewPanel(now time.Time, site fleet.Site, zone *time.Location, p fleet.Pane
 		}
 	}
 	view.State, view.Doing = panelState(view)
-	if view.live() && known && view.State != StateAdded {
+	// How long a door has been so is not known: the panel's own events say it.
+	if view.live() && known && view.State != StateAdded && view.State != StateAlarm {
 		view.Doing += since(view, now)
 	}
 	return view

@@ -159,7 +159,7 @@ func warningsPage(p warningsView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			for _, d := range p.deliveries {
-				templ_7745c5c3_Err = deliveryLine(d, p.now, p.snap.zone(d.Site), p.caller).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = deliveryLine(d, p.snap.recipientName(d), p.now, p.snap.zone(d.Site), p.caller).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

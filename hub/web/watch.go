@@ -443,7 +443,7 @@ func (s *Server) doAcknowledge(v *visit, _ none) (outcome, error) {
 		if err := s.o.Watch.Tell(v.r.Context(), site.ID, monitor.Acknowledged{Incident: site.Open[i].ID, By: v.caller.User}); err != nil {
 			return outcome{}, err
 		}
-		v.note("outage.acknowledged", site.Open[i].ID, site.ID, incidentTitle(site.Open[i]))
+		v.note("outage.acknowledged", site.Open[i].ID, site.ID, "taken on: "+incidentTitle(site.Open[i]))
 	}
 	return outcome{Said: "You have taken it on: nothing is repeated and nobody else is called.", Back: nextPage(cmp.Or(v.r.URL.Query().Get("back"), "/warnings"))}, nil
 }
