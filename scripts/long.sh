@@ -6,11 +6,12 @@
 #   FUZZTIME=60s       for each fuzz target
 #   COMMITS=60         of the power-cut run; needs root, and is left out without
 #   SOAK=10m           presses, cards, codes and scans without pause, while memory is watched
-#   PARTS="histories fuzz power soak"
+#   BACKLOG=100000     events of one panel that a hub takes in at once, through two brokers
+#   PARTS="histories fuzz power soak backlog"
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
-HISTORIES=${HISTORIES:-100000} FUZZTIME=${FUZZTIME:-60s} COMMITS=${COMMITS:-60} SOAK=${SOAK:-10m}
-PARTS=${PARTS:-histories fuzz power soak}
+HISTORIES=${HISTORIES:-100000} FUZZTIME=${FUZZTIME:-60s} COMMITS=${COMMITS:-60} SOAK=${SOAK:-10m} BACKLOG=${BACKLOG:-100000}
+PARTS=${PARTS:-histories fuzz power soak backlog}
 GO=${GO:-go}
 failed=() left_out=()
 
@@ -73,8 +74,9 @@ busy() {
 for p in $PARTS; do
   case $p in
     histories | fuzz | power) "$p" ;;
+    backlog) try "a backlog of $BACKLOG events" env DOORPANEL_BACKLOG="$BACKLOG" "$GO" test -count=1 -timeout 30m -v -run 'TestABacklog' ./hub ;;
     soak) try "a busy door for $SOAK" busy ;;
-    *) echo "there is no part $p: histories, fuzz, power, soak" >&2; exit 2 ;;
+    *) echo "there is no part $p: histories, fuzz, power, soak, backlog" >&2; exit 2 ;;
   esac
 done
 part "done"
