@@ -75,6 +75,7 @@ allow_anonymous false
 acl_file %[2]s/access
 # A panel's entries wait for the hub: sessions outlive a restart, for two weeks at most.
 persistence true
+persistence_location %[2]s/
 persistent_client_expiration 14d
 max_queued_messages 2000
 message_size_limit 65536

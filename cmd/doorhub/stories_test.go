@@ -118,7 +118,7 @@ func (h *hubProcess) refusals(p *panelProcess, want int) []fleet.Received {
 	h.t.Helper()
 	count := func(list []fleet.Received) (n int) {
 		for _, r := range list {
-			if r.Event.Kind == "access.refused" {
+			if r.Event.Kind == "access.refused" && r.Event.Reader != "" {
 				n++
 			}
 		}

@@ -186,10 +186,7 @@ func (h *house) hosts() []string {
 			hosts = append(hosts, host)
 		}
 	}
-	for _, name := range h.config.Web.Hosts {
-		hosts = append(hosts, name)
-	}
-	return hosts
+	return append(hosts, h.config.Web.Hosts...)
 }
 
 // openPost sets up what sends messages, as the settings say. Settings that cannot be used are told and mended on the page:
