@@ -358,6 +358,37 @@ func TestFullDiskRefusesAndLosesNothing(t *testing.T) {
 	}
 }
 
+// TestRefusedEventsAreNotTakenForStored sends the same events again while the disk is still full: they are no duplicates.
+func TestRefusedEventsAreNotTakenForStored(t *testing.T) {
+	dir := onSmallDisk(t, 10<<10)
+	s := open(t, store.Options{Dir: filepath.Join(dir, "hub")})
+	var full error
+	var batch []fleet.Received
+	for seq := uint64(1); full == nil; seq += 50 {
+		batch = events("p", seq, seq+49)
+		for i := range batch {
+			batch[i].Event.Detail = strings.Repeat("x", 2000)
+		}
+		_, full = s.Append(batch)
+	}
+	for range 3 {
+		done := make(chan error, 1)
+		go func() {
+			_, err := s.Append(batch)
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			if !errors.Is(err, storage.ErrFull) {
+				t.Fatalf("refused events come again: %v", err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatal("refused events are waited for as if they were on their way")
+		}
+	}
+	everyOnce(t, s)
+}
+
 func backup(t *testing.T, s *store.Store) []byte {
 	t.Helper()
 	var b bytes.Buffer

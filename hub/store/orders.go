@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -67,6 +68,29 @@ func (s *Store) Orders(panel string, limit int) ([]fleet.Order, error) {
 		return nil
 	})
 	return out, err
+}
+
+// ForgetOrders deletes orders that were given before the given time, the oldest first, at most limit, and returns how many.
+func (s *Store) ForgetOrders(given time.Time, limit int) (deleted int, err error) {
+	err = s.update(func(tx *storage.Tx) error {
+		deleted = 0
+		var old []fleet.Order
+		for _, o := range s.orders.AllTx(tx) {
+			if len(old) >= limit || !o.At.Before(given) {
+				break
+			}
+			old = append(old, o)
+		}
+		for _, o := range old {
+			key := numberKey(o.Number)
+			if err := errors.Join(s.orders.DeleteTx(tx, key), s.byPanel.DeleteTx(tx, o.Panel+"\x00"+key)); err != nil {
+				return err
+			}
+			deleted++
+		}
+		return nil
+	})
+	return deleted, err
 }
 
 type lease struct {

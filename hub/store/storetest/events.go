@@ -113,6 +113,8 @@ func eventsOnce(t *testing.T, b Bench) {
 	other.Event.Prev = Chain("p", "other", 5)
 	silent := Event("p", "aa", 6)
 	silent.Event.Prev, silent.Event.Chain = "", ""
+	crooked := Gap("p", "aa", 6, 9)
+	crooked.Event.Gap.To = 12
 	quiet := events("p", "aa", 1, 3)
 	for i := range quiet {
 		quiet[i].Event.Prev, quiet[i].Event.Chain = "", ""
@@ -131,6 +133,7 @@ func eventsOnce(t *testing.T, b Bench) {
 		{"a gap that accounts for it", events("p", "aa", 1, 5), []fleet.Received{Gap("p", "aa", 6, 9), Event("p", "aa", 10)}, "stored+gap,stored"},
 		{"a gap that begins before", events("p", "aa", 1, 5), []fleet.Received{Gap("p", "aa", 3, 9), Event("p", "aa", 10)}, "stored+gap,stored"},
 		{"a gap that begins after", events("p", "aa", 1, 5), []fleet.Received{Gap("p", "aa", 7, 9)}, "ahead 6"},
+		{"a gap that does not end where it stands", events("p", "aa", 1, 5), []fleet.Received{crooked}, "ahead 6"},
 		{"a gap that is known", events("p", "aa", 1, 9), []fleet.Received{Gap("p", "aa", 3, 9)}, "duplicate"},
 		{"rewritten", events("p", "aa", 1, 5), []fleet.Received{changed}, "rewritten+rewritten"},
 		{"the newest rewritten", events("p", "aa", 1, 3), []fleet.Received{changed}, "rewritten+rewritten"},

@@ -290,6 +290,15 @@ func orders(t *testing.T, b Bench) {
 	if _, err := s.Order(10); !errors.Is(err, fleet.ErrUnknown) {
 		t.Errorf("an unknown order: %v", err)
 	}
+	if n := must[int](t)(s.ForgetOrders(day, 10)); n != 0 {
+		t.Errorf("%d orders of the day itself forgotten", n)
+	}
+	if n := must[int](t)(s.ForgetOrders(day.Add(1), 2)); n != 2 {
+		t.Errorf("%d orders forgotten of at most 2", n)
+	}
+	if got := must[[]fleet.Order](t)(s.Orders("p1", 10)); len(got) != 1 || got[0].Number != 300 {
+		t.Errorf("orders of a panel that are left: %+v", got)
+	}
 }
 
 func leases(t *testing.T, b Bench) {

@@ -77,6 +77,7 @@ type Store interface {
 	PutOrder(o fleet.Order) error
 	Order(number uint64) (fleet.Order, error)
 	Orders(panel string, limit int) ([]fleet.Order, error)
+	ForgetOrders(given time.Time, limit int) (int, error)
 	Lease(name, holder string, now, until time.Time) (bool, error)
 	Release(name, holder string) error
 }
