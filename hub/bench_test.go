@@ -16,6 +16,8 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/panel/uplink"
 	"github.com/doorpanel/doorpanel/telemetry"
 )
 
@@ -196,14 +198,18 @@ func BenchmarkIngest(b *testing.B) {
 	}
 }
 
-// BenchmarkMemoryPerPanel says what a panel costs in the hub itself: its status and its place in the site's situation.
+// BenchmarkMemoryPerPanel says what a panel costs in the hub itself, of 400 sites with 5 each: its status and its place in the
+// site's situation.
 func BenchmarkMemoryPerPanel(b *testing.B) {
 	const panels = 2_000
 	for b.Loop() {
 		s, l := newMemory(), &silent{}
-		s.sites = []fleet.Site{{ID: siteID, Name: "Villa Rossi", Zone: "Europe/Rome", Language: "en"}}
+		home := func(i int) string { return "site-" + strconv.Itoa(i/5) }
 		for i := range panels {
-			s.panels = append(s.panels, fleet.Panel{ID: crowdID(i), Name: "Panel " + strconv.Itoa(i), Site: siteID, Serial: strconv.Itoa(i + 1)})
+			if i%5 == 0 {
+				s.sites = append(s.sites, fleet.Site{ID: home(i), Name: "Villa Rossi", Zone: "Europe/Rome", Language: "en"})
+			}
+			s.panels = append(s.panels, fleet.Panel{ID: crowdID(i), Name: "Panel " + strconv.Itoa(i), Site: home(i), Serial: strconv.Itoa(i + 1)})
 		}
 		h, err := hubOver(s, l)
 		if err != nil {
@@ -218,7 +224,7 @@ func BenchmarkMemoryPerPanel(b *testing.B) {
 		told := news(b, h)
 		await(b, "the hub runs", told, h.Linked)
 		for i := range panels {
-			h.Take(ctx, Message{Topic: telemetry.StatusTopic(siteID, crowdID(i)), Payload: encoded(b, online("boot"+strconv.Itoa(i), 1)), Done: func() {}})
+			h.Take(ctx, Message{Topic: telemetry.StatusTopic(home(i), crowdID(i)), Payload: encoded(b, online("boot"+strconv.Itoa(i), 1)), Done: func() {}})
 		}
 		await(b, "all are heard", told, func() bool { return len(h.Said()) == panels })
 		runtime.GC()
@@ -236,4 +242,75 @@ func (*silent) Run(ctx context.Context, peer Peer) error { peer.Connected(); <-c
 func (*silent) Send(string, bool, []byte) error          { return nil }
 func (*silent) Publish(context.Context, string, bool, []byte) error {
 	return nil
+}
+
+// frozen is a connection that can be cut as a cable is: nobody is told.
+type frozen struct {
+	net.Conn
+	cut chan struct{}
+}
+
+func (f *frozen) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	select {
+	case <-f.cut:
+		select {} // for good: the test's process ends it
+	default:
+		return n, err
+	}
+}
+
+func (f *frozen) Write(p []byte) (int, error) {
+	select {
+	case <-f.cut:
+		return len(p), nil
+	default:
+		return f.Conn.Write(p)
+	}
+}
+
+// BenchmarkDetection says how long after a panel's cable was cut the hub knows, as a share of 1.5 times the keep-alive.
+func BenchmarkDetection(b *testing.B) {
+	const keepAlive = 4 * time.Second
+	for _, name := range []string{"embedded", "mosquitto"} {
+		b.Run(name, func(b *testing.B) {
+			where := brokers()[name](b)
+			s := openStore(b, b.TempDir(), 1)
+			h, stop := run(b, s, where.hubLink(b, "doorpanel-hub"))
+			presence := func(want monitor.Presence) func() bool {
+				return func() bool {
+					site, _ := h.Situation(siteID)
+					p, _ := site.Panel(crowdID(0))
+					return p.Presence == want
+				}
+			}
+			var worst, sum time.Duration
+			for b.Loop() {
+				cut := make(chan struct{})
+				var dialed int
+				c := begin(b, where, 1, 1, func(_ int, o *uplink.Options, _ *ledger) {
+					o.KeepAlive = keepAlive
+					o.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+						if dialed++; dialed > 1 {
+							<-ctx.Done()
+							return nil, ctx.Err()
+						}
+						conn, err := new(net.Dialer).DialContext(ctx, network, address)
+						return &frozen{conn, cut}, err
+					}
+				})
+				await(b, "the panel is online", news(b, h), presence(monitor.Online))
+				close(cut)
+				began := time.Now()
+				await(b, "the panel is lost", news(b, h), presence(monitor.Lost))
+				took := time.Since(began)
+				worst, sum = max(worst, took), sum+took
+				go c.stop()
+			}
+			b.ReportMetric(float64(sum)/float64(b.N)/float64(keepAlive*3/2), "of-1.5-keepalive")
+			b.ReportMetric(float64(worst)/float64(keepAlive*3/2), "worst-of-1.5-keepalive")
+			stop()
+			_ = s.Close() // a benchmark
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -355,6 +356,19 @@ func TestTwoPanelsWithOneIdentityAreFoundAndARestartIsNone(t *testing.T) {
 		faults := read(w.store, func() []fleet.Fault { return slices.Clone(w.store.faults) })
 		if w.reason(RefusedTwin) != 1 || len(faults) != 1 || faults[0].Kind != fleet.FaultClone {
 			t.Errorf("%+v, faults %+v", w.Refusals(), faults)
+		}
+	})
+}
+
+func TestStatusesThatTheBrokerSaysAgainAreNoSecondPanel(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		for _, boot := range []string{"b1", "b2", "b1", "b2"} {
+			m := Message{Topic: telemetry.StatusTopic(siteID, panelID), Payload: encoded(t, online(boot, 1)), Again: true, Done: func() {}}
+			w.Take(context.Background(), m)
+			synctest.Wait()
+		}
+		if w.reason(RefusedTwin) != 0 {
+			t.Errorf("%+v", w.Refusals())
 		}
 	})
 }
