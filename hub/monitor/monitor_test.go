@@ -426,6 +426,31 @@ func TestMessagesNameManyPanelsInFewWords(t *testing.T) {
 	}
 }
 
+func TestAMessageThatHasNotLeftIsTakenBackWhenItIsOver(t *testing.T) {
+	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	w := newWorld(t, time.UTC, now)
+	w.step(monitor.LicenseChanged{From: now})
+	w.step(monitor.RecipientsChanged{Recipients: []monitor.Recipient{rossi(func(r *monitor.Recipient) {
+		r.Ways = append(r.Ways, monitor.Way{Channel: fleet.SMS, Address: "+393331234567"})
+	})}})
+	p := w.add("P")
+	w.comes(p, false)
+	w.goesSilent(p)
+	w.advance(now.Add(10 * time.Minute))
+	if len(w.messages) != 2 || len(w.withdrawn) != 0 {
+		t.Fatalf("%d messages, %d withdrawn", len(w.messages), len(w.withdrawn))
+	}
+	w.comes(p, false)
+	if len(w.messages) != 4 || len(w.withdrawn) != 2 {
+		t.Fatalf("%d messages, %d withdrawn", len(w.messages), len(w.withdrawn))
+	}
+	for i, m := range w.messages {
+		if w.withdrawn[m.delivery.ID] != (i < 2) {
+			t.Errorf("%s: withdrawn %v", m.delivery.ID, w.withdrawn[m.delivery.ID])
+		}
+	}
+}
+
 func TestEveryCauseHasWords(t *testing.T) {
 	for _, cause := range []monitor.Cause{monitor.CausePanel, monitor.CauseOnly, monitor.CauseSite, monitor.CauseBroker, monitor.CauseStopped, monitor.CauseRestarted,
 		monitor.CauseNetwork, monitor.CauseLine, monitor.CausePower, monitor.CauseRemoved, monitor.CauseLicense, monitor.CauseUnsteady} {

@@ -71,7 +71,7 @@ type world struct {
 	brokerGot time.Time
 	heartbeat time.Duration
 	careful   bool // steps twice, and values written and read again
-	plain     int  // mere signs of life, of which every 50th is stepped carefully
+	plain     int  // mere signs of life, and statuses at large sites, of which every 50th is stepped carefully
 	messages  []*message
 	ids       map[string]bool
 	withdrawn map[string]bool
@@ -108,7 +108,7 @@ func (w *world) step(event monitor.Event) {
 		return
 	}
 	careful := w.careful
-	if status, ok := event.(monitor.StatusReceived); ok && status.Status.Online && !status.Retained {
+	if status, ok := event.(monitor.StatusReceived); ok && (status.Status.Online && !status.Retained || len(w.panels) > 50) {
 		w.plain++
 		careful = careful && w.plain%50 == 0
 	}
