@@ -134,7 +134,9 @@ func newTestFleet(t *testing.T, broker *uplinktest.Broker, change func(*setup)) 
 	t.Helper()
 	s := setup{
 		panels: 6, sites: 2, dir: t.TempDir(), seed: 7, rate: 600, speed: 100, timing: quick,
-		admission: openBroker{url: broker.URL(), acknowledged: true},
+	}
+	if broker != nil {
+		s.admission = openBroker{url: broker.URL(), acknowledged: true}
 	}
 	if change != nil {
 		change(&s)
