@@ -10,8 +10,8 @@ import (
 type ledger interface {
 	// each gives every event, in the order of their arrival.
 	each(ctx context.Context, take func(held) error) error
-	// faulty names the panels that the hub found to be rewritten, restored or doubled.
-	faulty(ctx context.Context) (map[string]bool, error)
+	// faulty tells whether the hub found that something is wrong with what a panel sent.
+	faulty(ctx context.Context, panel string) (bool, error)
 	// notices are what the hub told people, or would have told.
 	notices(ctx context.Context) ([]notice, error)
 }
@@ -106,17 +106,19 @@ func (f *fleet) count(ctx context.Context, hub ledger) ([]account, error) {
 	}); err != nil {
 		return nil, fmt.Errorf("cannot read what the hub holds: %w", err)
 	}
-	faulty, err := hub.faulty(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read what the hub found: %w", err)
-	}
 	accounts := make([]account, 0, len(f.cores))
 	for _, c := range f.cores {
 		a := balance(books[c.id], holds[c.id])
-		a.Panel, a.ID, a.Site, a.Name, a.Fault = c.index, c.id, c.site.id, c.name, faulty[c.id]
+		a.Panel, a.ID, a.Site, a.Name = c.index, c.id, c.site.id, c.name
 		c.mu.Lock()
 		a.Odd = c.odd
 		c.mu.Unlock()
+		if a.Odd != "" || !a.good() {
+			var err error
+			if a.Fault, err = hub.faulty(ctx, c.id); err != nil {
+				return nil, fmt.Errorf("cannot read what the hub found: %w", err)
+			}
+		}
 		accounts = append(accounts, a)
 	}
 	return accounts, nil

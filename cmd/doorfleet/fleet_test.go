@@ -118,10 +118,10 @@ func (k *clerk) each(_ context.Context, take func(held) error) error {
 	return nil
 }
 
-func (k *clerk) faulty(context.Context) (map[string]bool, error) {
+func (k *clerk) faulty(_ context.Context, panel string) (bool, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.odd, nil
+	return k.odd[panel], nil
 }
 
 func (*clerk) notices(context.Context) ([]notice, error) { return nil, nil }

@@ -252,31 +252,14 @@ func (h *hubAPI) each(ctx context.Context, take func(held) error) error {
 	return nil
 }
 
-// faulty asks for the faults of every panel of the fleet's sites.
-func (h *hubAPI) faulty(ctx context.Context) (map[string]bool, error) {
-	var list struct {
-		Panels []struct {
-			ID string `json:"id"`
-		} `json:"panels"`
+func (h *hubAPI) faulty(ctx context.Context, panel string) (bool, error) {
+	var answer struct {
+		Faults []struct {
+			Kind string `json:"kind"`
+		} `json:"faults"`
 	}
-	if err := h.ask(ctx, http.MethodGet, "/panels", nil, &list); err != nil {
-		return nil, err
-	}
-	found := map[string]bool{}
-	for _, p := range list.Panels {
-		var panel struct {
-			Faults []struct {
-				Kind string `json:"kind"`
-			} `json:"faults"`
-		}
-		if err := h.ask(ctx, http.MethodGet, "/panels/"+url.PathEscape(p.ID), nil, &panel); err != nil {
-			return nil, err
-		}
-		if len(panel.Faults) > 0 {
-			found[p.ID] = true
-		}
-	}
-	return found, nil
+	err := h.ask(ctx, http.MethodGet, "/panels/"+url.PathEscape(panel), nil, &answer)
+	return len(answer.Faults) > 0, err
 }
 
 // delivery is one message as the hub tells of it.
