@@ -441,6 +441,9 @@ func TestBackupWhileRunningIsConsistent(t *testing.T) {
 		if err != nil || r.Sites != 1 || r.Changes != 1 || r.Events < before || len(r.Notes) != 0 {
 			t.Errorf("restored %+v, %v; %d events were there before", r, err, before)
 		}
+		if log, err := storage.Verify(filepath.Join(dir, "events")); err != nil || len(log.Faults) != 0 || len(log.Epochs) != 2 {
+			t.Errorf("the restored log: %+v, %v", log, err)
+		}
 		other := open(t, store.Options{Dir: dir})
 		everyOnce(t, other)
 		h, _, err := other.Head("p")
@@ -486,6 +489,22 @@ func TestErasedPersonIsInNoFile(t *testing.T) {
 	}
 	if n := found("Person 4"); n == 0 {
 		t.Error("this test would not find a name that is there")
+	}
+}
+
+// TestDeletedEventsDoNotComeInAgainAfterACrash takes what a power cut leaves right after a sweep.
+func TestDeletedEventsDoNotComeInAgainAfterACrash(t *testing.T) {
+	dir, live := t.TempDir(), filepath.Join(t.TempDir(), "live")
+	s := open(t, store.Options{Dir: dir})
+	stored(t, s, events("p", 1, 20))
+	if done, err := s.Sweep(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), []fleet.Keep{{Days: 1}}); err != nil || done.Expired != 20 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	copyTree(t, dir, live)
+	s = open(t, store.Options{Dir: live})
+	out, err := s.Append(events("p", 20, 21))
+	if err != nil || out[0].Verdict != fleet.Duplicate || out[1].Verdict != fleet.Stored || out[1].Serial != 21 {
+		t.Errorf("%+v, %v", out, err)
 	}
 }
 

@@ -131,6 +131,14 @@ func moves(t *testing.T, b Bench) {
 			t.Errorf("a sent delivery is %s", state)
 		}
 	}
+	// One that was withdrawn meanwhile, and is the same but for that, is not sent any more.
+	must[int](t)(s.AddDeliveries([]fleet.Delivery{delivery("d3", 1)}))
+	check(t, s.Commit("north", []byte("{}"), nil, []string{"d3"}))
+	gone := delivery("d3", 1)
+	gone.State = fleet.Claimed
+	if err := s.Move(delivery("d3", 1), gone); !errors.Is(err, fleet.ErrTaken) {
+		t.Errorf("a withdrawn delivery was claimed: %v", err)
+	}
 	// Of many that want it, one gets it.
 	must[int](t)(s.AddDeliveries([]fleet.Delivery{delivery("d2", 1)}))
 	var wg sync.WaitGroup
