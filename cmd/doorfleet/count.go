@@ -14,6 +14,18 @@ type ledger interface {
 	faulty(ctx context.Context, panel string) (bool, error)
 	// notices are what the hub told people, or would have told.
 	notices(ctx context.Context) ([]notice, error)
+	// found are the outages that the hub noticed, whether it told anybody or not.
+	found(ctx context.Context) ([]finding, error)
+}
+
+// finding is an outage as the hub knows of it.
+type finding struct {
+	At     time.Time `json:"at"` // when it was noticed
+	Site   string    `json:"site"`
+	Kind   string    `json:"kind"`
+	Cause  string    `json:"cause"`
+	Panels []string  `json:"panels"`
+	Over   time.Time `json:"over,omitzero"`
 }
 
 // notice is a message of the hub to somebody.

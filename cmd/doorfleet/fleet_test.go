@@ -125,6 +125,7 @@ func (k *clerk) faulty(_ context.Context, panel string) (bool, error) {
 }
 
 func (*clerk) notices(context.Context) ([]notice, error) { return nil, nil }
+func (*clerk) found(context.Context) ([]finding, error)  { return nil, nil }
 
 // quick are the times of panels in a test.
 var quick = timing{heartbeat: 2 * time.Second, keepAlive: time.Second, resendAfter: 2 * time.Second, retry: 20 * time.Millisecond, retryLimit: 500 * time.Millisecond}

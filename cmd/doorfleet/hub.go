@@ -306,6 +306,33 @@ func (h *hubAPI) notices(ctx context.Context) ([]notice, error) {
 	}
 }
 
+func (h *hubAPI) found(ctx context.Context) ([]finding, error) {
+	var list struct {
+		Outages []struct {
+			Site    string    `json:"site"`
+			Kind    string    `json:"kind"`
+			Cause   string    `json:"cause"`
+			Opened  time.Time `json:"opened"`
+			Closed  time.Time `json:"closed"`
+			Members []struct {
+				Panel string `json:"panel"`
+			} `json:"members"`
+		} `json:"outages"`
+	}
+	if err := h.ask(ctx, http.MethodGet, "/outages?recent=1", nil, &list); err != nil {
+		return nil, err
+	}
+	all := make([]finding, 0, len(list.Outages))
+	for _, o := range list.Outages {
+		f := finding{At: o.Opened, Site: o.Site, Kind: o.Kind, Cause: o.Cause, Over: o.Closed, Panels: []string{}}
+		for _, m := range o.Members {
+			f.Panels = append(f.Panels, m.Panel)
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
 // hubAt chooses how to speak to a hub: the address of its pages with a token, or its directory on this host.
 func hubAt(where, token string) (*hubAPI, error) {
 	if !strings.Contains(where, "://") {

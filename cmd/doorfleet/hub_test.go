@@ -35,6 +35,9 @@ func TestAHubIsAskedForWhatItHoldsAndTold(t *testing.T) {
 		}
 		fmt.Fprint(w, `{"deliveries":[{"site":"roma-1","kind":"line","made":"2026-03-01T08:00:00Z","state":"sent","facts":[{"name":"cause","value":"site"},{"name":"panels","value":"gate, yard"}]}],"next":""}`)
 	})
+	mux.HandleFunc("GET /api/v1/outages", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"outages":[{"site":"roma-1","kind":"line","opened":"2026-03-01T08:00:00Z","cause":"site","members":[{"panel":"p"}]}]}`)
+	})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer key" {
 			w.WriteHeader(http.StatusUnauthorized)
@@ -60,6 +63,10 @@ func TestAHubIsAskedForWhatItHoldsAndTold(t *testing.T) {
 	}
 	if _, err := h.faulty(t.Context(), "q"); err == nil || err.Error() != "there is no such panel" {
 		t.Errorf("%v", err)
+	}
+	outages, err := h.found(t.Context())
+	if err != nil || len(outages) != 1 || outages[0].Kind != "line" || fmt.Sprint(outages[0].Panels) != "[p]" {
+		t.Errorf("%+v %v", outages, err)
 	}
 	notices, err := h.notices(t.Context())
 	if err != nil || len(notices) != 2 || notices[1].Cause != "site" || notices[1].Panels != "gate, yard" || notices[1].State != "sent" {
@@ -96,18 +103,24 @@ func TestAHubThatCannotBeMeantIsRefusedWithTheRemedy(t *testing.T) {
 func TestANoticeIsPutToTheOutageThatItTellsOf(t *testing.T) {
 	at := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 	outages := []outage{
-		{What: string(losesLine), From: at, Sites: []string{"roma-1"}},
+		{What: string(losesLine), From: at, Sites: []string{"roma-1"}, Panels: []string{"r1", "r2"}},
 		{What: string(storms), From: at.Add(time.Second), Sites: []string{"roma-1"}},
 		{What: string(losesPower), From: at.Add(time.Minute), Sites: []string{"bari-1"}},
 		{What: string(isAway), From: at.Add(time.Hour), Sites: []string{}},
 	}
-	all := join(outages, []notice{
+	all := join(outages, []finding{
+		{At: at.Add(30 * time.Second), Site: "roma-1", Panels: []string{"r2"}},
+		{At: at.Add(90 * time.Second), Site: "bari-1", Panels: []string{"other"}},
+	}, []notice{
 		{At: at.Add(5 * time.Minute), Site: "roma-1", Kind: "back"},
 		{At: at.Add(2 * time.Minute), Site: "roma-1", Kind: "line"},
 		{At: at.Add(2 * time.Minute), Site: "bari-1", Kind: "lost"},
 		{At: at.Add(2 * time.Hour), Site: "roma-1", Kind: "broker"},
 		{At: at.Add(-time.Hour), Site: "roma-1", Kind: "old"},
 	})
+	if len(all[0].Found) != 1 || len(all[2].Found) != 0 {
+		t.Errorf("found %+v and %+v", all[0].Found, all[2].Found)
+	}
 	for i, want := range []string{"[line back]", "[]", "[lost]", "[broker]"} {
 		kinds := []string{}
 		for _, n := range all[i].Notices {

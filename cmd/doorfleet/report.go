@@ -42,35 +42,49 @@ type report struct {
 	Outages       []told    `json:"outages"`
 }
 
-// told is one outage and what the hub said about it.
+// told is one outage, what the hub noticed of it, and what it said.
 type told struct {
 	outage
-	Notices []notice `json:"notices"`
+	Found   []finding `json:"found"`
+	Notices []notice  `json:"notices"`
 }
 
 // whole tells whether nothing is lost, doubled or left.
 func (r report) whole() bool { return (!r.Counted || len(r.Totals.Bad) == 0) && r.Waiting == 0 }
 
-// join puts each notice to the outage that it most likely tells of: the last that had begun before it at its site.
-func join(outages []outage, notices []notice) []told {
+// join puts what the hub found, and each of its notices, to the outage that it most likely tells of.
+func join(outages []outage, findings []finding, notices []notice) []told {
 	all := make([]told, len(outages))
 	for i, o := range outages {
-		all[i] = told{outage: o, Notices: []notice{}}
+		all[i] = told{outage: o, Found: []finding{}, Notices: []notice{}}
+	}
+	slices.SortStableFunc(findings, func(a, b finding) int { return a.At.Compare(b.At) })
+	for _, f := range findings {
+		if i := latest(outages, f.At, f.Site, f.Panels); i >= 0 {
+			all[i].Found = append(all[i].Found, f)
+		}
 	}
 	slices.SortStableFunc(notices, func(a, b notice) int { return a.At.Compare(b.At) })
 	for _, n := range notices {
-		best := -1
-		for i, o := range outages {
-			touches := slices.Contains(o.Sites, n.Site) || len(o.Sites) == 0
-			if touches && !o.From.After(n.At) && disturbs(o.What) && (best < 0 || !o.From.Before(outages[best].From)) {
-				best = i
-			}
-		}
-		if best >= 0 {
-			all[best].Notices = append(all[best].Notices, n)
+		if i := latest(outages, n.At, n.Site, nil); i >= 0 {
+			all[i].Notices = append(all[i].Notices, n)
 		}
 	}
 	return all
+}
+
+// latest is the outage of a site, and of one of the panels where some are named, that began last before a time; -1: none did. The hub
+// tells times in whole seconds.
+func latest(outages []outage, at time.Time, site string, panels []string) int {
+	best := -1
+	for i, o := range outages {
+		touches := len(o.Sites) == 0 || slices.Contains(o.Sites, site) &&
+			(len(panels) == 0 || slices.ContainsFunc(panels, func(p string) bool { return slices.Contains(o.Panels, p) }))
+		if touches && !o.From.After(at.Add(time.Second)) && disturbs(o.What) && (best < 0 || !o.From.Before(outages[best].From)) {
+			best = i
+		}
+	}
+	return best
 }
 
 // disturbs tells whether what happened can make a hub warn somebody.
@@ -98,8 +112,11 @@ func (r report) print(w io.Writer) {
 		fmt.Fprintln(w, "\nwhat was cut, and what was told")
 		for _, o := range r.Outages {
 			fmt.Fprintf(w, "  %s  %-9s %s %s\n", o.From.Format(time.TimeOnly), lasted(o.outage), o.Whom, o.What)
+			for _, g := range o.Found {
+				fmt.Fprintf(w, "              +%-7s noticed: %s, cause %s, %s\n", g.At.Sub(o.From).Round(time.Second), g.Kind, cmp.Or(g.Cause, "unknown"), counted(len(g.Panels), "panel"))
+			}
 			for _, n := range o.Notices {
-				fmt.Fprintf(w, "              +%-7s %s %s %s %s\n", n.At.Sub(o.From).Round(time.Second), n.Kind, n.Cause, n.Panels, n.State)
+				fmt.Fprintf(w, "              +%-7s told: %s %s %s (%s)\n", n.At.Sub(o.From).Round(time.Second), n.Kind, n.Cause, n.Panels, n.State)
 			}
 		}
 	}
@@ -132,10 +149,17 @@ func (r report) print(w io.Writer) {
 	case r.Waiting > 0:
 		fmt.Fprintf(w, "NOT WHOLE: %d entries were not acknowledged in time\n", r.Waiting)
 	case len(t.Bad) > 0:
-		fmt.Fprintf(w, "NOT WHOLE: %d panels\n", len(t.Bad))
+		fmt.Fprintf(w, "NOT WHOLE: %s\n", counted(len(t.Bad), "panel"))
 	default:
 		fmt.Fprintln(w, "whole: every entry is there, once, in order")
 	}
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func lasted(o outage) string {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -316,6 +317,7 @@ func (o *order) drive(ctx context.Context, f *fleet, scenes []scene, hub ledger,
 // tally asks the hub what it holds and what it told.
 func (o *order) tally(ctx context.Context, f *fleet, hub ledger, r *report) error {
 	var notices []notice
+	var findings []finding
 	if hub != nil {
 		accounts, err := f.count(ctx, hub)
 		if err != nil {
@@ -331,13 +333,17 @@ func (o *order) tally(ctx context.Context, f *fleet, hub ledger, r *report) erro
 				notices = append(notices, n)
 			}
 		}
+		if findings, err = hub.found(ctx); err != nil {
+			return fmt.Errorf("cannot read what the hub noticed: %w", err)
+		}
+		findings = slices.DeleteFunc(findings, func(f finding) bool { return f.At.Before(r.Began) })
 	}
 	if c := o.hub.child; c != nil {
 		r.Messages, r.MessagesTwice = c.mailbox.messages()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r.Outages = join(f.outages, notices)
+	r.Outages = join(f.outages, findings, notices)
 	return nil
 }
 
