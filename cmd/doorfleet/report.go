@@ -15,23 +15,25 @@ import (
 
 // report is what a run brought.
 type report struct {
-	Panels     int       `json:"panels"`
-	Sites      int       `json:"sites"`
-	Seed       uint64    `json:"seed"`
-	Began      time.Time `json:"began"`
-	Seconds    float64   `json:"seconds"`
-	Visits     uint64    `json:"visits"`
-	Sent       uint64    `json:"sent"`
-	SentAgain  uint64    `json:"sent_again"` // how often a window was sent once more
-	Acked      uint64    `json:"acked"`
-	PerSecond  float64   `json:"acked_per_second"`
-	AckP50MS   float64   `json:"ack_p50_ms"`
-	AckP99MS   float64   `json:"ack_p99_ms"`
-	Waiting    uint64    `json:"waiting"` // not acknowledged when patience ended
-	MostAtOnce uint32    `json:"connects_per_second_max"`
-	Memory     uint64    `json:"memory_per_panel_bytes"`
-	HubMemory  uint64    `json:"hub_resident_bytes,omitempty"` // of a hub that runs for the fleet alone
-	Files      int       `json:"open_files"`
+	Panels    int       `json:"panels"`
+	Sites     int       `json:"sites"`
+	Seed      uint64    `json:"seed"`
+	Began     time.Time `json:"began"`
+	Seconds   float64   `json:"seconds"`
+	Visits    uint64    `json:"visits"`
+	Sent      uint64    `json:"sent"`
+	SentAgain uint64    `json:"sent_again"` // how often a window was sent once more
+	Acked     uint64    `json:"acked"`
+	PerSecond float64   `json:"acked_per_second"`
+	AckP50MS  float64   `json:"ack_p50_ms"`
+	AckP99MS  float64   `json:"ack_p99_ms"`
+	Waiting   uint64    `json:"waiting"` // not acknowledged when patience ended
+	// SettledAfter is from switching the first panel on until the last acknowledgment.
+	SettledAfter float64 `json:"settled_after_s"`
+	MostAtOnce   uint32  `json:"connects_per_second_max"`
+	Memory       uint64  `json:"memory_per_panel_bytes"`
+	HubMemory    uint64  `json:"hub_resident_bytes,omitempty"` // of a hub that runs for the fleet alone
+	Files        int     `json:"open_files"`
 	// Messages are what a hub of its own told the fleet's keeper; twice: more than once.
 	Messages      int       `json:"messages"`
 	MessagesTwice int       `json:"messages_twice"`
@@ -99,6 +101,7 @@ func disturbs(what string) bool {
 func (r report) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%d panels on %d sites, %.0f s, seed %d\n", r.Panels, r.Sites, r.Seconds, r.Seed)
 	fmt.Fprintf(w, "  visits %s, entries acknowledged %s (%.0f/s), windows sent again %d\n", thousands(r.Visits), thousands(r.Acked), r.PerSecond, r.SentAgain)
+	fmt.Fprintf(w, "  all acknowledged %.0f s after the first panel was switched on\n", r.SettledAfter)
 	fmt.Fprintf(w, "  durable acknowledgment p50 %.0f ms, p99 %.0f ms; at most %d connects in a second\n", r.AckP50MS, r.AckP99MS, r.MostAtOnce)
 	fmt.Fprintf(w, "  memory %.0f KiB a panel, open files %d\n", float64(r.Memory)/1024, r.Files)
 	if r.HubMemory > 0 {

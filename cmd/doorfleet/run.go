@@ -265,10 +265,11 @@ func (o *order) drive(ctx context.Context, f *fleet, scenes []scene, hub ledger,
 	if o.ramp == 0 {
 		o.ramp = time.Duration(n) * 10 * time.Millisecond
 	}
+	switched := time.Now()
 	if err := f.powerOn(ctx, o.ramp, screen.bar("switching panels on", n)); err != nil {
 		return report{}, err
 	}
-	began := time.Now()
+	began, ackedBefore := time.Now(), f.meter.acked.Load()
 	living, stop := context.WithCancel(ctx)
 	defer stop()
 	f.play(scenes)
@@ -284,7 +285,7 @@ func (o *order) drive(ctx context.Context, f *fleet, scenes []scene, hub ledger,
 	files := openFiles()
 	stop()
 	working.Wait()
-	acked := f.meter.acked.Load()
+	acked := f.meter.acked.Load() - ackedBefore
 	hubMemory := uint64(0)
 	if c := o.hub.child; c != nil {
 		hubMemory = c.memory()
@@ -302,7 +303,7 @@ func (o *order) drive(ctx context.Context, f *fleet, scenes []scene, hub ledger,
 	r := report{
 		Panels: n, Sites: len(f.places), Seed: o.seed, Began: began, Seconds: ended.Sub(began).Seconds(), Visits: f.meter.visits.Load(),
 		Sent: f.meter.sent.Load(), SentAgain: f.meter.again.Load(), Acked: f.meter.acked.Load(), PerSecond: float64(acked) / ended.Sub(began).Seconds(),
-		AckP50MS: milliseconds(f.meter.latency.quantile(.5, none)), AckP99MS: milliseconds(f.meter.latency.quantile(.99, none)), Waiting: waiting,
+		AckP50MS: milliseconds(f.meter.latency.quantile(.5, none)), AckP99MS: milliseconds(f.meter.latency.quantile(.99, none)), Waiting: waiting, SettledAfter: time.Since(switched).Seconds(),
 		MostAtOnce: most(f.meter.connectsPerSecond(began.Add(time.Second), ended)), Memory: memory, HubMemory: hubMemory, Files: files, Faults: []string{},
 	}
 	list, more := f.meter.allFaults()

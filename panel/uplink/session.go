@@ -36,6 +36,7 @@ type session struct {
 	conn     net.Conn
 
 	unacked    []publication // by the broker, oldest first
+	heard      time.Time     // when the broker last acknowledged something
 	reader     *reader
 	statusOut  bool      // a status is on its way
 	statusNext time.Time // when the next is due
@@ -353,7 +354,7 @@ func (s *session) nextDeadline() time.Time {
 		}
 	}
 	if len(s.unacked) > 0 {
-		sooner(s.unacked[0].since.Add(s.options.AckTimeout))
+		sooner(s.silentSince().Add(s.options.AckTimeout))
 	}
 	if s.options.Hub && len(s.window.waiting) > 0 {
 		sooner(s.progress.Add(s.patience))
@@ -364,9 +365,18 @@ func (s *session) nextDeadline() time.Time {
 	return next
 }
 
+// silentSince is since when the broker owes an acknowledgment and has given none. A busy one that takes a full window bit by bit is not
+// silent: giving it up would have it do all of that again.
+func (s *session) silentSince() time.Time {
+	if since := s.unacked[0].since; since.After(s.heard) {
+		return since
+	}
+	return s.heard
+}
+
 func (s *session) due() error {
 	now := time.Now()
-	if len(s.unacked) > 0 && now.Sub(s.unacked[0].since) >= s.options.AckTimeout {
+	if len(s.unacked) > 0 && now.Sub(s.silentSince()) >= s.options.AckTimeout {
 		return fmt.Errorf("gave up broker %s: it did not acknowledge within %s", s.place.name, s.options.AckTimeout)
 	}
 	if from, due := s.window.dueAgain(now); due {
@@ -479,7 +489,7 @@ func (s *session) takeAcknowledged() error {
 		if err := first.token.Error(); err != nil {
 			return s.cause(err)
 		}
-		s.unacked = s.unacked[1:]
+		s.unacked, s.heard = s.unacked[1:], time.Now()
 		if first.state {
 			s.statusOut, s.spoke = false, true
 		}
