@@ -194,7 +194,6 @@ type crowd struct {
 	diaries []*diary
 	ledgers []*ledger
 	links   []*uplink.Uplink
-	command func(panel string, raw []byte)
 	stop    func()
 }
 

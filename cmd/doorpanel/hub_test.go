@@ -306,7 +306,7 @@ func TestPairingWithoutADaemonHoldsWhenItStarts(t *testing.T) {
 	p := startPanel(t, setting{})
 	p.stop()
 	p.cliMust("hub", "pair", s.window(hub.WindowAsk{}))
-	p = p.restart()
+	p.restart()
 	s.awaitStatus("online", online)
 }
 

@@ -382,7 +382,7 @@ func TestNothingUpsetsIt(t *testing.T) {
 			status := telemetry.Status{
 				Online: rapid.Bool().Draw(t, "online"), Boot: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "boot"),
 				Cause:      rapid.SampledFrom([]telemetry.Cause{telemetry.CauseLost, telemetry.CauseStopped, "later"}).Draw(t, "cause"),
-				HeartbeatS: rapid.SampledFrom([]int{30, 0, -7, 1 << 40}).Draw(t, "heartbeat"),
+				HeartbeatS: rapid.SampledFrom([]int{30, 0, -7, 1<<31 - 1}).Draw(t, "heartbeat"),
 			}
 			panel := rapid.SampledFrom([]string{"panel1", "panel2", "panel3", "panel4"}).Draw(t, "panel")
 			event := rapid.SampledFrom([]monitor.Event{
