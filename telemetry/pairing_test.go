@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,31 @@ func TestPairingCodeIsTheOneOfTheDocument(t *testing.T) {
 	}
 	if !telemetry.IsPairing(text) || telemetry.IsPairing("DP1:X") {
 		t.Error("a pairing code is not known by its beginning")
+	}
+}
+
+// TestDocumentShowsTheExamples reads the hexadecimal words at the beginnings of the lines of docs/enrollment.md.
+func TestDocumentShowsTheExamples(t *testing.T) {
+	page, err := os.ReadFile("../docs/enrollment.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown strings.Builder
+	for line := range strings.Lines(string(page)) {
+		for _, word := range strings.Fields(line) {
+			if raw, err := hex.DecodeString(word); err != nil || len(raw) == 0 {
+				break
+			}
+			shown.WriteString(word)
+		}
+	}
+	for what, example := range map[string]string{"the pairing code": examplePairingCBOR, "the enrollment": exampleEnrollmentHex} {
+		if !strings.Contains(shown.String(), example) {
+			t.Errorf("docs/enrollment.md does not show the example of %s", what)
+		}
+	}
+	if !strings.Contains(string(page), exampleProof) {
+		t.Error("docs/enrollment.md does not show the example's proof")
 	}
 }
 
