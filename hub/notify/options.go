@@ -41,7 +41,7 @@ type GatewayOptions struct {
 	From    string // number or name that the message comes from
 
 	// Twilio asks the way of Twilio's Messages resource: a form with To, From and Body, basic authorization with account and
-	// token, 201 with "sid". URL may be empty then, and nothing from Method to Receipt is looked at.
+	// token, 201 with "sid". URL may be empty then, or end before /Accounts, and nothing from Method to Receipt is looked at.
 	Twilio bool
 
 	URL     string   // https, or http to this host

@@ -141,7 +141,10 @@ func newGateway(o GatewayOptions) (*gateway, error) {
 // twilio fills in how the Messages resource of Twilio, and of those who took it over, is asked.
 func twilio(o GatewayOptions) GatewayOptions {
 	if o.URL == "" {
-		o.URL = "https://api.twilio.com/2010-04-01/Accounts/{account}/Messages.json"
+		o.URL = "https://api.twilio.com/2010-04-01"
+	}
+	if !strings.Contains(o.URL, "/Messages") {
+		o.URL = strings.TrimRight(o.URL, "/") + "/Accounts/{account}/Messages.json"
 	}
 	o.Method = http.MethodPost
 	o.Type = typeForm

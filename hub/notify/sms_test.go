@@ -81,7 +81,7 @@ var toAnna = notify.Message{ID: "d1", Kind: "lost", To: "+39 347 123-4567"}
 
 func TestATwilioLikeGatewayIsAskedItsWay(t *testing.T) {
 	s := serve(t, status(201, `{"sid": "SM42", "status": "queued"}`))
-	sms := gateways(t, notify.GatewayOptions{Name: "Tw", Twilio: true, URL: s.URL + "/Accounts/{account}/Messages.json", Account: "AC1", Token: "t0p", From: "+3906"})
+	sms := gateways(t, notify.GatewayOptions{Name: "Tw", Twilio: true, URL: s.URL + "/2010-04-01", Account: "AC1", Token: "t0p", From: "+3906"})
 	committed := 0
 	receipt, err := sms.Send(t.Context(), toAnna, notify.Text{Short: "Città & co: 100%"}, func() error { committed++; return nil })
 	if err != nil || receipt != "Tw SM42" || committed != 1 {
@@ -89,7 +89,7 @@ func TestATwilioLikeGatewayIsAskedItsWay(t *testing.T) {
 	}
 	got := s.requests()[0]
 	form, _ := url.ParseQuery(got.Body)
-	if got.Method != "POST" || got.URI != "/Accounts/AC1/Messages.json" || form.Get("To") != "+393471234567" || form.Get("From") != "+3906" || form.Get("Body") != "Città & co: 100%" || len(form) != 3 {
+	if got.Method != "POST" || got.URI != "/2010-04-01/Accounts/AC1/Messages.json" || form.Get("To") != "+393471234567" || form.Get("From") != "+3906" || form.Get("Body") != "Città & co: 100%" || len(form) != 3 {
 		t.Errorf("%+v", got)
 	}
 	if want := "Basic " + base64.StdEncoding.EncodeToString([]byte("AC1:t0p")); got.Header.Get("Authorization") != want {

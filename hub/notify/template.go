@@ -14,7 +14,7 @@ const (
 	maxBody     = 8000
 	maxName     = 64  // a fact in a subject or short message
 	maxFact     = 500 // a fact in a body
-	maxFacts    = 40
+	maxFacts    = 64
 )
 
 // Template says how one kind of message is told in one language. {name} stands for a fact.
