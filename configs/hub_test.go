@@ -63,7 +63,7 @@ func TestTheHubsPageListsEveryKey(t *testing.T) {
 		}
 	}
 	for key := range documented {
-		if !known[key] {
+		if !known[key] && !strings.HasPrefix(key, "doorhub_") { // those are metrics
 			t.Errorf("docs/hub.md has a row for %s, which is no key", key)
 		}
 	}
