@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/doorpanel/doorpanel/daemon"
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/license/envelope"
 )
@@ -273,20 +274,10 @@ func do(t *testing.T, client *http.Client, method, url string, body any, change 
 // socketClient speaks to a daemon through the socket in its data directory.
 func socketClient(t *testing.T, data, name string) *http.Client {
 	t.Helper()
-	dir, err := os.Open(data)
-	if err != nil {
-		t.Fatal(err)
-	}
 	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			// A socket's path has room for 108 bytes, a test's directory may need more.
-			return (&net.Dialer{}).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), name))
-		},
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return daemon.DialSocket(ctx, data, name) },
 	}}
-	t.Cleanup(func() {
-		client.CloseIdleConnections()
-		dir.Close()
-	})
+	t.Cleanup(client.CloseIdleConnections)
 	return client
 }
 

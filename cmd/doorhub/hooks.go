@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,11 +24,7 @@ func (h *house) tellHooks(ctx context.Context) {
 	for ctx.Err() == nil {
 		seen, err := h.store.Last()
 		if err == nil {
-			for _, hook := range h.settings.current().Hooks {
-				if err = h.tellHook(ctx, hook); err != nil {
-					break
-				}
-			}
+			err = h.lookForHooks(ctx, seen)
 		}
 		if err != nil && ctx.Err() == nil {
 			h.log.Error("cannot tell the hooks of events", "cause", err)
@@ -38,23 +35,46 @@ func (h *house) tellHooks(ctx context.Context) {
 	}
 }
 
-// tellHook looks at what is new for one hook. A hook that is new begins with what comes after it.
-func (h *house) tellHook(ctx context.Context, hook web.Hook) error {
-	kinds := kindsOf(hook.Events)
+// lookForHooks looks at the events up to last for each hook. A hook that is new begins with what comes after them; one that is
+// gone, or asks for no events any more, is forgotten.
+func (h *house) lookForHooks(ctx context.Context, last uint64) error {
+	known, err := h.store.Cursors()
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, hook := range h.settings.current().Hooks {
+		kinds := kindsOf(hook.Events)
+		if len(kinds) == 0 {
+			continue
+		}
+		name := hookCursor + hook.Name
+		wanted[name] = true
+		if !slices.Contains(known, name) {
+			err = h.store.SetCursor(name, last)
+		} else {
+			err = h.tellHook(ctx, hook, kinds, last)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, name := range known {
+		if strings.HasPrefix(name, hookCursor) && !wanted[name] {
+			if err := h.store.DeleteCursor(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tellHook makes the deliveries of one hook.
+func (h *house) tellHook(ctx context.Context, hook web.Hook, kinds []string, last uint64) error {
 	name := hookCursor + hook.Name
 	at, err := h.store.Cursor(name)
 	if err != nil {
 		return err
-	}
-	last, err := h.store.Last()
-	if err != nil {
-		return err
-	}
-	if len(kinds) == 0 || at == 0 {
-		if at == last {
-			return nil
-		}
-		return h.store.SetCursor(name, last)
 	}
 	for at < last && ctx.Err() == nil {
 		events, err := h.store.After(at, hookBatch)
