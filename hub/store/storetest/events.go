@@ -74,6 +74,7 @@ func testEvents(t *testing.T, b Bench) {
 	t.Run("many writers at once", func(t *testing.T) { eventsByMany(t, b) })
 	t.Run("faults are kept once, and not without end", func(t *testing.T) { faultsOnce(t, b) })
 	t.Run("a search finds exactly what fits", func(t *testing.T) { search(t, b) })
+	t.Run("what one search has seen hides nothing from the next", func(t *testing.T) { searchAgain(t, b) })
 	t.Run("readers wait and go on where they were", func(t *testing.T) { readers(t, b) })
 	t.Run("what is over goes, and nothing else", func(t *testing.T) { retention(t, b) })
 	t.Run("a person goes, the order stays", func(t *testing.T) { erasure(t, b) })
@@ -433,6 +434,45 @@ func search(t *testing.T, b Bench) {
 				}
 			}
 		})
+	}
+}
+
+// searchAgain asks for times after searches that looked at a part of the events only.
+func searchAgain(t *testing.T, b Bench) {
+	s := b.New(t)
+	send := func(from, to uint64) {
+		batch := events("p", "aa", from, to)
+		for i := range batch {
+			batch[i].Event.Time = day.AddDate(0, 0, int(batch[i].Event.Seq/1000))
+		}
+		must[[]fleet.Outcome](t)(s.Append(batch))
+	}
+	count := func(q fleet.Query) (n int) {
+		t.Helper()
+		for q.Limit = 700; ; {
+			found, next, err := s.Search(t.Context(), q)
+			check(t, err)
+			n += len(found)
+			if q.Before = next; next == 0 {
+				return n
+			}
+		}
+	}
+	ofDay := func(n int) fleet.Query { return fleet.Query{From: day.AddDate(0, 0, n), To: day.AddDate(0, 0, n+1)} }
+	send(1, 9000)
+	if n := count(fleet.Query{Kind: "none", Before: 2500}); n != 0 {
+		t.Errorf("%d events of a kind that there is not", n)
+	}
+	for _, want := range []struct{ day, n int }{{0, 999}, {1, 1000}, {3, 1000}, {8, 1000}, {9, 1}, {11, 0}} {
+		if n := count(ofDay(want.day)); n != want.n {
+			t.Errorf("%d events of day %d, not %d", n, want.day, want.n)
+		}
+	}
+	send(9001, 12_500)
+	for _, want := range []struct{ day, n int }{{3, 1000}, {9, 1000}, {11, 1000}, {12, 501}, {40, 0}} {
+		if n := count(ofDay(want.day)); n != want.n {
+			t.Errorf("%d events of day %d later, not %d", n, want.day, want.n)
+		}
 	}
 }
 

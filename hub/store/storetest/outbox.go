@@ -125,7 +125,12 @@ func moves(t *testing.T, b Bench) {
 	again := to(uncertain, fleet.Waiting, 100)
 	check(t, s.Move(uncertain, again))
 	sent := to(again, fleet.Sent, 100)
+	sent.Made = day.AddDate(0, 0, 3)
 	check(t, s.Move(again, sent))
+	sent.Made = again.Made // when it was made does not change
+	if page, err := s.Deliveries(fleet.DeliveryQuery{State: fleet.Sent}); err != nil || !reflect.DeepEqual(page.Deliveries, []fleet.Delivery{sent}) {
+		t.Errorf("sent are %+v, %v", page.Deliveries, err)
+	}
 	for _, state := range []fleet.DeliveryState{fleet.Waiting, fleet.Claimed, fleet.Committing, fleet.Failed} {
 		if err := s.Move(sent, to(sent, state, 1)); err == nil {
 			t.Errorf("a sent delivery is %s", state)
