@@ -104,12 +104,6 @@ func (b *browser) press(text string) {
 	}
 }
 
-// keys types into whatever has the keyboard.
-func (b *browser) keys(text string) {
-	b.t.Helper()
-	b.do(chromedp.KeyEvent(text))
-}
-
 func (b *browser) shot(name string, width, height int64, dark bool) {
 	b.t.Helper()
 	if b.shots == "" {

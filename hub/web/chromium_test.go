@@ -62,11 +62,7 @@ func TestALivingHubInARealBrowser(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
 	s := newServer(t, f)
-	hash, err := s.hasher.hash(t.Context(), password)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.PutUser(fleet.User{Name: "admin", Role: fleet.Administrator, Hash: hash, Made: f.now()}); err != nil {
+	if err := f.PutUser(fleet.User{Name: "admin", Role: fleet.Administrator, Hash: hashed(t), Made: f.now()}); err != nil {
 		t.Fatal(err)
 	}
 	url := serveReal(t, s)

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alexedwards/argon2id"
+
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
 	"github.com/doorpanel/doorpanel/telemetry"
@@ -550,17 +552,6 @@ func (f *hubFake) VerifyChanges(context.Context) (uint64, error) {
 	return uint64(len(read(f, func() []fleet.Change { return f.changes }))), nil
 }
 
-// what are the kinds of the audit's entries so far.
-func (f *hubFake) what() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var kinds []string
-	for _, c := range f.changes {
-		kinds = append(kinds, c.What)
-	}
-	return kinds
-}
-
 func (f *hubFake) options() Options {
 	return Options{
 		Sites: f, Panels: f, Statuses: f, Watch: f, Pairing: f, Orders: f, Events: f, Eraser: f, News: f, Outbox: f, Messenger: f, Templates: f, Licenses: f,
@@ -675,12 +666,24 @@ type client struct {
 
 const password = "four words are easy"
 
+// hashed is the password as it is kept.
+func hashed(t *testing.T) string {
+	t.Helper()
+	hash, err := hashOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hash
+}
+
+var hashOnce = sync.OnceValues(func() (string, error) { return argon2id.CreateHash(password, params()) })
+
 // as makes a user of a role and logs in.
 func as(t *testing.T, s *Server, f *hubFake, role fleet.Role, sites ...string) client {
 	t.Helper()
 	name := "the-" + string(role)
 	token := newToken()
-	if err := f.PutUser(fleet.User{Name: name, Role: role, Sites: sites, Generation: 1, Hash: "-"}); err != nil {
+	if err := f.PutUser(fleet.User{Name: name, Role: role, Sites: sites, Generation: 1, Hash: hashed(t)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.PutSession(hashToken(token), fleet.Session{User: name, Generation: 1, Made: f.now(), Seen: f.now()}); err != nil {

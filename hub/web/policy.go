@@ -41,7 +41,7 @@ type policyRow struct {
 func policyRows(p monitor.Policy) []policyRow {
 	return []policyRow{
 		{Name: "hold_off_s", Field: "hold_off_s", Label: "Wait before warning", Before: "Warn when a panel has been gone for", After: "seconds.",
-			Hint: "Shorter outages are shown, and nobody is told.", Value: p.HoldOffS, Min: 10, Max: 86400, Unit: 1},
+			Hint: "Shorter outages are shown, and nobody is told.", Value: p.HoldOffS, Min: 1, Max: 86400, Unit: 1},
 		{Name: "escalate_min", Field: "escalate_s", Label: "Call the second group", Before: "When nobody has taken it on after", After: "minutes, call the second group.",
 			Hint: "0: never.", Value: p.EscalateS / 60, Min: 1, Max: 10080, Unit: 60, Off: true},
 		{Name: "repeat_min", Field: "repeat_s", Label: "Say it again", Before: "While nobody has taken it on, say it again every", After: "minutes,",
@@ -56,8 +56,8 @@ func policyRows(p monitor.Policy) []policyRow {
 			Hint: "The rest comes as one summary.", Value: p.DailyCap, Min: 1, Max: 1000, Unit: 1},
 		{Name: "license_ahead_days", Field: "license_ahead_days", Label: "License ending", Before: "Tell", After: "days before the monitoring license ends.",
 			Hint: "0: never.", Value: p.LicenseAheadDays, Min: 1, Max: 365, Unit: 1, Off: true},
-		{Name: "together_s", Field: "together_s", Label: "Together", Before: "Panels that go within", After: "seconds of each other went together: one message for the site.", Value: p.TogetherS, Min: 5, Max: 600, Unit: 1, Rare: true},
-		{Name: "grace_s", Field: "grace_s", Label: "Grace", Before: "After the hub or its broker was away, panels have", After: "seconds to show themselves.", Value: p.GraceS, Min: 10, Max: 3600, Unit: 1, Rare: true},
+		{Name: "together_s", Field: "together_s", Label: "Together", Before: "Panels that go within", After: "seconds of each other went together: one message for the site.", Value: p.TogetherS, Min: 1, Max: 600, Unit: 1, Rare: true},
+		{Name: "grace_s", Field: "grace_s", Label: "Grace", Before: "After the hub or its broker was away, panels have", After: "seconds to show themselves.", Value: p.GraceS, Min: 1, Max: 3600, Unit: 1, Rare: true},
 		{Name: "heartbeat_percent", Field: "heartbeat_percent", Label: "Silence", Before: "A panel is lost when it is silent for", After: "% of its heartbeat.", Value: p.HeartbeatPercent, Min: 150, Max: 1000, Unit: 1, Rare: true},
 		{Name: "history_days", Field: "history_days", Label: "History", Before: "Keep the availability of", After: "days.", Value: p.HistoryDays, Min: 31, Max: 1100, Unit: 1, Rare: true},
 	}
@@ -107,15 +107,28 @@ func (r policyRow) bounds() string {
 }
 
 func (s *Server) doPolicyForm(v *visit, in policyForm) (outcome, error) {
-	p := monitor.Policy{HoldOffS: in.HoldOff, GraceS: in.Grace, HeartbeatPercent: in.Heartbeat, TogetherS: in.Together, StoppedAfterS: 60 * in.StoppedAfter,
-		RepeatS: 60 * in.Repeat, RepeatTimes: in.RepeatTimes, EscalateS: 60 * in.Escalate, FlapOutages: in.FlapOutages, FlapS: 60 * in.Flap, DailyCap: in.DailyCap,
-		LicenseAheadDays: in.LicenseAhead, HistoryDays: in.History}
+	site, err := v.watched(v.path("site"))
+	if err != nil {
+		return outcome{}, err
+	}
+	now := site.Policy
+	p := monitor.Policy{HoldOffS: in.HoldOff, GraceS: in.Grace, HeartbeatPercent: in.Heartbeat, TogetherS: in.Together, StoppedAfterS: minutes(now.StoppedAfterS, in.StoppedAfter),
+		RepeatS: minutes(now.RepeatS, in.Repeat), RepeatTimes: in.RepeatTimes, EscalateS: minutes(now.EscalateS, in.Escalate), FlapOutages: in.FlapOutages, FlapS: minutes(now.FlapS, in.Flap),
+		DailyCap: in.DailyCap, LicenseAheadDays: in.LicenseAhead, HistoryDays: in.History}
 	for _, row := range policyRows(p) {
 		if row.Value < row.least() || row.Value > row.Max || row.Value != 0 && row.Value < row.Min {
 			return outcome{}, notValid(fmt.Sprintf("“%s” cannot be %d: give %s", row.Label, row.Value, row.bounds()))
 		}
 	}
 	return s.doPolicy(v, p)
+}
+
+// minutes are a number of the page in seconds. What a program set to the second stays so while its minutes stay.
+func minutes(seconds, entered int) int {
+	if seconds/60 == entered {
+		return seconds
+	}
+	return 60 * entered
 }
 
 // policyWords puts the label of the page beside the field's name.

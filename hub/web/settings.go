@@ -116,7 +116,7 @@ func (s *Server) pageSettings(v *visit) error {
 		return err
 	}
 	p := settingsView{now: s.o.Now(), settings: settings, certs: s.o.Health().Certs, backup: s.o.Backup != nil}
-	if p.tests, err = s.tests(testSite); err != nil {
+	if p.tests, err = v.tests(testSite); err != nil {
 		return err
 	}
 	return v.show("Settings", "settings", settingsPage(p))

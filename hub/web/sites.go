@@ -284,7 +284,7 @@ func (s *Server) pageSite(v *visit) error {
 	}
 	today := monitor.DateOf(snap.now, site.Zone)
 	p.days = site.Watch.Days(site.Zone, "", monitor.DateOf(snap.now.AddDate(0, 0, -89), site.Zone), today, snap.now)
-	if p.tests, err = s.tests(site.Site.ID); err != nil {
+	if p.tests, err = v.tests(site.Site.ID); err != nil {
 		return err
 	}
 	if p.windows, err = s.openWindows(site.Site.ID); err != nil {

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
@@ -97,8 +98,10 @@ func (v *visit) shown(d fleet.Delivery) fleet.Delivery {
 	if v.caller.may(AsOperator) {
 		return d
 	}
+	d.Last = strings.ReplaceAll(d.Last, d.Address, Hidden) // servers say whom they refused
 	d.Address = Hidden
 	if d.Fallback != nil {
+		d.Last = strings.ReplaceAll(d.Last, d.Fallback.Address, Hidden)
 		d.Fallback = &fleet.Target{Channel: d.Fallback.Channel, Address: Hidden}
 	}
 	return d

@@ -279,8 +279,8 @@ func (s *Server) doTestRecipient(v *visit, _ none) (outcome, error) {
 }
 
 // tests are the newest test messages of a site.
-func (s *Server) tests(site string) ([]fleet.Delivery, error) {
-	page, err := s.o.Outbox.Deliveries(fleet.DeliveryQuery{Site: site, Limit: 40})
+func (v *visit) tests(site string) ([]fleet.Delivery, error) {
+	page, err := v.deliveries(fleet.DeliveryQuery{Site: site, Limit: 40})
 	if err != nil {
 		return nil, err
 	}

@@ -553,8 +553,10 @@ func eventWords(kind string) (eventWord, bool) {
 		return eventWord{tone: "warn", text: "Login at the panel refused{who}"}, true
 	case "config.changed":
 		return eventWord{text: "Settings of the panel changed{who}", by: true}, true
-	case "uplink.hub":
-		return eventWord{text: "The panel's hub changed"}, true
+	case "hub.paired":
+		return eventWord{tone: "good", text: "The panel was paired with a hub{who}", by: true}, true
+	case "hub.left":
+		return eventWord{tone: "warn", text: "The panel left its hub{who}", by: true}, true
 	}
 	return eventWord{}, false
 }
