@@ -74,7 +74,7 @@ func (s *Server) readyz(v *visit) error {
 }
 
 // newsPause is the shortest time between two words on one news stream: a page is drawn anew for each.
-const newsPause = time.Second
+const newsPause = 2 * time.Second
 
 // streamNews sends a number whenever something can be seen that could not be seen before. The pages ask for themselves again
 // then.

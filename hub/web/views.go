@@ -95,9 +95,13 @@ func assemble(now time.Time, c caller, sites []fleet.Site, watched []monitor.Sit
 		bySite[p.Site] = append(bySite[p.Site], p)
 	}
 	snap := snapshot{now: now, panels: map[string]*panelView{}}
+	zones := map[string]*time.Location{} // reading one from the host costs more than a site
 	for _, site := range sites {
 		if c.sees(site.ID) {
-			snap.sites = append(snap.sites, viewSite(now, site, watch[site.ID], bySite[site.ID], last))
+			if zones[site.Zone] == nil {
+				zones[site.Zone] = zoneOf(site.Zone)
+			}
+			snap.sites = append(snap.sites, viewSite(now, site, zones[site.Zone], watch[site.ID], bySite[site.ID], last))
 		}
 	}
 	slices.SortFunc(snap.sites, func(a, b siteView) int {
@@ -112,8 +116,8 @@ func assemble(now time.Time, c caller, sites []fleet.Site, watched []monitor.Sit
 	return snap
 }
 
-func viewSite(now time.Time, site fleet.Site, watch monitor.Site, panels []fleet.Panel, last map[string]*Said) siteView {
-	view := siteView{Site: site, Watch: watch, Zone: zoneOf(site.Zone), Licensed: watch.License.Holds(now), State: StateEmpty}
+func viewSite(now time.Time, site fleet.Site, zone *time.Location, watch monitor.Site, panels []fleet.Panel, last map[string]*Said) siteView {
+	view := siteView{Site: site, Watch: watch, Zone: zone, Licensed: watch.License.Holds(now), State: StateEmpty}
 	known := make(map[string]monitor.Panel, len(watch.Panels))
 	for _, p := range watch.Panels {
 		known[p.ID] = p
