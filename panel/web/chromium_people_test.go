@@ -63,7 +63,7 @@ func TestListOfPeopleIsLookedAtBeforeItComesIn(t *testing.T) {
 		b.press("Show the difference")
 	}
 	bring("Ada Lovelace\n\nGrace Hopper\n")
-	b.says("1 mistakes: nothing can be brought in")
+	b.says("1 mistake: nothing can be brought in")
 	b.says("Line 2: the name is empty")
 	bring("Ada Lovelace\nGrace Hopper\nMary Somerville\n")
 	b.says("This is what would change")
