@@ -237,6 +237,9 @@ func restore(cmd *cobra.Command, config configs.Hub, file string) (err error) {
 		return fmt.Errorf("cannot read backup %s: %w; nothing was changed", file, err)
 	}
 	found, err := store.CheckRestored(store.Options{Dir: filepath.Join(trial, "store")})
+	if err == nil && len(found.Notes) > 0 {
+		err = fmt.Errorf("%s: %s", found.Notes[0].What, found.Notes[0].Cause)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot use backup %s: %w; nothing was changed", file, err)
 	}
@@ -268,7 +271,7 @@ func unpack(file, dir string) error {
 	if err := os.Mkdir(filepath.Join(dir, "keys"), 0o700); err != nil {
 		return err
 	}
-	return readBackup(file, func(name string, content io.Reader) error {
+	err := readBackup(file, func(name string, content io.Reader) error {
 		if key, ok := strings.CutPrefix(name, keysPrefix); ok && known[key] {
 			raw, err := io.ReadAll(io.LimitReader(content, 1<<16))
 			if err != nil {
@@ -282,6 +285,20 @@ func unpack(file, dir string) error {
 		}
 		return store.RestoreFile(filepath.Join(dir, "store"), inner, content)
 	})
+	if err != nil {
+		return err
+	}
+	// A hub without its store is empty, and one without its keys is another hub.
+	needed := []string{filepath.Join("store", "store.db")}
+	for _, name := range keyFiles() {
+		needed = append(needed, filepath.Join("keys", name))
+	}
+	for _, name := range needed {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("%s is missing in it", filepath.ToSlash(name))
+		}
+	}
+	return nil
 }
 
 // setAside moves away what a hub has kept in the data directory, and its keys. Who gets the store's lock knows that none runs.

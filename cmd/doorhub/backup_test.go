@@ -1,6 +1,11 @@
 package main_test
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -111,5 +116,107 @@ func TestADamagedBackupChangesNothing(t *testing.T) {
 	}
 	if list := h.works("sites", "list"); !strings.Contains(list, "House") {
 		t.Error(list)
+	}
+}
+
+// repacked is a backup whose files are changed and packed again, so that only its content is wrong.
+func repacked(t *testing.T, from, to string, change func(name string, content []byte) []byte, more ...string) {
+	t.Helper()
+	in, err := os.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	zipped, err := gzip.NewReader(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	packed := gzip.NewWriter(&out)
+	archive := tar.NewWriter(packed)
+	put := func(name string, content []byte) {
+		t.Helper()
+		err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(content))})
+		if err == nil {
+			_, err = archive.Write(content)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for files := tar.NewReader(zipped); ; {
+		header, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if content = change(header.Name, content); content == nil {
+			continue
+		}
+		put(header.Name, content)
+	}
+	for _, name := range more {
+		put(name, []byte("x"))
+	}
+	if err := errors.Join(archive.Close(), packed.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestABackupOfSomethingElseChangesNothing(t *testing.T) {
+	t.Parallel()
+	h := startHub(t, hubSetting{})
+	h.site("House")
+	file, bad := filepath.Join(h.dir, "hub.tar.gz"), filepath.Join(h.dir, "bad.tar.gz")
+	h.works("backup", file)
+	h.stop()
+	for name, change := range map[string]func(name string, content []byte) []byte{
+		"a newer form": func(name string, content []byte) []byte {
+			return bytes.Replace(content, []byte(`{"v":1,`), []byte(`{"v":2,`), 1)
+		},
+		"a store that is none": func(name string, content []byte) []byte {
+			if name == "store/store.db" {
+				return bytes.Repeat([]byte{7}, len(content))
+			}
+			return content
+		},
+		"no store": func(name string, content []byte) []byte {
+			if strings.HasPrefix(name, "store/") {
+				return nil
+			}
+			return content
+		},
+		"no keys": func(name string, content []byte) []byte {
+			if strings.HasPrefix(name, "keys/") {
+				return nil
+			}
+			return content
+		},
+	} {
+		repacked(t, file, bad, change)
+		if code, stdout, stderr := h.command("", "restore", bad); code != 1 || !strings.Contains(stderr, "nothing was changed") {
+			t.Errorf("%s: exit %d, %s%s", name, code, stdout, stderr)
+		}
+	}
+	for _, way := range []string{"store/../../escaped", "store/events/../../../escaped", "keys/../../escaped", "/escaped"} {
+		repacked(t, file, bad, func(_ string, content []byte) []byte { return content }, way)
+		if code, _, stderr := h.command("", "restore", bad); code != 1 || !strings.Contains(stderr, "nothing was changed") {
+			t.Errorf("%s: exit %d, %s", way, code, stderr)
+		}
+	}
+	if list := h.works("sites", "list"); !strings.Contains(list, "House") {
+		t.Error(list)
+	}
+	if _, err := os.Lstat(filepath.Join(h.dir, "escaped")); err == nil {
+		t.Error("a file was written outside of the data directory")
 	}
 }
