@@ -74,7 +74,7 @@ rig: ## the arm64 binary on a virtual board: kernel GPIO, SPI, SIP peer (install
 	scripts/rig/run.sh
 
 .PHONY: long
-long: ## what takes long: 100,000 histories, fuzzing of every parser, many power cuts
+long: ## what takes long: 100,000 histories, fuzzing of every parser, many power cuts, a thousand panels at a hub
 	@scripts/test-deps.sh long
 	scripts/long.sh
 

@@ -7,11 +7,12 @@
 #   COMMITS=60         of the power-cut run; needs root, and is left out without
 #   SOAK=10m           presses, cards, codes and scans without pause, while memory is watched
 #   BACKLOG=100000     events of one panel that a hub takes in at once, through two brokers
-#   PARTS="histories fuzz power soak backlog"
+#   PANELS=1000        real panels at a hub of their own: sustained load, three days at once, restarts, cuts, a bad day
+#   PARTS="histories fuzz power soak backlog fleet"
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 HISTORIES=${HISTORIES:-100000} FUZZTIME=${FUZZTIME:-60s} COMMITS=${COMMITS:-60} SOAK=${SOAK:-10m} BACKLOG=${BACKLOG:-100000}
-PARTS=${PARTS:-histories fuzz power soak backlog}
+PARTS=${PARTS:-histories fuzz power soak backlog fleet}
 GO=${GO:-go}
 failed=() left_out=()
 
@@ -76,7 +77,8 @@ for p in $PARTS; do
     histories | fuzz | power) "$p" ;;
     backlog) try "a backlog of $BACKLOG events" env DOORPANEL_BACKLOG="$BACKLOG" "$GO" test -count=1 -timeout 30m -v -run 'TestABacklog' ./hub ;;
     soak) try "a busy door for $SOAK" busy ;;
-    *) echo "there is no part $p: histories, fuzz, power, soak, backlog" >&2; exit 2 ;;
+    fleet) try "a fleet of ${PANELS:-1000} panels" env PARTS="${FLEETPARTS:-sustained backlog restart cut day}" scripts/fleet.sh ;;
+    *) echo "there is no part $p: histories, fuzz, power, soak, backlog, fleet" >&2; exit 2 ;;
   esac
 done
 part "done"

@@ -109,6 +109,10 @@ func TestARunEndsWithOneWhenItIsNotWhole(t *testing.T) {
 	if raw, err := os.ReadFile(filepath.Join(dir, "report")); err != nil || !strings.Contains(string(raw), `"waiting": 0`) {
 		t.Errorf("%s %v", raw, err)
 	}
+	args = []string{"run", "--broker", "mqtt://127.0.0.1:1", "--panels", "1", "--sites", "1", "--for", "1s", "--patience", "1ms"}
+	if code := execute(t.Context(), args, &out, &faults); code != 1 || !strings.Contains(out.String(), "not acknowledged") {
+		t.Errorf("nothing can arrive: %d %s %s", code, out.String(), faults.String())
+	}
 	bad := report{Counted: true, Totals: total([]account{{Lost: 1}})}
 	if bad.whole() || (report{Waiting: 1}).whole() || !(report{Counted: true}).whole() {
 		t.Error("a report does not know whether it is whole")

@@ -27,3 +27,23 @@ func TestABrokerIsGivenUpForSilenceNotForBeingSlow(t *testing.T) {
 		}
 	}
 }
+
+func TestPanelsThatLostTheirBrokerTogetherComeBackOneAfterTheOther(t *testing.T) {
+	o := Options{Spread: 10 * time.Second}
+	seconds := map[int]int{}
+	for range 10_000 {
+		wait := o.waitFor(time.Second, true)
+		if wait < time.Second || wait > 11*time.Second {
+			t.Fatalf("a panel waits %s", wait)
+		}
+		seconds[int(wait/time.Second)]++
+		if wait := o.waitFor(time.Second, false); wait < time.Second || wait > 1500*time.Millisecond {
+			t.Fatalf("after a failure a panel waits %s", wait)
+		}
+	}
+	for second := 1; second <= 10; second++ {
+		if n := seconds[second]; n < 500 || n > 1500 {
+			t.Errorf("%d of 10000 panels come in second %d", n, second)
+		}
+	}
+}

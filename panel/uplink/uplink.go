@@ -151,11 +151,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 			cause += fmt.Sprintf("; the broker ended %d connections soon after they were made: perhaps another client uses the client id %q", brief, u.options.ClientID)
 		}
 		u.report(false, cause)
-		next := pause + rand.N(pause/2+1)
-		if steady {
-			next = pause + rand.N(u.options.Spread+1)
-		}
-		wait := time.NewTimer(next)
+		wait := time.NewTimer(u.options.waitFor(pause, steady))
 		select {
 		case <-ctx.Done():
 			wait.Stop()
@@ -167,6 +163,14 @@ func (u *Uplink) Run(ctx context.Context) error {
 			pause = min(2*pause, u.options.RetryLimit)
 		}
 	}
+}
+
+// waitFor is how long to wait before the next try. After a connection that had held, many panels may have lost theirs together.
+func (o Options) waitFor(pause time.Duration, steady bool) time.Duration {
+	if steady {
+		return pause + rand.N(o.Spread+1)
+	}
+	return pause + rand.N(pause/2+1)
 }
 
 // report tells of a change, once.
