@@ -62,11 +62,11 @@ func newHubFake() *hubFake {
 		settings: HubSettings{Name: "Doorhub", Addrs: []string{"hub.example.org", "192.168.1.9"}},
 		health:   Health{Version: "1.0.0-test", Started: time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC), Ready: true},
 		templates: []Template{
-			{Kind: "lost", Title: "No contact with a panel", Language: "en", Channel: fleet.Email, Subject: "No contact with {{panels}}", Text: "No contact with {{panels}} at {{site}} since {{since}}.", Names: []string{"site", "panels", "since"}},
-			{Kind: "lost", Title: "No contact with a panel", Language: "en", Channel: fleet.SMS, Text: "{{site}}: no contact with {{panels}}", Names: []string{"site", "panels"}},
-			{Kind: "lost", Title: "No contact with a panel", Language: "it", Channel: fleet.Email, Subject: "Nessun contatto con {{panels}}", Text: "Nessun contatto con {{panels}}, {{site}}.", Names: []string{"site", "panels"}},
-			{Kind: "lost", Title: "No contact with a panel", Language: "de", Channel: fleet.Email, Subject: "Kein Kontakt zu {{panels}}", Text: "Kein Kontakt zu {{panels}}, {{site}}.", Names: []string{"site", "panels"}},
-			{Kind: "back", Title: "Back again", Language: "en", Channel: fleet.Email, Subject: "{{panels}} is back", Text: "{{panels}} at {{site}} is back.", Names: []string{"site", "panels"}},
+			{Kind: "lost", Title: "No contact with a panel", Language: "en", Channel: fleet.Email, Subject: "No contact with {panels}", Text: "No contact with {panels} at {site} since {since}.", Names: []string{"site", "panels", "since"}},
+			{Kind: "lost", Title: "No contact with a panel", Language: "en", Channel: fleet.SMS, Text: "{site}: no contact with {panels}", Names: []string{"site", "panels"}},
+			{Kind: "lost", Title: "No contact with a panel", Language: "it", Channel: fleet.Email, Subject: "Nessun contatto con {panels}", Text: "Nessun contatto con {panels}, {site}.", Names: []string{"site", "panels"}},
+			{Kind: "lost", Title: "No contact with a panel", Language: "de", Channel: fleet.Email, Subject: "Kein Kontakt zu {panels}", Text: "Kein Kontakt zu {panels}, {site}.", Names: []string{"site", "panels"}},
+			{Kind: "back", Title: "Back again", Language: "en", Channel: fleet.Email, Subject: "{panels} is back", Text: "{panels} at {site} is back.", Names: []string{"site", "panels"}},
 		},
 	}
 }
@@ -428,10 +428,10 @@ func (f *hubFake) PutTemplate(_ context.Context, t Template) error {
 }
 
 func (f *hubFake) Preview(t Template) (subject, text string, err error) {
-	if strings.Contains(t.Text, "{{nothing") {
+	if strings.Contains(t.Text, "{nothing") {
 		return "", "", fmt.Errorf("%w: row 1: there is no fact called nothing", ErrInvalid)
 	}
-	fill := strings.NewReplacer("{{panels}}", "Front door", "{{site}}", "12 Mill Lane", "{{since}}", "14:05")
+	fill := strings.NewReplacer("{panels}", "Front door", "{site}", "12 Mill Lane", "{since}", "14:05")
 	return fill.Replace(t.Subject), fill.Replace(t.Text), nil
 }
 

@@ -124,7 +124,7 @@ func TestWhatCannotBeIsRefusedWithTheReason(t *testing.T) {
 		{"POST", "/pairing", object{"site": "nowhere"}, 422, "choose a site"},
 		{"POST", "/pairing", object{"site": millLane, "identity": "DP1:X"}, 422, "DI1:"},
 		{"POST", "/pairing", object{"site": millLane, "replaces": dock}, 422, "not at this site"},
-		{"PUT", "/templates/lost/en/email", object{"subject": "x", "text": "{{nothing}}"}, 422, "row 1"},
+		{"PUT", "/templates/lost/en/email", object{"subject": "x", "text": "{nothing}"}, 422, "row 1"},
 		{"PUT", "/templates/lost/xx/email", object{"subject": "x", "text": "y"}, 404, ""},
 		{"PUT", "/settings/mail", object{"server": "mail.example.org", "tls": "none", "from": "a@b.org"}, 422, "everybody on the way"},
 		{"PUT", "/settings/mail", object{"server": "mail.example.org", "tls": "tls", "from": "Doors"}, 422, "sender"},

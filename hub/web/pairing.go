@@ -48,6 +48,9 @@ type codes struct {
 // maxCodes bounds what is kept; older ones go.
 const maxCodes = 32
 
+// shownWindows is how many windows the page lists.
+const shownWindows = 20
+
 func newCodes() *codes { return &codes{kept: map[string]PairingWindow{}} }
 
 func (c *codes) keep(w PairingWindow, now time.Time) {
@@ -193,6 +196,7 @@ func (s *Server) pagePair(v *visit) error {
 	if p.windows, err = s.listWindows(); err != nil {
 		return err
 	}
+	p.windows = p.windows[:min(len(p.windows), shownWindows)]
 	return v.show("Pair a panel", "pair", pairPage(p))
 }
 

@@ -83,7 +83,7 @@ func deeds() []struct {
 		{"POST", "/panels/" + front + "/revoke", nil},
 		{"POST", "/events/erase", object{"person": "Ada Lovelace"}},
 		{"POST", "/deliveries/FAILED/retry", nil},
-		{"PUT", "/templates/lost/en/email", object{"subject": "Gone: {{panels}}", "text": "{{panels}} is gone."}},
+		{"PUT", "/templates/lost/en/email", object{"subject": "Gone: {panels}", "text": "{panels} is gone."}},
 		{"PUT", "/settings/name", object{"name": "Our hub"}},
 		{"PUT", "/settings/mail", object{"server": "mail.example.org", "tls": "tls", "from": "doors@example.org", "user": "doors", "password": "***"}},
 		{"PUT", "/settings/sms", object{"gateways": []object{{"name": "first", "kind": "twilio", "url": "https://sms.example.org/send", "secret": "***"}}}},

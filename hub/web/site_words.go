@@ -134,12 +134,15 @@ const (
 )
 
 func barsBox(days []monitor.Day) string {
-	return fmt.Sprintf("0 0 %d %d", max(1, len(days))*barStep-2, barHeight)
+	return fmt.Sprintf("0 0 %d %d", barSlots(days)*barStep-2, barHeight)
 }
 
+// barSlots is for how many days there is room: a young site does not have one wide bar.
+func barSlots(days []monitor.Day) int { return max(30, len(days)) }
+
 // barOf draws an availability of 90 to 100 % over the whole height: that is where the differences are.
-func barOf(i int, d monitor.Day) bar {
-	b := bar{x: strconv.Itoa(i * barStep), height: "0", y: "0", words: string(d.Date) + ": nobody looked"}
+func barOf(slot int, d monitor.Day) bar {
+	b := bar{x: strconv.Itoa(slot * barStep), height: "0", y: "0", words: string(d.Date) + ": nobody looked"}
 	p, ok := d.Percent()
 	if !ok {
 		if d.Maintenance > 0 {

@@ -31,7 +31,7 @@ type (
 )
 
 func (s *Server) templateRoutes() []route {
-	example := Template{Kind: "lost", Title: "No contact with a panel", Language: "en", Channel: fleet.Email, Subject: "No contact with {{panels}}", Text: "…", Names: []string{"site", "panels"}}
+	example := Template{Kind: "lost", Title: "No contact with a panel", Language: "en", Channel: fleet.Email, Subject: "No contact with {panels}", Text: "…", Names: []string{"site", "panels"}}
 	return slices.Concat(
 		[]route{
 			{Method: "GET", Pattern: api + "/templates", Access: AsAdministrator, Handler: s.getTemplates, Status: 200, Summary: "The wording of every kind of message", Response: object{"templates": []Template{example}}},

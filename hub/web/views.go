@@ -50,6 +50,9 @@ func (p panelView) live() bool {
 	return p.State != StateRevoked && p.State != StateReplaced
 }
 
+// fresh tells whether what the panel said of its doors can still be so.
+func (p panelView) fresh() bool { return p.Watch.Presence == monitor.Online }
+
 // title is the panel's name, or its id while it has none.
 func (p panelView) title() string { return cmp.Or(p.Panel.Name, p.Panel.ID) }
 

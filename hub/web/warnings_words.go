@@ -15,7 +15,7 @@ func deliveryStateTitle(s fleet.DeliveryState) string {
 }
 
 // braces writes a name as a template has it.
-func braces(name string) string { return "{{" + name + "}}" }
+func braces(name string) string { return "{" + name + "}" }
 
 // templateKinds are the kinds, each once, in the order of the list.
 func templateKinds(all []Template) []Template {

@@ -166,6 +166,14 @@ func doorWords(d telemetry.Door) string {
 	return "locked, no contact wired"
 }
 
+// doorTitle is a door in a few words.
+func doorTitle(d doorView, fresh bool) string {
+	if fresh {
+		return d.Name + ": " + doorWords(d.Door)
+	}
+	return d.Name + ": " + doorWords(d.Door) + " when it was heard last"
+}
+
 // doorIcon is the picture and the color of a door.
 func doorIcon(d telemetry.Door) (icon, tone string) {
 	switch {
@@ -273,7 +281,7 @@ func kindWords(kind string) string {
 	case monitor.KindSummary:
 		return "What was not told because of the day's limit"
 	}
-	return strings.ToUpper(kind[:min(1, len(kind))]) + strings.ReplaceAll(kind[min(1, len(kind)):], "_", " ")
+	return capital(strings.ReplaceAll(kind, "_", " "))
 }
 
 func topicWords(t monitor.Topic) string {
@@ -399,7 +407,18 @@ func sentence(e telemetry.Event) (tone, text string) {
 	if known.button && e.Button > 0 {
 		text += fmt.Sprintf(" (button %d)", e.Button)
 	}
+	if known.how && e.Why != "" {
+		return known.tone, text + " (" + why(e.Why) + ")"
+	}
 	return known.tone, text + because(e)
+}
+
+// detail is the sentence that came with an event, unless it only says again what the reason says.
+func detail(e telemetry.Event) string {
+	if e.Detail == e.Why {
+		return ""
+	}
+	return e.Detail
 }
 
 func because(e telemetry.Event) string {
@@ -412,13 +431,14 @@ func because(e telemetry.Event) string {
 type eventWord struct {
 	tone, text string
 	by, button bool
+	how        bool // its why is not a reason but the way
 }
 
 // eventWords are the kinds of docs/journal-events.md.
 func eventWords(kind string) (eventWord, bool) {
 	switch kind {
 	case "access.granted":
-		return eventWord{tone: "good", text: "Access granted{who}"}, true
+		return eventWord{tone: "good", text: "Access granted{who}", how: true}, true
 	case "access.refused":
 		return eventWord{tone: "bad", text: "Access refused{who}"}, true
 	case "access.blocked":
@@ -440,7 +460,7 @@ func eventWords(kind string) (eventWord, bool) {
 	case "duress.off":
 		return eventWord{tone: "warn", text: "Silent alarm switched off"}, true
 	case "strike.on":
-		return eventWord{tone: "good", text: "Door {door} released"}, true
+		return eventWord{tone: "good", text: "Door {door} released", how: true}, true
 	case "strike.off":
 		return eventWord{text: "Door {door} secured"}, true
 	case "strike.failed":
@@ -554,9 +574,9 @@ func eventWords(kind string) (eventWord, bool) {
 	case "config.changed":
 		return eventWord{text: "Settings of the panel changed{who}", by: true}, true
 	case "hub.paired":
-		return eventWord{tone: "good", text: "The panel was paired with a hub{who}", by: true}, true
+		return eventWord{tone: "good", text: "The panel was paired with a hub{who}", by: true, how: true}, true
 	case "hub.left":
-		return eventWord{tone: "warn", text: "The panel left its hub{who}", by: true}, true
+		return eventWord{tone: "warn", text: "The panel left its hub{who}", by: true, how: true}, true
 	}
 	return eventWord{}, false
 }
@@ -578,11 +598,17 @@ func sentenceCase(text string) string {
 	if text == "" {
 		return "Something went wrong."
 	}
-	if first := text[0]; first >= 'a' && first <= 'z' {
-		text = string(first-'a'+'A') + text[1:]
-	}
+	text = capital(text)
 	if !strings.HasSuffix(text, ".") && !strings.HasSuffix(text, "?") {
 		text += "."
+	}
+	return text
+}
+
+// capital begins a text with a capital letter.
+func capital(text string) string {
+	if text != "" && text[0] >= 'a' && text[0] <= 'z' {
+		return string(text[0]-'a'+'A') + text[1:]
 	}
 	return text
 }
@@ -609,6 +635,9 @@ func badTone(bad bool) string {
 	}
 	return ""
 }
+
+// causeWords are those of the cause, without what the title beside them says already.
+func causeWords(c monitor.Cause) string { return strings.TrimPrefix(c.Words(), "No contact. ") }
 
 func incidentIcon(i monitor.Incident) string {
 	switch {
