@@ -415,7 +415,7 @@ func TestOneMessageThatBringsAServerDownDoesNotHoldUpTheOthers(t *testing.T) {
 			}
 			return committing()
 		}}
-		_, stop := run(t, b, p, hub.DeliveryOptions{})
+		_, stop := run(t, b, p, hub.DeliveryOptions{Parallel: 1})
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if _, delivered := p.counts(); delivered != 19 {
