@@ -346,10 +346,6 @@ func (d *Deliverer) deliver(ctx context.Context, claimed fleet.Delivery) {
 	try := attempt{d: d, now: claimed}
 	receipt, err := try.send(ctx)
 	to, more := d.settle(ctx, &try, receipt, err)
-	if try.lost {
-		d.options.Logger.Warn("a delivery was taken over before it was sent", "delivery", claimed.ID)
-		return
-	}
 	d.write(ctx, try.now, to, more)
 }
 
@@ -359,7 +355,6 @@ type attempt struct {
 	now       fleet.Delivery
 	committed bool
 	refused   error // why the outbox did not let it commit
-	lost      bool  // somebody else has the delivery
 }
 
 func (a *attempt) send(ctx context.Context) (receipt string, err error) {
@@ -392,7 +387,6 @@ func (a *attempt) commit() error {
 	to.State, to.Due = fleet.Committing, time.Now().Add(a.d.options.Lease)
 	if err := a.d.outbox.Move(a.now, to); err != nil {
 		a.refused = fmt.Errorf("cannot send: it could not be written down first: %w", err)
-		a.lost = errors.Is(err, fleet.ErrTaken)
 		return a.refused
 	}
 	a.now, a.committed = to, true
@@ -454,8 +448,12 @@ func (d *Deliverer) write(ctx context.Context, from, to fleet.Delivery, more []f
 		if err == nil {
 			return
 		}
+		if errors.Is(err, fleet.ErrTaken) {
+			d.options.Logger.Warn("a delivery was taken over or withdrawn meanwhile", "delivery", to.ID, "state", to.State)
+			return
+		}
 		d.options.Logger.Error("cannot write what became of a delivery", "delivery", to.ID, "state", to.State, "cause", err)
-		if errors.Is(err, fleet.ErrTaken) || time.Now().After(until) {
+		if time.Now().After(until) {
 			return
 		}
 		select {

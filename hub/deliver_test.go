@@ -641,6 +641,54 @@ func TestATryIsBoundedUntilItCommitsAndNotAfterwards(t *testing.T) {
 	})
 }
 
+func TestAHubDoesNotTakeAwayFromItselfWhatOutlastsItsLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox(mailTo(1))
+		p := &post{do: func(_ context.Context, _ fleet.Delivery, committing func() error) error {
+			err := committing()
+			time.Sleep(15 * time.Minute)
+			return err
+		}}
+		_, stop := run(t, b, p, hub.DeliveryOptions{})
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if tries, _ := p.counts(); tries != 1 || b.get("d001").State != fleet.Sent {
+			t.Errorf("%d tries, %+v", tries, b.get("d001"))
+		}
+		stop()
+	})
+}
+
+func TestWhoMayNotCommitOnceMayNotInTheSameTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox(mailTo(1))
+		failures := 1
+		b.broken = func(to string) error {
+			if to == "committing" && failures > 0 {
+				failures--
+				return errors.New("the disk is full")
+			}
+			return nil
+		}
+		p := &post{do: func(_ context.Context, d fleet.Delivery, committing func() error) error {
+			if first := committing(); first != nil && committing() == nil {
+				t.Error("the second question was answered with yes")
+			}
+			if d.Tries == 1 {
+				return errors.New("given up")
+			}
+			return nil
+		}}
+		_, stop := run(t, b, p, hub.DeliveryOptions{})
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if got := b.get("d001"); got.State != fleet.Sent || got.Tries != 2 {
+			t.Errorf("%+v", got)
+		}
+		stop()
+	})
+}
+
 func TestANewMessageIsSentAtOnceWhenTheHubIsWoken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox()

@@ -202,7 +202,8 @@ func (a adapter) Retry(_ context.Context, id, _ string) error {
 		return fmt.Errorf("%w: this message is %s", web.ErrConflict, d.State)
 	}
 	again := d
-	again.State, again.Due, again.Tries, again.Last = fleet.Waiting, time.Now(), 0, "sent again by hand"
+	// Its time begins anew: an old one would be given up at the first failure.
+	again.State, again.Due, again.Tries, again.Tried, again.Last = fleet.Waiting, time.Now(), 0, time.Time{}, "sent again by hand"
 	if err := a.h.store.Move(d, again); err != nil {
 		return told(err)
 	}
