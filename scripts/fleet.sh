@@ -47,7 +47,7 @@ restart() {
 
 cut() {
   # A new site is given 90 s before its panels count as lost.
-  printf 'begins 10:00\n10:02 panel 1 loses its power for 4 minutes\n10:02:10 panel 2 loses its line for 4 minutes\n10:02:20 site Torino 1 loses its line for 4 minutes\n10:02:30 panel 4 stops for 4 minutes\n10:07 the end\n' >"$work/story"
+  printf 'begins 10:00\n10:02 panel 1 loses its power for 3 minutes\n10:02:10 panel 2 loses its line for 3 minutes\n10:02:20 site Torino 1 loses its line for 3 minutes\n10:02:30 panel 4 stops for 3 minutes\n10:06 the end\n' >"$work/story"
   fleet "cut: power, line, a site's line, a clean stop" --rate 4 --story "$work/story" --patience 5m
 }
 

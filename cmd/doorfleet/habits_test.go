@@ -94,3 +94,39 @@ func TestThePastIsLivedByARealPanel(t *testing.T) {
 		t.Errorf("a visit leaves %.2f entries, the table says %.2f: %v", mean, meanEntries(), kinds)
 	}
 }
+
+func kindsOf(t *testing.T, c *core) (kinds []string) {
+	t.Helper()
+	journal, err := c.openJournal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer journal.Close()
+	all, err := journal.Read(0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, frame := range all {
+		kinds = append(kinds, outbox.EventOf(frame).Kind)
+	}
+	return kinds
+}
+
+func TestAPanelWithoutPowerWritesNothingMore(t *testing.T) {
+	_, c := newLoneCore(t)
+	for _, end := range []func(*core) error{(*core).stop, (*core).powerOff} {
+		if err := c.boot(false); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.alive().agent.Alive(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := end(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kinds := kindsOf(t, c)
+	if want := []string{"system.started", "system.stopped", "system.started"}; !reflect.DeepEqual(kinds, want) {
+		t.Errorf("%v, want %v", kinds, want)
+	}
+}
