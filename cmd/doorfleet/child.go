@@ -130,7 +130,8 @@ func (c *child) start(ctx context.Context) error {
 	}
 	command := exec.Command(c.program, "run", "--config", filepath.Join(c.dir, "hub.toml"))
 	command.Dir, command.Stderr = c.dir, c.log
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it does not outlive the fleet
+	// It does not outlive the fleet, and an interrupt from the keyboard is not for it: it is asked for the count first.
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	out, err := command.StdoutPipe()
 	if err != nil {
 		return err
