@@ -252,3 +252,41 @@ func TestAPanelThatIsSetBackOrDoubledIsSaidToBeOdd(t *testing.T) {
 		t.Errorf("a journal that was set back goes unnoticed: %+v", a)
 	}
 }
+
+func TestTheAgendaKeepsTimesAndTheirOrder(t *testing.T) {
+	a := newAgenda()
+	now := time.Now()
+	var did []int
+	for i, after := range []time.Duration{2, 1, 1, 3, 1} {
+		a.add(now.Add(after*time.Second), func() { did = append(did, i) })
+	}
+	for do, wait := a.next(now.Add(time.Second)); do != nil; do, wait = a.next(now.Add(2 * time.Second)) {
+		if wait != 0 {
+			t.Errorf("something is due, and to be waited for: %s", wait)
+		}
+		do()
+	}
+	if !slices.Equal(did, []int{1, 2, 4, 0}) {
+		t.Errorf("done in the order %v", did)
+	}
+	if do, wait := a.next(now.Add(2 * time.Second)); do != nil || wait != time.Second {
+		t.Errorf("the next is due in %s", wait)
+	}
+}
+
+func TestACountWaitsForTheLastAcknowledgment(t *testing.T) {
+	broker := uplinktest.StartMosquitto(t, uplinktest.Options{})
+	f := newTestFleet(t, broker, nil)
+	if err := f.powerOn(t.Context(), 0, func() {}); err != nil {
+		t.Fatal(err)
+	}
+	looks := 0
+	waiting, err := f.settle(t.Context(), time.Minute, func(uint64) {
+		if looks++; looks == 3 {
+			newClerk(t, broker) // the hub is late
+		}
+	})
+	if err != nil || waiting > 0 || looks < 4 {
+		t.Errorf("after %d looks %d entries are on their way: %v", looks, waiting, err)
+	}
+}
