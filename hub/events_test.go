@@ -373,6 +373,28 @@ func TestStatusesThatTheBrokerSaysAgainAreNoSecondPanel(t *testing.T) {
 	})
 }
 
+func TestAnAcknowledgmentThatWaitsIsNotTakenBack(t *testing.T) {
+	a := newAcks()
+	a.stored(siteID, panelID, "e1", 500)
+	a.stored(siteID, panelID, "e1", 20) // one that came again
+	if _, w, ok := a.next(); !ok || w.stored.Seq != 500 {
+		t.Errorf("%+v", w)
+	}
+	a.stored(siteID, panelID, "e1", 500)
+	a.stored(siteID, panelID, "e2", 3)
+	if _, w, ok := a.next(); !ok || w.stored != (telemetry.Ack{Epoch: "e2", Seq: 3}) {
+		t.Errorf("%+v", w)
+	}
+	a.ask(siteID, panelID, telemetry.Ack{Epoch: "e1", From: 4, To: 9})
+	a.stored(siteID, panelID, "e1", 9)
+	if _, w, ok := a.next(); !ok || w.hasAgain {
+		t.Errorf("asked for what came meanwhile: %+v", w)
+	}
+	if _, w, ok := a.next(); ok {
+		t.Errorf("%+v is said twice", w)
+	}
+}
+
 func TestAFullHubMakesTheBrokerWaitAndGoesOn(t *testing.T) {
 	var slow chan struct{}
 	inWorld(t, func(w *world, _ *Options) { slow = make(chan struct{}); w.store.slow = slow }, func(w *world) {

@@ -114,7 +114,7 @@ func (h *Hub) Order(ctx context.Context, panel, verb, object, by string) (fleet.
 	if err := CheckOrder(verb, object); err != nil {
 		return fleet.Order{}, err
 	}
-	o, answer, err := h.send(fleet.Order{Panel: p.ID, Site: p.Site, Verb: verb, Object: object, By: by})
+	o, answer, err := h.send(ctx, fleet.Order{Panel: p.ID, Site: p.Site, Verb: verb, Object: object, By: by})
 	if err != nil || o.State != fleet.OrderSent {
 		return o, err
 	}
@@ -130,12 +130,16 @@ func (h *Hub) Order(ctx context.Context, panel, verb, object, by string) (fleet.
 
 // send numbers an order durably, signs it and hands it to the broker. Orders to one panel go out in the order of their
 // numbers: a panel honors none after a higher one.
-func (h *Hub) send(o fleet.Order) (fleet.Order, chan telemetry.Reply, error) {
+func (h *Hub) send(ctx context.Context, o fleet.Order) (fleet.Order, chan telemetry.Reply, error) {
 	h.mu.Lock()
 	c := h.contactOf(o.Panel)
 	h.mu.Unlock()
-	c.ordering.Lock()
-	defer c.ordering.Unlock()
+	select {
+	case c.ordering <- struct{}{}:
+		defer func() { <-c.ordering }()
+	case <-ctx.Done():
+		return o, nil, fmt.Errorf("cannot send the order: %w; nothing was sent", ctx.Err())
+	}
 
 	now := h.o.Now()
 	number, err := h.o.Store.NextNumber(now)

@@ -192,6 +192,48 @@ func TestNothingIsSentThatWasNotNumberedAndKept(t *testing.T) {
 			t.Errorf("%d commands were sent", n)
 		}
 		w.store.setFail(nil)
+		read(w.store, func() int { w.store.noNumber = errors.New("the disk is full"); return 0 })
+		if _, err := w.Order(w.t.Context(), panelID, telemetry.VerbOpen, "front", "anna"); err == nil || !strings.Contains(err.Error(), "nothing was sent") {
+			t.Errorf("%v", err)
+		}
+		if n := len(w.wire.on(telemetry.CommandTopic(siteID, panelID))); n != 0 {
+			t.Errorf("%d commands without a number were sent", n)
+		}
+	})
+}
+
+// The first order is slow to be kept; the second must not overtake it, or the panel would refuse the first as used.
+func TestNoOrderOvertakesAnother(t *testing.T) {
+	first, slow := make(chan struct{}, 1), make(chan struct{})
+	inWorld(t, func(w *world, _ *Options) {
+		first, slow = make(chan struct{}, 1), make(chan struct{})
+		first <- struct{}{}
+		w.store.putting = func(o fleet.Order) {
+			select {
+			case <-first:
+				<-slow
+			default:
+			}
+		}
+	}, func(w *world) {
+		w.status(panelID, online("b1", 50_000), false)
+		_, one := w.ordered(telemetry.VerbOpen, "front")
+		_, two := w.ordered(telemetry.VerbText, "Back at three")
+		close(slow)
+		synctest.Wait()
+		commands, three := w.ordered(telemetry.VerbOpen, "front")
+		for i, c := range commands {
+			if i > 0 && c.Number <= commands[i-1].Number {
+				t.Errorf("number %d is sent after %d", c.Number, commands[i-1].Number)
+			}
+			w.reply(c.Number, telemetry.ResultDone, "")
+		}
+		if len(commands) != 3 {
+			t.Errorf("%d commands were sent", len(commands))
+		}
+		<-one
+		<-two
+		<-three
 	})
 }
 

@@ -151,6 +151,19 @@ func TestAHubThatIsStartedAgainGoesOnWhereItStopped(t *testing.T) {
 	})
 }
 
+func TestTheTimeWithoutAHubIsNobodysFault(t *testing.T) {
+	inWorld(t, licensed, func(w *world) {
+		w.live("b1", 10*time.Minute)
+		o := w.o
+		w.stop()
+		w.pass(20 * time.Second) // soon enough that no deadline was missed
+		w.start(o)
+		if p, _ := w.situation().Panel(panelID); p.Presence != monitor.Unknown || p.Before != monitor.Online {
+			t.Errorf("nobody has heard of it since, and it is %s", p.Presence)
+		}
+	})
+}
+
 func TestWhatTheStoreRefusesIsNotForgotten(t *testing.T) {
 	inWorld(t, licensed, func(w *world) {
 		w.warned()
@@ -302,10 +315,13 @@ func TestASilentAlarmIsToldAtOnceAndOnlyToThoseWhoChoseIt(t *testing.T) {
 		{[]monitor.Topic{monitor.TopicSilentAlarm}, mark(0), 0},
 		{[]monitor.Topic{monitor.TopicSilentAlarm}, bytes.Repeat([]byte{1}, markLength), 0},
 		{nil, mark(1), 0},
+		{[]monitor.Topic{monitor.TopicSilentAlarm, monitor.TopicOutages}, mark(1), -1},
 	} {
 		t.Run(fmt.Sprint(test.topics, test.want), func(t *testing.T) {
 			inWorld(t, func(w *world, o *Options) {
-				licensed(w, o)
+				if test.want >= 0 { // else there is no license
+					licensed(w, o)
+				}
 				o.Sealing = key
 			}, func(w *world) {
 				w.warned(test.topics...)
@@ -314,7 +330,7 @@ func TestASilentAlarmIsToldAtOnceAndOnlyToThoseWhoChoseIt(t *testing.T) {
 				e.Kind, e.Sealed, e.Who = "access.granted", test.mark, "Anna"
 				w.send(d, e)
 				w.send(d, e)
-				if got := w.notices(); len(got) != test.want {
+				if got := w.notices(); len(got) != max(test.want, 0) {
 					t.Errorf("%v", got)
 				}
 			})

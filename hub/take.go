@@ -18,9 +18,9 @@ type contact struct {
 	boots    []string // the last ones that were said, the newest last
 	twin     time.Time
 
-	bad      string // what could not be read last
-	badCount int    // since something could
-	ordering sync.Mutex
+	bad      string        // what could not be read last
+	badCount int           // since something could
+	ordering chan struct{} // full while an order is being sent
 }
 
 // bootsLimit is how many starts of a panel are remembered to tell two panels with one identity from one that restarts.
@@ -104,7 +104,7 @@ func (h *Hub) speaker(topic telemetry.Topic) (fleet.Panel, Reason) {
 func (h *Hub) contactOf(panel string) *contact {
 	c := h.contacts[panel]
 	if c == nil {
-		c = &contact{}
+		c = &contact{ordering: make(chan struct{}, 1)}
 		h.contacts[panel] = c
 	}
 	return c

@@ -39,8 +39,10 @@ type memory struct {
 	documents  map[string]fleet.Document
 	audit      []fleet.Change
 	batches    []int
-	fail       error         // of every write
-	slow       chan struct{} // a token for each Append
+	fail       error             // of every write
+	noNumber   error             // of NextNumber
+	putting    func(fleet.Order) // called before an order is kept
+	slow       chan struct{}     // a token for each Append
 }
 
 func newMemory() *memory {
@@ -196,11 +198,17 @@ func (m *memory) NextNumber(now time.Time) (uint64, error) {
 	if m.fail != nil {
 		return 0, m.fail
 	}
+	if m.noNumber != nil {
+		return 0, m.noNumber
+	}
 	m.number = max(m.number+1, uint64(now.UnixMilli()))
 	return m.number, nil
 }
 
 func (m *memory) PutOrder(o fleet.Order) error {
+	if m.putting != nil {
+		m.putting(o)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
