@@ -215,6 +215,9 @@ func TestOneOfTwoHubsWatchesASiteAndTheOtherTakesOver(t *testing.T) {
 		if s, ok := second.Situation(siteID); !ok || len(s.Recipients) != 1 {
 			t.Errorf("nobody watches the site: %v %+v", ok, s.Recipients)
 		}
+		if p, _ := second.situation().Panel(panelID); p.Presence != monitor.Unknown {
+			t.Errorf("the second hub has not heard it, and it is %s", p.Presence)
+		}
 		second.stop()
 	})
 }
