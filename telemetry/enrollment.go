@@ -26,7 +26,8 @@ const EnrollAnswerLimit = 16 << 10
 
 const (
 	csrLimit = 1 << 10
-	pemLimit = 4 << 10
+	pemLimit = 4 << 10 // of a certificate
+	caLimit  = 3 * pemLimit
 )
 
 // EnrollRequest is what a panel asks of a hub, under its own key: a certificate for the TLS key in CSR.
@@ -100,7 +101,7 @@ type EnrollAnswer struct {
 	V           int    `json:"v"`      // set by Encode
 	Site        string `json:"site"`   // the site's part of every topic
 	Broker      string `json:"broker"` // mqtts://host:port
-	CA          string `json:"ca"`     // the hub's authority, one certificate in PEM
+	CA          string `json:"ca"`     // in PEM: the hub's authority, then those of a broker that is not the hub's own
 	Certificate string `json:"certificate"`
 	Hub         string `json:"hub"`               // what people call it
 	Key         string `json:"key"`               // ed25519:..., signs commands and documents
@@ -114,9 +115,12 @@ func (a EnrollAnswer) check() error {
 	if !checkAddress("mqtts", a.Broker, true) {
 		return errors.New("the broker's address is not mqtts://host:port")
 	}
-	for _, text := range []struct{ what, value string }{{"the authority", a.CA}, {"the certificate", a.Certificate}} {
-		if len(text.value) == 0 || len(text.value) > pemLimit {
-			return fmt.Errorf("%s has %d bytes, not 1 to %d", text.what, len(text.value), pemLimit)
+	for _, text := range []struct {
+		what, value string
+		limit       int
+	}{{"the authority", a.CA, caLimit}, {"the certificate", a.Certificate, pemLimit}} {
+		if len(text.value) == 0 || len(text.value) > text.limit {
+			return fmt.Errorf("%s has %d bytes, not 1 to %d", text.what, len(text.value), text.limit)
 		}
 	}
 	if len(a.Sealing) > 128 {

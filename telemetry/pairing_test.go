@@ -337,7 +337,7 @@ func TestAnswersThatWouldNotWorkAreRefused(t *testing.T) {
 	}
 	for _, raw := range []string{
 		"", "[]", `{"v":2}`, with("v", "2"), with("site", `""`), with("site", `"a/b"`), with("site", `"+"`), with("broker", `"mqtt://hub:1883"`), with("broker", `"mqtts://hub"`),
-		with("broker", `"mqtts://user:word@hub:8883"`), with("ca", `""`), with("certificate", `""`), with("certificate", `"`+strings.Repeat("x", 5000)+`"`), with("hub", `""`),
+		with("broker", `"mqtts://user:word@hub:8883"`), with("ca", `""`), with("certificate", `""`), with("certificate", `"`+strings.Repeat("x", 5000)+`"`), with("ca", `"`+strings.Repeat("x", 13000)+`"`), with("hub", `""`),
 		with("hub", `"a\nb"`), with("key", `"ed25519:AAAA"`), with("key", `""`), with("sealing", `"`+strings.Repeat("x", 200)+`"`), string(good[:len(good)-1]) + `,"site":"other"}`,
 		strings.Repeat(" ", telemetry.EnrollAnswerLimit) + string(good),
 	} {

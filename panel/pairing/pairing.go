@@ -156,8 +156,8 @@ func (m Membership) certificate(key crypto.Signer) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{c.Raw}, PrivateKey: key, Leaf: c}, nil
 }
 
-// config trusts what leads to the authority with this fingerprint, and nothing else. extra is that authority's certificate where it
-// is known already: a server need not show it then.
+// config trusts what leads to the authority with this fingerprint, and to those in extra, in PEM, which that authority's hub named
+// before: a server need not show them.
 func (me Me) config(ca telemetry.Fingerprint, extra []byte, own *tls.Certificate) *tls.Config {
 	c := &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -175,15 +175,10 @@ var errOtherAuthority = errors.New("its certificate is not of the authority that
 	"somebody stands between")
 
 func (me Me) verify(state tls.ConnectionState, ca telemetry.Fingerprint, extra []byte) error {
-	known := state.PeerCertificates
-	if block, _ := pem.Decode(extra); block != nil {
-		if c, err := x509.ParseCertificate(block.Bytes); err == nil {
-			known = append(known[:len(known):len(known)], c)
-		}
-	}
-	roots := x509.NewCertPool()
-	found := false
-	for _, c := range known {
+	roots, between := x509.NewCertPool(), x509.NewCertPool()
+	found := roots.AppendCertsFromPEM(extra)
+	for _, c := range state.PeerCertificates {
+		between.AddCert(c)
 		if c.IsCA && telemetry.Fingerprint(sha256.Sum256(c.RawSubjectPublicKeyInfo)) == ca {
 			roots.AddCert(c)
 			found = true
@@ -197,7 +192,7 @@ func (me Me) verify(state tls.ConnectionState, ca telemetry.Fingerprint, extra [
 	if !present && now.Before(leaf.NotBefore) {
 		now = leaf.NotBefore // it is later than the panel knows
 	}
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: state.ServerName, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: state.ServerName, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
 	return err
 }
 
@@ -288,9 +283,16 @@ func reached(err error) error {
 
 // check refuses an answer that would not work: what is kept once is not asked for again.
 func check(answer telemetry.EnrollAnswer, me Me, ca telemetry.Fingerprint) error {
-	authority, err := parse("authority", answer.CA)
+	first, rest := pem.Decode([]byte(answer.CA))
+	if first == nil {
+		return errors.New("cannot read the hub's authority: it is not a certificate in PEM")
+	}
+	authority, err := parse("authority", string(pem.EncodeToMemory(first)))
 	if err != nil {
 		return err
+	}
+	if len(bytes.TrimSpace(rest)) > 0 && !x509.NewCertPool().AppendCertsFromPEM(rest) {
+		return errors.New("cannot read the authorities of the hub's broker: what follows the hub's own is no certificate in PEM")
 	}
 	if !authority.IsCA || telemetry.Fingerprint(sha256.Sum256(authority.RawSubjectPublicKeyInfo)) != ca {
 		return errors.New("the hub's answer names another authority than its code")

@@ -249,7 +249,10 @@ func TestAnswersThatAreNotForThisPanelAreRefused(t *testing.T) {
 		"another authority":     {func(a *telemetry.EnrollAnswer) { a.CA = foreign.Answer.CA }, "another authority"},
 		"a foreign certificate": {func(a *telemetry.EnrollAnswer) { a.Certificate = foreign.Answer.Certificate }, "not made by the hub's authority"},
 		"no certificate":        {func(a *telemetry.EnrollAnswer) { a.Certificate = "none" }, "not one certificate"},
-		"two certificates":      {func(a *telemetry.EnrollAnswer) { a.CA += a.CA }, "not one certificate"},
+		"two certificates":      {func(a *telemetry.EnrollAnswer) { a.Certificate += a.Certificate }, "not one certificate"},
+		"another one first":     {func(a *telemetry.EnrollAnswer) { a.CA = foreign.Answer.CA + a.CA }, "another authority"},
+		"words behind it":       {func(a *telemetry.EnrollAnswer) { a.CA += "and more" }, "no certificate in PEM"},
+		"no authority":          {func(a *telemetry.EnrollAnswer) { a.CA = "none" }, "not a certificate"},
 		"another panel's name":  {func(a *telemetry.EnrollAnswer) { a.Certificate = renamed(t, d, me) }, "not for this panel"},
 		"the leaf as authority": {func(a *telemetry.EnrollAnswer) { a.CA = a.Certificate }, "another authority"},
 		"a certificate of a key": {func(a *telemetry.EnrollAnswer) {
@@ -283,6 +286,49 @@ func renamed(t *testing.T, d *desk, me pairing.Me) string {
 		t.Fatal(err)
 	}
 	return string(issued.PEM)
+}
+
+func TestBrokerMayHaveAnAuthorityOfItsOwnWhenTheHubSaysSo(t *testing.T) {
+	d, broker := newDesk(t), newDesk(t)
+	me := newMe(t, nil)
+	plain, err := pairing.Enroll(context.Background(), me, d.code())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.answer = func(a *telemetry.EnrollAnswer) { a.CA += string(broker.ca.CertificatePEM()) }
+	with, err := pairing.Enroll(context.Background(), me, d.code())
+	if err != nil {
+		t.Fatal(err)
+	}
+	connects := func(m pairing.Membership, to *desk) error {
+		config, err := m.TLS(me)
+		if err != nil {
+			return err
+		}
+		config.ServerName = "127.0.0.1"
+		c, err := tls.Dial("tcp", strings.TrimPrefix(to.url, "https://"), config)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	}
+	if err := connects(with, broker); err != nil {
+		t.Errorf("the broker that the hub named: %v", err)
+	}
+	if err := connects(with, d); err != nil {
+		t.Errorf("the hub's own: %v", err)
+	}
+	if err := connects(with, newDesk(t)); err == nil {
+		t.Error("a broker that nobody named is trusted")
+	}
+	if err := connects(plain, broker); err == nil {
+		t.Error("a broker with another authority is trusted although the hub named none")
+	}
+	// For the broker alone: a certificate is renewed at the hub itself.
+	with.URL = broker.url
+	if _, err := pairing.Renew(context.Background(), me, with); err == nil || broker.asked != 0 {
+		t.Errorf("renewed at the broker's authority: %v", err)
+	}
 }
 
 func TestStrangeAnswersAreBounded(t *testing.T) {
