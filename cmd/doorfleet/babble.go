@@ -32,13 +32,14 @@ func rubbishOf(c *core, neighbor string) []rubbish {
 	own, status := telemetry.EventTopic(c.site.id, c.id), telemetry.StatusTopic(c.site.id, c.id)
 	stale := []byte(`{"v":1,"epoch":"0123456789abcdef","boot":"x","seq":1,"time":"2000-01-01T00:00:00Z","trusted":true,"mono_ms":1,"kind":"door.opened","door":"front","who":"","why":""}`)
 	return []rubbish{
+		// First what a hub must notice: a story may end while the rest is still being said.
+		{what: "another journal's first entry", topic: own, payload: stale},
 		{what: "not JSON", topic: own, payload: []byte("\x00\xff\xfe{")},
 		{what: "two members of one name", topic: own, payload: []byte(`{"v":1,"seq":1,"seq":2,"epoch":"e","kind":"k"}`)},
 		{what: "a deep nest", topic: own, payload: []byte(strings.Repeat(`{"a":`, 500) + "1" + strings.Repeat("}", 500))},
 		{what: "an event without a kind", topic: own, payload: []byte(`{"v":1,"epoch":"e","seq":5}`)},
 		{what: "another version", topic: own, payload: []byte(`{"v":99,"epoch":"e","seq":5,"kind":"door.opened"}`)},
 		{what: "a number far ahead", topic: own, payload: []byte(`{"v":1,"epoch":"0123456789abcdef","boot":"x","seq":18446744073709551615,"kind":"door.opened"}`)},
-		{what: "another journal's first entry", topic: own, payload: stale},
 		{what: "a status that is none", topic: status, payload: []byte(`{"v":1,"online":"yes"}`)},
 		{what: "an empty retained status", topic: status, retained: true},
 		{what: "60 kB of letters", topic: own, payload: []byte(strings.Repeat("x", 60<<10))},
