@@ -5,11 +5,22 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/store"
 	"github.com/doorpanel/doorpanel/hub/store/storetest"
+	"github.com/doorpanel/doorpanel/storage"
 )
 
 var _ storetest.Store = (*store.Store)(nil)
 
 func open(t testing.TB, o store.Options) *store.Store {
+	t.Helper()
+	s, notes := opened(t, o)
+	if len(notes) > 0 {
+		t.Errorf("notes of a sound store: %+v", notes)
+	}
+	return s
+}
+
+// opened opens a store that may have something to say.
+func opened(t testing.TB, o store.Options) (*store.Store, []storage.Note) {
 	t.Helper()
 	s, notes, err := store.Open(o)
 	if err != nil {
@@ -20,10 +31,7 @@ func open(t testing.TB, o store.Options) *store.Store {
 			t.Error(err)
 		}
 	})
-	if len(notes) > 0 {
-		t.Errorf("notes of a sound store: %+v", notes)
-	}
-	return s
+	return s, notes
 }
 
 func TestItIsAStore(t *testing.T) {

@@ -195,7 +195,9 @@ func TestDaysThatAreOtherwiseAreWrittenIntoASchedule(t *testing.T) {
 	b.seen("schedule-days")
 	b.press("Save schedule")
 	b.says("2027-05-03 closed")
+	h.mu.Lock()
 	days := h.schedules["Office hours"].Exceptions
+	h.mu.Unlock()
 	if len(days) != 2 || len(days[0].Slots) != 2 || days[0].Slots[1].From != "14:00" || days[0].Slots[1].To != "16:00" || days[1].Date != "2027-05-03" || len(days[1].Slots) != 0 {
 		t.Errorf("%+v", days)
 	}
