@@ -42,7 +42,7 @@ type Change struct {
 	Who    string    `json:"who"`            // the user, "root" for the command line, "hub" for the hub itself
 	Via    string    `json:"via"`            // web, api or cli
 	From   string    `json:"from,omitempty"` // the IP address that asked
-	What   string    `json:"what"`           // such as "site.changed"; docs/hub-api.md lists them
+	What   string    `json:"what"`           // such as "site.changed"
 	Object string    `json:"object,omitempty"`
 	Site   string    `json:"site,omitempty"`
 	Detail string    `json:"detail,omitempty"` // a sentence for people, without secrets
