@@ -24,7 +24,6 @@ const badDay = `
 	10:04     panel 3 of Milano 2 stops for 2 minutes
 	10:05     the hub is away for 2 minutes
 	10:06     panel 7 is restored
-	10:07:30  panel 11 sends garbage
 	10:08     10 percent have the clock of the year 2000 for 2 minutes
 	10:08     5 percent do not know the time for 2 minutes
 	10:09     10 percent have a clock that jumps 5 hours ahead
@@ -32,7 +31,8 @@ const badDay = `
 	10:10     panel 9 has a twin for 2 minutes
 	10:11     site Napoli 1 restarts
 	10:12     everybody makes 6 entries a minute
-	10:13     the end`
+	10:13     panel 11 sends garbage
+	10:18     the end`
 
 // hubProgram builds the hub. DOORHUB_TEST_BINARY names another one, such as one with the race detector.
 func hubProgram(t *testing.T) string {
