@@ -7,12 +7,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doorpanel/doorpanel/configs"
 	"github.com/doorpanel/doorpanel/daemon"
-	"github.com/doorpanel/doorpanel/hub/broker"
 )
 
 func brokerConfigCommand() *cobra.Command {
@@ -38,7 +38,7 @@ func brokerConfigCommand() *cobra.Command {
 			if port == "" {
 				port = brokerPort(config)
 			}
-			conf, list := broker.MosquittoConfig(dir, port), broker.MosquittoAccess()
+			conf, list := mosquittoConf(dir, port), mosquittoAccess()
 			if out == "" {
 				fmt.Fprintf(cmd.OutOrStdout(), "# --- mosquitto.conf\n%s\n# --- access\n%s", conf, list)
 				return nil
@@ -57,6 +57,43 @@ func brokerPort(config configs.Hub) string {
 		return u.Port()
 	}
 	return "8883"
+}
+
+// mosquittoConf is what mosquitto 2 needs to serve a hub.
+func mosquittoConf(dir, port string) string {
+	return fmt.Sprintf(`# For mosquitto 2, made by doorhub broker-config.
+per_listener_settings false
+listener %s
+cafile %[2]s/ca.pem
+certfile %[2]s/server.pem
+keyfile %[2]s/server.key
+crlfile %[2]s/revoked.pem
+# Who connects shows a certificate of the hub's authority, and is who it says.
+require_certificate true
+use_identity_as_username true
+allow_anonymous false
+acl_file %[2]s/access
+# A panel's entries wait for the hub: sessions outlive a restart, for two weeks at most.
+persistence true
+persistence_location %[2]s/
+persistent_client_expiration 14d
+max_queued_messages 2000
+message_size_limit 65536
+max_keepalive 300
+`, port, dir)
+}
+
+// mosquittoAccess gives each panel its own topics (docs/mqtt.md) and the hub all of them.
+func mosquittoAccess() string {
+	var b strings.Builder
+	for _, leaf := range []string{"status", "event", "reply"} {
+		fmt.Fprintf(&b, "pattern write doorpanel/v1/+/%%u/%s\n", leaf)
+	}
+	for _, leaf := range []string{"status", "ack", "command", "document/#"} {
+		fmt.Fprintf(&b, "pattern read doorpanel/v1/+/%%u/%s\n", leaf)
+	}
+	fmt.Fprintf(&b, "user %s\ntopic readwrite doorpanel/v1/#\n", hubClient)
+	return b.String()
 }
 
 // writeBrokerFiles puts everything that the configuration names into one directory.
