@@ -214,7 +214,8 @@ func TestMosquittoRefusesARevokedPanelOnceItReadsTheList(t *testing.T) {
 	for {
 		_, err := m.try(&alpha, "alpha")
 		if err != nil {
-			if !strings.Contains(err.Error(), "revoked certificate") {
+			// The alert may be overtaken by the end of the connection.
+			if !strings.Contains(err.Error(), "revoked certificate") && !strings.Contains(err.Error(), "connection reset") {
 				t.Errorf("it is refused with %v", err)
 			}
 			break

@@ -59,7 +59,7 @@ func TestNothingIsLostAcrossBrokerKills(t *testing.T) {
 		j.add(300)
 		// The last 100 of a round are under way when the broker dies.
 		for stored.highest < 300*round+200 {
-			if err := stored.take(hub.Await(func(uplinktest.Message) bool { return true })); err != nil {
+			if err := stored.store(hub.Await(func(uplinktest.Message) bool { return true })); err != nil {
 				t.Fatal(err)
 			}
 			if stored.highest%20 == 0 {
@@ -71,7 +71,7 @@ func TestNothingIsLostAcrossBrokerKills(t *testing.T) {
 	}
 	hub := broker.Watch(telemetry.EventTopic("villa", "gate"))
 	for stored.highest < 1200 {
-		if err := stored.take(hub.Await(func(uplinktest.Message) bool { return true })); err != nil {
+		if err := stored.store(hub.Await(func(uplinktest.Message) bool { return true })); err != nil {
 			t.Fatal(err)
 		}
 		hub.Publish(telemetry.AckTopic("villa", "gate"), encoded(t, telemetry.Ack{Epoch: epoch, Seq: stored.highest}), false)
