@@ -25,11 +25,12 @@ var arrows = map[string][]string{
 	"cmd/doorhub":       {"hub", "hub/*", "license", "license/envelope", "telemetry", "storage", "configs", "qr", "daemon"},
 	"cmd/doorfleet":     {"panel", "panel/*", "drivers/sim", "license", "license/envelope", "telemetry", "storage", "configs", "daemon"},
 	"hub":               {"hub/fleet", "hub/monitor", "hub/ledger", "telemetry", "license", "license/envelope"},
-	"hub/store":         {"hub/fleet", "hub/monitor", "hub/ledger", "telemetry", "storage"},
-	"hub/web":           {"hub/fleet", "hub/monitor", "hub/ledger", "telemetry", "qr"},
+	"hub/store":         {"hub/fleet", "hub/monitor", "hub/ledger", "hub/roles", "telemetry", "storage"},
+	"hub/web":           {"hub/fleet", "hub/monitor", "hub/ledger", "hub/roles", "telemetry", "qr"},
 	"hub/monitor":       {"hub/fleet", "telemetry"},
 	"hub/ledger":        {"license", "license/envelope", "telemetry"},
 	"hub/fleet":         {"telemetry"},
+	"hub/roles":         {},
 	"hub/broker":        {"telemetry"},
 	"panel":             {"panel/access", "license", "license/envelope"},
 	"panel/agent":       {"panel", "panel/access", "license", "license/envelope"},
@@ -46,7 +47,7 @@ var arrows = map[string][]string{
 	"scripts/rig/probe": {"drivers/*", "sip", "license", "license/envelope"},
 	// Helpers of tests, not linked into any program.
 	"drivers/drivertest":  {"drivers/*"},
-	"hub/store/storetest": {"hub/store", "hub/fleet", "hub/monitor", "telemetry"},
+	"hub/store/storetest": {"hub/store", "hub/fleet", "hub/monitor", "hub/roles", "telemetry"},
 }
 
 // testArrows are what tests may import beyond that: real peers and neighbors to play against.
@@ -69,7 +70,7 @@ var testArrows = map[string][]string{
 }
 
 // pure packages decide and do nothing else: no file, wire, clock, goroutine or log.
-var pure = []string{"panel", "panel/access", "license", "license/envelope", "telemetry", "qr", "hub/fleet", "hub/monitor", "hub/ledger"}
+var pure = []string{"panel", "panel/access", "license", "license/envelope", "telemetry", "qr", "hub/fleet", "hub/monitor", "hub/ledger", "hub/roles"}
 
 // forbiddenInPure are the standard library's ways out of a pure package.
 var forbiddenInPure = []string{
