@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,9 @@ type unit struct {
 	wall    time.Duration // what its clock is wrong by
 	source  TimeSource
 	rights  *Entitlements // of docs and the time; nil after a change
+	// forgetful: a record of what it gave, of a release or of another's claim is damaged, and the next code that is shown mends it,
+	// also one that was kept since before. What it gave back is not among them: that counts as everything.
+	forgetful bool
 }
 
 // estate is several panels that share licenses, and whoever tries everything with them.
@@ -58,7 +62,7 @@ type estate struct {
 	licenses []*sold
 	units    []*unit
 	codes    []string // every code that was ever shown, licenses excepted
-	restored bool     // a store was set back
+	restored bool     // a store was set back, or a damaged record mended by a code that may be an old one
 	revoked  bool
 	damaged  bool
 	meeting  bool // nothing goes wrong any more
@@ -174,6 +178,9 @@ func (e *estate) examine(by int, code string) Verdict {
 	u := e.units[by]
 	v := Examine(code, e.ring(u), u.panel, e.clock(u), u.docs, "")
 	e.Logf("panel %d reads %.4s: %s %s", by, code, v.Result, v.Message)
+	if u.forgetful && len(v.Keep) > 0 {
+		e.restored = true
+	}
 	e.keep(by, v)
 	return v
 }
@@ -293,6 +300,9 @@ func (e *estate) mishap() {
 		raw := bytes.Clone(u.docs[i].Raw)
 		raw[rapid.IntRange(0, len(raw)-1).Draw(e.T, "byte")] ^= 1 << rapid.IntRange(0, 7).Draw(e.T, "bit")
 		e.Logf("panel %d: %s is damaged", by, u.docs[i].Key)
+		for _, place := range []string{placeGiven, placeRelease, placeClaim} {
+			u.forgetful = u.forgetful || strings.HasPrefix(u.docs[i].Key, place)
+		}
 		u.docs[i].Raw = raw
 	}
 	u.rights = nil

@@ -111,6 +111,7 @@ const (
 const (
 	uncountable = "the record of what was given away is damaged; show the receiving panel's code to this panel, or restore a backup"
 	unshareable = "the record of what was given back is damaged; show the giving panel's code to this panel, or restore a backup"
+	forgotten   = "what this panel was given, and what it gave back, are both damaged here; restore a backup, or let the dealer replace the license"
 )
 
 // add takes a document to where it belongs. False: it cannot be used, and why.

@@ -442,16 +442,42 @@ func TestTheGiversCodeMendsADamagedShare(t *testing.T) {
 	b.has(0)
 	b.show(slice, Activated, "4 buttons")
 	b.has(4)
-	a.show(b.giveBack(id, 1, Activated, ""), Activated, "")
-	for _, code := range a.rights().Codes() {
-		if code.Kind == envelope.Slice {
-			slice = envelope.Armor(code.Kind, code.Raw)
-		}
-	}
+}
+
+// A code that was kept since before a share went back must not bring it back: how much went back is not known any more.
+func TestADamagedReturnCountsAsEverythingGivenBack(t *testing.T) {
+	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
+	id := ten(1).ID
+	a.show(text(t, ten(1), rootKey), Activated, "")
+	old := a.give(b, id, 4, Activated, "")
+	b.show(old, Activated, "")
+	a.show(b.giveBack(id, 3, Activated, ""), Activated, "9 here")
 	b.damage(placeBack)
 	b.has(0)
-	b.show(slice, Activated, "")
-	b.has(3)
+	v := b.show(old, Activated, "all 4 count as given back; show this panel's code to")
+	b.has(0)
+	a.show(v, Activated, "1 button came back")
+	a.has(10)
+	b.show(a.give(b, id, 2, Activated, ""), Activated, "")
+	b.has(2)
+	a.has(8)
+}
+
+func TestAShareWhoseTwoRecordsAreDamagedWaitsForABackup(t *testing.T) {
+	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
+	id := ten(1).ID
+	a.show(text(t, ten(1), rootKey), Activated, "")
+	old := a.give(b, id, 4, Activated, "")
+	b.show(old, Activated, "")
+	b.giveBack(id, 3, Activated, "")
+	whole := slices.Clone(b.docs)
+	b.damage(placeTaken)
+	b.damage(placeBack)
+	b.show(old, NotPossible, "restore a backup")
+	b.show(a.give(b, id, 1, Activated, ""), NotPossible, "restore a backup")
+	b.has(0)
+	b.docs = whole
+	b.has(1)
 }
 
 func TestOfTwoLicensesWithOneIDTheOneThatHoldsIsUndone(t *testing.T) {
@@ -464,4 +490,17 @@ func TestOfTwoLicensesWithOneIDTheOneThatHoldsIsUndone(t *testing.T) {
 		a.undo(ten(id+1).ID, Activated, "")
 		a.has(0)
 	}
+}
+
+// Whoever lost its own activation, and nothing else, has it back from what it gave itself, even when that tells nothing new otherwise.
+func TestAPanelsOwnShareRestoresItsActivation(t *testing.T) {
+	a, b := newStation(t, "A", 9), newStation(t, "B", 8)
+	id := ten(1).ID
+	a.show(text(t, ten(1), rootKey), Activated, "")
+	slice := a.give(b, id, 4, Activated, "")
+	a.show(slice, AlreadyActive, "known here already")
+	a.damage(placeActivation)
+	a.has(0)
+	a.show(slice, Activated, "own records were restored: 6 here")
+	a.has(6)
 }

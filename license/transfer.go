@@ -273,8 +273,15 @@ func (r *records) examineSlice(v Verdict, raw []byte, clock Clock) Verdict {
 func (r *records) takeShare(v Verdict, key string, slice given, raw []byte, clock Clock) Verdict {
 	p, old := r.license(slice.activation.License), r.taken[key]
 	share := old.with(slice, raw)
-	gain := share.left() - old.left()
 	mended := r.unshared[key]
+	if mended {
+		// How much went back is not known any more, and the code shown may be an old one: all that had been given counts as gone back.
+		if old.raw == nil {
+			return v.because(NotPossible, forgotten)
+		}
+		share.returned = max(share.returned, old.most)
+	}
+	gain := share.left() - old.left()
 	if old.raw != nil && share.most == old.most && share.returned == old.returned && bytes.Equal(share.Activation, old.Activation) && !mended {
 		return v.already("This share is here already.")
 	}
@@ -299,6 +306,11 @@ func (r *records) takeShare(v Verdict, key string, slice given, raw []byte, cloc
 	delete(r.unshared, key)
 	r.mend(placeTaken + key)
 	v = r.tookShare(v, slice, gain, clock)
+	if mended {
+		v.Title = "Share given back"
+		v.Message = sentence(fmt.Sprintf("what was given back is no longer known: all %d count as given back; show this panel's code to %s, which can give them anew: %s",
+			share.returned, r.name(envelope.ThumbprintOf(slice.Holder)), usable(*v.After, Describe(slice.Feature))))
+	}
 	if held && bytes.Equal(mine.Panel, r.panel.Key) {
 		v.Result, v.Title = UsedElsewhere, UsedElsewhere.Title()
 		v.Message = sentence("this license is "+r.heldBy(slice.activation)+", which goes before what is "+r.heldBy(mine)+": that counts no more") + " " + sentence(v.Message)
@@ -349,11 +361,12 @@ func (r *records) remember(v Verdict, slice given, raw []byte, returned int, bac
 	now := old.with(slice, raw)
 	now.returned = max(now.returned, returned)
 	mended := r.uncounted[ref][key]
-	if old.raw != nil && now.most == old.most && now.returned == old.returned && !mended {
+	own, here := r.own[ref]
+	lost := !here || newer(holding{slice.activation, slice.Activation}, own)
+	if old.raw != nil && now.most == old.most && now.returned == old.returned && !mended && !lost {
 		return v.already("This is known here already.")
 	}
-	own, here := r.own[ref]
-	if !here || newer(holding{slice.activation, slice.Activation}, own) {
+	if lost {
 		own = holding{slice.activation, slice.Activation}
 		r.own[ref] = own
 		r.mend(placeActivation + ref)
@@ -381,6 +394,9 @@ func (r *records) remembered(v Verdict, now, old dealt, clock Clock) Verdict {
 	case now.most > old.most:
 		v.Title = "Shares brought up to date"
 		v.Message = fmt.Sprintf("this panel had given %s to %s, which its records did not show: %s", feature.amount(now.most-old.most), to, usable(after, feature))
+	case now.most == old.most && now.returned == old.returned:
+		v.Title = "Records restored"
+		v.Message = fmt.Sprintf("this panel's own records were restored: %s", usable(after, feature))
 	default:
 		v.Title = "Share came back"
 		v.Message = fmt.Sprintf("%s came back from %s: %s", feature.amount(now.returned-old.returned), to, usable(after, feature))
