@@ -20,6 +20,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/login"
 	"github.com/doorpanel/doorpanel/telemetry"
 )
 
@@ -676,17 +677,17 @@ func hashed(t *testing.T) string {
 	return hash
 }
 
-var hashOnce = sync.OnceValues(func() (string, error) { return argon2id.CreateHash(password, params()) })
+var hashOnce = sync.OnceValues(func() (string, error) { return argon2id.CreateHash(password, login.Params()) })
 
 // as makes a user of a role and logs in.
 func as(t *testing.T, s *Server, f *hubFake, role fleet.Role, sites ...string) client {
 	t.Helper()
 	name := "the-" + string(role)
-	token := newToken()
+	token := login.NewToken()
 	if err := f.PutUser(fleet.User{Name: name, Role: role, Sites: sites, Generation: 1, Hash: hashed(t)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.PutSession(hashToken(token), fleet.Session{User: name, Generation: 1, Made: f.now(), Seen: f.now()}); err != nil {
+	if err := f.PutSession(login.HashToken(token), fleet.Session{User: name, Generation: 1, Made: f.now(), Seen: f.now()}); err != nil {
 		t.Fatal(err)
 	}
 	return client{t, s.Handler(), token}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/login"
 )
 
 type (
@@ -72,7 +73,7 @@ func (s *Server) setupState() (setupState, error) {
 	if err != nil || has {
 		return setupState{}, err
 	}
-	open, left, locked := s.setup.state()
+	open, left, locked := s.setup.State()
 	return setupState{Needed: true, Open: open, Seconds: int(left.Seconds()), Retry: int(locked.Seconds())}, nil
 }
 
@@ -93,7 +94,7 @@ func (s *Server) doSetup(v *visit, in setupRequest) (outcome, error) {
 		return r
 	}, in.Code)
 	// What does not depend on the code is said before a try is counted.
-	if err := checkUserName(in.User); err != nil {
+	if err := login.CheckUserName(in.User); err != nil {
 		return outcome{}, err
 	}
 	if err := checkPassword(in.Password, in.User); err != nil {
@@ -108,11 +109,11 @@ func (s *Server) doSetup(v *visit, in setupRequest) (outcome, error) {
 	if has {
 		return outcome{}, problem(http.StatusConflict, "already-set-up", "this hub has an administrator; log in, or set a password anew on its host: doorhub user password")
 	}
-	if err := s.setup.check(in.Code); err != nil {
+	if err := s.setup.Check(in.Code); err != nil {
 		v.noteRefused("setup.refused", "", "wrong code of the first run")
 		return outcome{}, err
 	}
-	hash, err := s.hasher.hash(v.r.Context(), in.Password)
+	hash, err := s.hasher.Hash(v.r.Context(), in.Password)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -120,7 +121,7 @@ func (s *Server) doSetup(v *visit, in setupRequest) (outcome, error) {
 	if err := s.o.Accounts.PutUser(user); err != nil {
 		return outcome{}, err
 	}
-	s.setup.hide()
+	s.setup.Hide()
 	v.caller.User = in.User
 	v.note("user.made", in.User, "", "first administrator made")
 	if v.isPage() {
@@ -133,20 +134,20 @@ func (s *Server) doSetup(v *visit, in setupRequest) (outcome, error) {
 }
 
 func (s *Server) doLogin(v *visit, in loginRequest) (outcome, error) {
-	keys := guardKeys(in.User, v.caller.Peer)
-	if wait := s.logins.wait(keys); wait > 0 {
-		return outcome{}, tooMany("too-many-tries", "too many wrong passwords; wait "+inWords(wait)+" before the next try", wait)
+	keys := login.GuardKeys(in.User, v.caller.Peer)
+	if wait := s.logins.Wait(keys); wait > 0 {
+		return outcome{}, login.TooMany("too many wrong passwords; wait "+inWords(wait)+" before the next try", wait)
 	}
 	// Counted before it is known, so that tries made at the same time do not all pass.
-	s.logins.wrong(keys)
+	s.logins.Wrong(keys)
 	user, found, err := s.user(in.User)
 	if err != nil {
 		return outcome{}, err
 	}
-	if len(in.Password) > maxPassword {
+	if len(in.Password) > login.MaxPassword {
 		in.Password = "" // no user has one so long, and hashing it would cost time
 	}
-	match, err := s.hasher.matches(v.r.Context(), in.Password, user.Hash)
+	match, err := s.hasher.Matches(v.r.Context(), in.Password, user.Hash)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -156,7 +157,7 @@ func (s *Server) doLogin(v *visit, in loginRequest) (outcome, error) {
 		}
 		return outcome{}, problem(http.StatusUnauthorized, "wrong-login", "this user and password do not belong together")
 	}
-	s.logins.right(keys)
+	s.logins.Right(keys)
 	token, err := s.begin(v, user)
 	if err != nil {
 		return outcome{}, err
@@ -168,13 +169,13 @@ func (s *Server) doLogin(v *visit, in loginRequest) (outcome, error) {
 
 // begin makes a session and gives its cookie to the browser.
 func (s *Server) begin(v *visit, user fleet.User) (token string, err error) {
-	token = newToken()
+	token = login.NewToken()
 	now := s.o.Now()
-	err = s.o.Sessions.PutSession(hashToken(token), fleet.Session{User: user.Name, Generation: user.Generation, Made: now, Seen: now})
+	err = s.o.Sessions.PutSession(login.HashToken(token), fleet.Session{User: user.Name, Generation: user.Generation, Made: now, Seen: now})
 	if err != nil {
 		return "", err
 	}
-	http.SetCookie(v.w, cookie(v.r, token))
+	http.SetCookie(v.w, cookies.Cookie(v.r, token))
 	return token, nil
 }
 
@@ -192,7 +193,7 @@ func (s *Server) doLogout(v *visit, _ none) (outcome, error) {
 			return outcome{}, err
 		}
 	}
-	http.SetCookie(v.w, cookie(v.r, ""))
+	http.SetCookie(v.w, cookies.Cookie(v.r, ""))
 	v.note("login.ended", v.caller.User, "", "logged out")
 	return outcome{Back: "/login"}, nil
 }
@@ -205,14 +206,14 @@ func (s *Server) doPassword(v *visit, in passwordRequest) (outcome, error) {
 	if v.caller.Label != "" {
 		return outcome{}, problem(http.StatusForbidden, "not-allowed", "a script's token cannot change a password; log in")
 	}
-	keys := guardKeys(v.caller.User, v.caller.Peer)
-	if wait := s.logins.wait(keys); wait > 0 {
-		return outcome{}, tooMany("too-many-tries", "too many wrong passwords; wait "+inWords(wait)+" before the next try", wait)
+	keys := login.GuardKeys(v.caller.User, v.caller.Peer)
+	if wait := s.logins.Wait(keys); wait > 0 {
+		return outcome{}, login.TooMany("too many wrong passwords; wait "+inWords(wait)+" before the next try", wait)
 	}
 	if err := checkPassword(in.New, v.caller.User); err != nil {
 		return outcome{}, err
 	}
-	s.logins.wrong(keys)
+	s.logins.Wrong(keys)
 	s.users.Lock()
 	defer s.users.Unlock()
 	user, found, err := s.user(v.caller.User)
@@ -222,7 +223,7 @@ func (s *Server) doPassword(v *visit, in passwordRequest) (outcome, error) {
 	if !found {
 		return outcome{}, problem(http.StatusConflict, "conflict", "callers of the socket have no password; change one's with PUT /api/v1/users/{name}")
 	}
-	match, err := s.hasher.matches(v.r.Context(), in.Old, user.Hash)
+	match, err := s.hasher.Matches(v.r.Context(), in.Old, user.Hash)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -230,8 +231,8 @@ func (s *Server) doPassword(v *visit, in passwordRequest) (outcome, error) {
 		v.noteRefused("login.refused", user.Name, "wrong old password")
 		return outcome{}, problem(http.StatusForbidden, "wrong-login", "the old password is not this")
 	}
-	s.logins.right(keys)
-	if user.Hash, err = s.hasher.hash(v.r.Context(), in.New); err != nil {
+	s.logins.Right(keys)
+	if user.Hash, err = s.hasher.Hash(v.r.Context(), in.New); err != nil {
 		return outcome{}, err
 	}
 	user.Generation++

@@ -31,7 +31,7 @@ func openAPI(routes []route) ([]byte, error) {
 		"components": object{
 			"securitySchemes": object{
 				"bearer": object{"type": "http", "scheme": "bearer"},
-				"cookie": object{"type": "apiKey", "in": "cookie", "name": cookieSecure},
+				"cookie": object{"type": "apiKey", "in": "cookie", "name": cookies.Secure()},
 			},
 			"responses": object{"Problem": object{
 				"description": "Problem details (RFC 9457); type ends in a word that never changes",

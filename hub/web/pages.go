@@ -46,13 +46,13 @@ func (v *visit) say(text string) {
 	if len(text) > maxSaid {
 		text = strings.ToValidUTF8(text[:maxSaid], "") + "…"
 	}
-	http.SetCookie(v.w, &http.Cookie{Name: cookieName(v.r, saidCookie), Value: base64.RawURLEncoding.EncodeToString([]byte(text)), Path: "/", HttpOnly: true,
+	http.SetCookie(v.w, &http.Cookie{Name: cookies.Name(v.r) + saidCookie, Value: base64.RawURLEncoding.EncodeToString([]byte(text)), Path: "/", HttpOnly: true,
 		Secure: v.r.TLS != nil, SameSite: http.SameSiteStrictMode, MaxAge: 60})
 }
 
 // said takes the sentence that say kept.
 func (v *visit) said() string {
-	c, err := v.r.Cookie(cookieName(v.r, saidCookie))
+	c, err := v.r.Cookie(cookies.Name(v.r) + saidCookie)
 	if err != nil || v.scripted() {
 		return ""
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/login"
 	"github.com/doorpanel/doorpanel/telemetry"
 )
 
@@ -146,9 +147,9 @@ func BenchmarkOverviewOfAThousandPanels(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	token := newToken()
+	token := login.NewToken()
 	_ = f.PutUser(fleet.User{Name: "v", Role: fleet.Viewer})
-	_ = f.PutSession(hashToken(token), fleet.Session{User: "v", Seen: f.now()})
+	_ = f.PutSession(login.HashToken(token), fleet.Session{User: "v", Seen: f.now()})
 	h := s.Handler()
 	for b.Loop() {
 		r := httptest.NewRequest("GET", "http://localhost/", nil)

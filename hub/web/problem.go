@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/login"
 )
 
 // details is an RFC 9457 problem details object, and the error that becomes one. Type ends in a word that never changes.
@@ -41,9 +42,14 @@ func notThere() *details {
 // asDetails puts an error into the words of the API; nil means that it is a failure of the hub.
 func asDetails(err error) *details {
 	var d *details
+	var refusal *login.Refusal
 	var changed *fleet.ChangedError
 	switch {
 	case errors.As(err, &d):
+		return d
+	case errors.As(err, &refusal):
+		d = problem(refusal.Status, refusal.Slug, refusal.Detail)
+		d.RetryAfter = refusal.RetryAfter()
 		return d
 	case errors.Is(err, ErrNotFound), errors.Is(err, fleet.ErrUnknown):
 		return problem(http.StatusNotFound, "not-found", err.Error())

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/login"
 )
 
 func TestOnlyTheHubsOwnNamesAreAnswered(t *testing.T) {
@@ -31,7 +32,7 @@ func TestPagesOfOtherSitesCannotPost(t *testing.T) {
 	from := func(headers ...string) func(*http.Request) {
 		return func(r *http.Request) {
 			r.Header.Del("Authorization")
-			r.AddCookie(&http.Cookie{Name: cookiePlain, Value: admin.token})
+			r.AddCookie(&http.Cookie{Name: string(cookies), Value: admin.token})
 			for i := 0; i < len(headers); i += 2 {
 				r.Header.Set(headers[i], headers[i+1])
 			}
@@ -125,11 +126,11 @@ func TestLogin(t *testing.T) {
 		t.Fatal(w.Body)
 	}
 	got := w.Result().Cookies()[0]
-	if got.Name != cookiePlain || !got.HttpOnly || got.SameSite != http.SameSiteStrictMode || got.Path != "/" {
+	if got.Name != string(cookies) || !got.HttpOnly || got.SameSite != http.SameSiteStrictMode || got.Path != "/" {
 		t.Errorf("the cookie is %v", got)
 	}
 	for hash := range f.sessions {
-		if strings.Contains(hash, got.Value) || hash != hashToken(got.Value) {
+		if strings.Contains(hash, got.Value) || hash != login.HashToken(got.Value) {
 			t.Error("the session is kept under its token")
 		}
 	}
@@ -156,16 +157,16 @@ func TestGuessingPasswordsIsSlow(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := client{t, s.Handler(), ""}
-	for range freeTries {
+	for range login.FreeTries {
 		c.want(401, "POST", "/api/v1/login", object{"user": "ines", "password": "wrong"})
 	}
 	if w := c.request("POST", "/api/v1/login", object{"user": "ines", "password": password}); w.Code != 429 || w.Header().Get("Retry-After") != "30" {
-		t.Errorf("after %d wrong ones the right password is answered with %d, Retry-After %s", freeTries, w.Code, w.Header().Get("Retry-After"))
+		t.Errorf("after %d wrong ones the right password is answered with %d, Retry-After %s", login.FreeTries, w.Code, w.Header().Get("Retry-After"))
 	}
 	f.do(func() { f.time = f.time.Add(31 * time.Second) })
 	c.want(200, "POST", "/api/v1/login", object{"user": "ines", "password": password})
 	// From one address under many names.
-	for i := range freeTries {
+	for i := range login.FreeTries {
 		c.want(401, "POST", "/api/v1/login", object{"user": fmt.Sprintf("somebody%d", i), "password": "wrong"})
 	}
 	c.want(429, "POST", "/api/v1/login", object{"user": "ines", "password": password})
@@ -204,7 +205,7 @@ func TestATokenOfAScriptEndsWithItsTimeAndItsUser(t *testing.T) {
 	f.do(func() { f.time = f.time.Add(20 * 24 * time.Hour) })
 	script.want(200, "GET", "/api/v1/session", nil) // it does not end when it is not used
 	script.want(403, "PUT", "/api/v1/session/password", object{"old": password, "new": "four other words are"})
-	if list := as(t, s, f, fleet.Administrator).want(200, "GET", "/api/v1/tokens", nil); strings.Contains(list, token) || strings.Contains(list, hashToken(token)) {
+	if list := as(t, s, f, fleet.Administrator).want(200, "GET", "/api/v1/tokens", nil); strings.Contains(list, token) || strings.Contains(list, login.HashToken(token)) {
 		t.Error("the list of tokens tells the token")
 	}
 	f.do(func() { f.time = f.time.Add(10 * 24 * time.Hour) })

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/login"
 )
 
 // Options is what the pages are served from. Every port is required; functions only where they do not say otherwise.
@@ -60,9 +61,9 @@ type Server struct {
 	routes  []route
 	assets  assets
 	openapi []byte
-	setup   *setup
-	logins  *guard
-	hasher  *hasher
+	setup   *login.Setup
+	logins  *login.Guard
+	hasher  *login.Hasher
 	cross   *http.CrossOriginProtection
 	codes   *codes
 	streams chan struct{} // one for each event stream
@@ -104,14 +105,14 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		o: o, log: o.Logger, assets: files, hasher: newHasher(), cross: http.NewCrossOriginProtection(), codes: newCodes(),
+		o: o, log: o.Logger, assets: files, hasher: login.NewHasher(), cross: http.NewCrossOriginProtection(), codes: newCodes(),
 		streams: make(chan struct{}, maxStreams), waiting: make(chan struct{}, maxWaiting),
 	}
 	s.done, s.close = context.WithCancel(context.Background())
 	start := o.Now()
 	mono := func() time.Duration { return o.Now().Sub(start) }
-	s.setup = newSetup(mono, o.ShowSetupCode)
-	s.logins = newGuard(mono)
+	s.setup = login.NewSetup(mono, o.ShowSetupCode, setupWords())
+	s.logins = login.NewGuard(mono)
 	s.routes = s.table()
 	if s.openapi, err = openAPI(s.routes); err != nil {
 		return nil, err
@@ -123,7 +124,7 @@ func New(o Options) (*Server, error) {
 // Close ends event streams and withdraws the setup code.
 func (s *Server) Close() {
 	s.close()
-	s.setup.hide()
+	s.setup.Hide()
 }
 
 // openForFirst opens the setup window at the start, if there is no administrator yet.
@@ -135,7 +136,7 @@ func (s *Server) openForFirst() {
 		s.log.Warn("cannot open the setup window", "error", err)
 	}
 	if err == nil && !has {
-		s.setup.open()
+		s.setup.Open()
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/login"
 )
 
 type (
@@ -96,7 +97,7 @@ func (s *Server) doNewUser(v *visit, in newUserRequest) (outcome, error) {
 
 func (s *Server) doUser(v *visit, in userRequest) (outcome, error) {
 	name := v.path("name")
-	if err := checkUserName(name); err != nil {
+	if err := login.CheckUserName(name); err != nil {
 		return outcome{}, err
 	}
 	if in.Role != "" && rank(in.Role) == 0 {
@@ -136,7 +137,7 @@ func (s *Server) doUser(v *visit, in userRequest) (outcome, error) {
 		return outcome{}, notValid("an administrator sees every site; leave the sites empty, or choose another role")
 	}
 	if in.Password != "" {
-		if user.Hash, err = s.hasher.hash(v.r.Context(), in.Password); err != nil {
+		if user.Hash, err = s.hasher.Hash(v.r.Context(), in.Password); err != nil {
 			return outcome{}, err
 		}
 		user.Generation++
@@ -260,16 +261,16 @@ func (s *Server) doToken(v *visit, in tokenRequest) (outcome, error) {
 	if len(others) >= maxTokens {
 		return outcome{}, problem(http.StatusConflict, "conflict", "there are as many tokens as this hub keeps; end one first")
 	}
-	token, now := newToken(), s.o.Now()
+	token, now := login.NewToken(), s.o.Now()
 	made := fleet.Session{User: user.Name, Generation: user.Generation, Made: now, Seen: now, Label: in.Label}
 	if in.Days > 0 {
 		made.Until = now.AddDate(0, 0, in.Days)
 	}
-	if err := s.o.Sessions.PutSession(hashToken(token), made); err != nil {
+	if err := s.o.Sessions.PutSession(login.HashToken(token), made); err != nil {
 		return outcome{}, err
 	}
 	v.note("token.made", in.Label, "", "token for a script made")
-	return outcome{Body: tokenAnswer{token, viewToken(hashToken(token), made)}}, nil
+	return outcome{Body: tokenAnswer{token, viewToken(login.HashToken(token), made)}}, nil
 }
 
 // postToken shows the token on the page that answers: nothing but this answer ever holds it.

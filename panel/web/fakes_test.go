@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/login"
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/access"
 	"github.com/doorpanel/doorpanel/qr"
@@ -519,8 +520,8 @@ func (h *house) login(role Role) string {
 	defer h.mu.Unlock()
 	name := string(role)
 	h.users[name] = User{Name: name, Role: role, Generation: 7}
-	token := newToken()
-	h.sessions[hashToken(token)] = Session{User: name, Generation: 7, Seen: h.now.Wall}
+	token := login.NewToken()
+	h.sessions[login.HashToken(token)] = Session{User: name, Generation: 7, Seen: h.now.Wall}
 	return token
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/doorpanel/doorpanel/login"
 	"github.com/doorpanel/doorpanel/panel"
 )
 
@@ -76,7 +77,7 @@ func (s *Server) getSetup(w http.ResponseWriter, r *http.Request, c caller) erro
 	if err != nil {
 		return err
 	}
-	open, left, locked := s.setup.state()
+	open, left, locked := s.setup.State()
 	if has {
 		state := setupState{LoggedIn: s.permit(r, &c, AsResident) == nil, Open: open}
 		if open {
@@ -94,7 +95,7 @@ func (s *Server) postSetup(w http.ResponseWriter, r *http.Request, c caller) err
 	}
 	in.User = cmp.Or(in.User, defaultAdministrator)
 	// What does not depend on the code is said before a try is counted.
-	if err := checkUserName(in.User); err != nil {
+	if err := login.CheckUserName(in.User); err != nil {
 		return err
 	}
 	if err := checkPassword(in.Password, in.User); err != nil {
@@ -106,17 +107,17 @@ func (s *Server) postSetup(w http.ResponseWriter, r *http.Request, c caller) err
 	if err != nil {
 		return err
 	}
-	if open, _, _ := s.setup.state(); has && open {
+	if open, _, _ := s.setup.State(); has && open {
 		return s.setPasswordAnew(w, r, c, in)
 	}
 	if has {
 		return problem(http.StatusConflict, "already-set-up", "this panel has an administrator; log in, or restore it as its manual says")
 	}
-	if err := s.setup.check(in.Code); err != nil {
+	if err := s.setup.Check(in.Code); err != nil {
 		s.o.Note(panel.Entry{Kind: panel.LoginRefused, Why: "setup_code", Detail: "first run, from " + c.Peer})
 		return err
 	}
-	hash, err := s.hasher.hash(r.Context(), in.Password)
+	hash, err := s.hasher.Hash(r.Context(), in.Password)
 	if err != nil {
 		return err
 	}
@@ -130,14 +131,14 @@ func (s *Server) postSetup(w http.ResponseWriter, r *http.Request, c caller) err
 
 // endSetup closes the window, for there is an administrator now.
 func (s *Server) endSetup() {
-	s.setup.hide()
+	s.setup.Hide()
 	s.board.wake()
 }
 
 // setPasswordAnew helps an administrator who has forgotten the password: who pressed the service input inside the panel and
 // reads the code on its display may set another. s.users is held.
 func (s *Server) setPasswordAnew(w http.ResponseWriter, r *http.Request, c caller, in setupRequest) error {
-	if err := s.setup.check(in.Code); err != nil {
+	if err := s.setup.Check(in.Code); err != nil {
 		s.o.Note(panel.Entry{Kind: panel.LoginRefused, Why: "setup_code", Detail: "password anew, from " + c.Peer})
 		return err
 	}
@@ -148,14 +149,14 @@ func (s *Server) setPasswordAnew(w http.ResponseWriter, r *http.Request, c calle
 	if !found || user.Role != Administrator {
 		return problem(http.StatusUnprocessableEntity, "not-valid", "there is no administrator of this name; name the one whose password is to be set")
 	}
-	if user.Hash, err = s.hasher.hash(r.Context(), in.Password); err != nil {
+	if user.Hash, err = s.hasher.Hash(r.Context(), in.Password); err != nil {
 		return err
 	}
 	user.Generation++ // whoever is logged in under this name is not any more
 	if err := s.o.Accounts.PutUser(user); err != nil {
 		return err
 	}
-	s.setup.hide()
+	s.setup.Hide()
 	s.o.Note(panel.Entry{Kind: panel.ConfigIs, Who: user.Name, Detail: "password set anew with the service input"})
 	return writeJSON(w, http.StatusOK, account{User: user.Name, Role: Administrator})
 }
@@ -165,25 +166,25 @@ func (s *Server) postLogin(w http.ResponseWriter, r *http.Request, c caller) err
 	if err := decode(w, r, &in); err != nil {
 		return err
 	}
-	keys := guardKeys(in.User, c.Peer)
-	if wait := s.logins.wait(keys); wait > 0 {
-		return tooMany("too-many-tries", "too many wrong passwords; wait before the next try", wait)
+	keys := login.GuardKeys(in.User, c.Peer)
+	if wait := s.logins.Wait(keys); wait > 0 {
+		return login.TooMany("too many wrong passwords; wait before the next try", wait)
 	}
 	// Counted before it is known, so that tries made at the same time do not all pass.
-	s.logins.wrong(keys)
+	s.logins.Wrong(keys)
 	user, _, err := s.user(in.User)
 	if err != nil {
 		return err
 	}
-	if len(in.Password) > maxPassword {
+	if len(in.Password) > login.MaxPassword {
 		in.Password = "" // no user has one so long, and hashing it would cost time
 	}
-	match, err := s.hasher.matches(r.Context(), in.Password, user.Hash)
+	match, err := s.hasher.Matches(r.Context(), in.Password, user.Hash)
 	if err != nil {
 		return err
 	}
 	if match && user.Ended(s.o.Clock().Wall) {
-		s.logins.right(keys)
+		s.logins.Right(keys)
 		s.o.Note(panel.Entry{Kind: panel.LoginRefused, Why: "ended", Who: user.Name, Detail: "from " + c.Peer})
 		return problem(http.StatusForbidden, "ended", "the time of this account is over; an administrator may give it more")
 	}
@@ -191,14 +192,14 @@ func (s *Server) postLogin(w http.ResponseWriter, r *http.Request, c caller) err
 		s.o.Note(panel.Entry{Kind: panel.LoginRefused, Why: "wrong_password", Who: user.Name, Detail: "from " + c.Peer})
 		return problem(http.StatusUnauthorized, "wrong-login", "this user and password do not belong together")
 	}
-	s.logins.right(keys)
-	token := newToken()
-	err = s.o.Sessions.PutSession(hashToken(token), Session{User: user.Name, Generation: user.Generation, Seen: s.o.Clock().Wall})
+	s.logins.Right(keys)
+	token := login.NewToken()
+	err = s.o.Sessions.PutSession(login.HashToken(token), Session{User: user.Name, Generation: user.Generation, Seen: s.o.Clock().Wall})
 	if err != nil {
 		return err
 	}
 	s.o.Note(panel.Entry{Kind: panel.LoginDone, Who: user.Name, Detail: "from " + c.Peer})
-	http.SetCookie(w, cookie(r, token))
+	http.SetCookie(w, cookies.Cookie(r, token))
 	return writeJSON(w, http.StatusOK, loginAnswer{token, account{User: user.Name, Role: user.Role, Until: user.Until}, int(SessionIdle.Seconds())})
 }
 
@@ -208,7 +209,7 @@ func (s *Server) postLogout(w http.ResponseWriter, r *http.Request, c caller) er
 			return err
 		}
 	}
-	http.SetCookie(w, cookie(r, ""))
+	http.SetCookie(w, cookies.Cookie(r, ""))
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -222,14 +223,14 @@ func (s *Server) putPassword(w http.ResponseWriter, r *http.Request, c caller) e
 	if err := decode(w, r, &in); err != nil {
 		return err
 	}
-	keys := guardKeys(c.User, c.Peer)
-	if wait := s.logins.wait(keys); wait > 0 {
-		return tooMany("too-many-tries", "too many wrong passwords; wait before the next try", wait)
+	keys := login.GuardKeys(c.User, c.Peer)
+	if wait := s.logins.Wait(keys); wait > 0 {
+		return login.TooMany("too many wrong passwords; wait before the next try", wait)
 	}
 	if err := checkPassword(in.New, c.User); err != nil {
 		return err
 	}
-	s.logins.wrong(keys)
+	s.logins.Wrong(keys)
 	s.users.Lock()
 	defer s.users.Unlock()
 	user, found, err := s.user(c.User)
@@ -239,15 +240,15 @@ func (s *Server) putPassword(w http.ResponseWriter, r *http.Request, c caller) e
 	if !found {
 		return problem(http.StatusConflict, "conflict", "callers of the socket have no password; change one's with PUT /api/v1/users/{name}")
 	}
-	match, err := s.hasher.matches(r.Context(), in.Old, user.Hash)
+	match, err := s.hasher.Matches(r.Context(), in.Old, user.Hash)
 	if err != nil {
 		return err
 	}
 	if !match {
 		return problem(http.StatusForbidden, "wrong-login", "the old password is not this")
 	}
-	s.logins.right(keys)
-	if user.Hash, err = s.hasher.hash(r.Context(), in.New); err != nil {
+	s.logins.Right(keys)
+	if user.Hash, err = s.hasher.Hash(r.Context(), in.New); err != nil {
 		return err
 	}
 	user.Generation++
@@ -282,7 +283,7 @@ func (s *Server) putUser(w http.ResponseWriter, r *http.Request, c caller) error
 		return err
 	}
 	name := r.PathValue("name")
-	if err := checkUserName(name); err != nil {
+	if err := login.CheckUserName(name); err != nil {
 		return err
 	}
 	if in.Role != "" && !in.Role.valid() {
@@ -325,7 +326,7 @@ func (s *Server) putUser(w http.ResponseWriter, r *http.Request, c caller) error
 		return problem(http.StatusUnprocessableEntity, "not-valid", "an administrator's account has no end: the panel could be left without one")
 	}
 	if in.Password != "" {
-		if user.Hash, err = s.hasher.hash(r.Context(), in.Password); err != nil {
+		if user.Hash, err = s.hasher.Hash(r.Context(), in.Password); err != nil {
 			return err
 		}
 		user.Generation++

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+
+	"github.com/doorpanel/doorpanel/login"
 )
 
 // details is an RFC 9457 problem details object, and the error that becomes one. Type ends in a word that never changes.
@@ -33,8 +35,13 @@ func problem(status int, slug, detail string) *details {
 // asDetails puts an error into the words of the API; nil means that it is a failure of the panel.
 func asDetails(err error) *details {
 	var d *details
+	var refusal *login.Refusal
 	switch {
 	case errors.As(err, &d):
+		return d
+	case errors.As(err, &refusal):
+		d = problem(refusal.Status, refusal.Slug, refusal.Detail)
+		d.RetryAfter = refusal.RetryAfter()
 		return d
 	case errors.Is(err, ErrNotFound):
 		return problem(http.StatusNotFound, "not-found", err.Error())

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/doorpanel/doorpanel/login"
 	"github.com/doorpanel/doorpanel/panel"
 )
 
@@ -88,9 +89,9 @@ type Server struct {
 	routes  []route
 	pages   assets
 	openapi []byte
-	setup   *setup
-	logins  *guard
-	hasher  *hasher
+	setup   *login.Setup
+	logins  *login.Guard
+	hasher  *login.Hasher
 	cross   *http.CrossOriginProtection
 	board   *board
 	streams chan struct{} // one for each event stream and long poll
@@ -135,13 +136,13 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		o: o, log: o.Logger, pages: pages, hasher: newHasher(),
+		o: o, log: o.Logger, pages: pages, hasher: login.NewHasher(),
 		cross: http.NewCrossOriginProtection(), streams: make(chan struct{}, maxStreams),
 	}
 	s.done, s.close = context.WithCancel(context.Background())
 	mono := func() time.Duration { return o.Clock().Mono }
-	s.setup = newSetup(mono, o.ShowSetupCode)
-	s.logins = newGuard(mono)
+	s.setup = login.NewSetup(mono, o.ShowSetupCode, setupWords())
+	s.logins = login.NewGuard(mono)
 	s.board = newBoard(mono)
 	s.routes = s.table()
 	if s.openapi, err = openAPI(s.routes); err != nil {
@@ -154,7 +155,7 @@ func New(o Options) (*Server, error) {
 // Close ends event streams and long polls and hides the setup code and every code on the display.
 func (s *Server) Close() {
 	s.close()
-	s.setup.hide()
+	s.setup.Hide()
 	s.board.clear()
 }
 
@@ -164,7 +165,7 @@ func (s *Server) Close() {
 func (s *Server) OpenSetupWindow() {
 	s.users.Lock()
 	defer s.users.Unlock()
-	s.setup.open()
+	s.setup.Open()
 }
 
 // openForFirst opens the window at the start, if there is no administrator yet.
@@ -176,7 +177,7 @@ func (s *Server) openForFirst() {
 		s.log.Warn("cannot open the setup window", "error", err)
 	}
 	if err == nil && !has {
-		s.setup.open()
+		s.setup.Open()
 	}
 }
 
