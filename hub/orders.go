@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ var ErrOrder = errors.New("cannot order this")
 type answers struct {
 	mu      sync.Mutex
 	waiting map[answerKey]chan telemetry.Reply
+	over    sync.Mutex // held while an order is given up, and while a late answer corrects one
 }
 
 type answerKey struct {
@@ -46,10 +48,13 @@ func (a *answers) expect(key answerKey) chan telemetry.Reply {
 	return c
 }
 
-func (a *answers) forget(key answerKey) {
+// forget ends the waiting, and tells whether there was any.
+func (a *answers) forget(key answerKey) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	_, ok := a.waiting[key]
 	delete(a.waiting, key)
+	return ok
 }
 
 // take brings an answer to who waits for it, once.
@@ -73,11 +78,25 @@ func (h *Hub) readReply(p fleet.Panel, m Message) {
 	switch {
 	case err != nil:
 		h.refuse(RefusedMalformed, m, err)
-	case m.Retained || !h.answers.take(answerKey{p.ID, reply.Number}, reply):
+	case m.Retained || !h.answers.take(answerKey{p.ID, reply.Number}, reply) && !h.correct(p.ID, reply):
 		h.refuse(RefusedReply, m, fmt.Errorf("answer %q to order %d", reply.Result, reply.Number))
 	default:
 		m.Done()
 	}
+}
+
+// correct takes an answer to an order that was given up, once, and tells whether there is such an order: what the panel did
+// counts, whenever it says so.
+func (h *Hub) correct(panel string, reply telemetry.Reply) bool {
+	h.answers.over.Lock()
+	defer h.answers.over.Unlock()
+	o, err := h.o.Store.Order(reply.Number)
+	if err != nil || o.Panel != panel || o.State != fleet.OrderNotReached || o.Deadline.IsZero() {
+		return false
+	}
+	o.Late = true
+	h.settle(h.answered(o, reply))
+	return true
 }
 
 // CheckOrder says why nobody can be asked for this, or nil.
@@ -149,7 +168,7 @@ func (h *Hub) send(ctx context.Context, o fleet.Order) (fleet.Order, chan teleme
 	o.Number, o.At, o.Deadline, o.State = number, now, now.Add(orderFor), fleet.OrderSent
 	raw, why := h.sign(o, c, now)
 	if why != "" {
-		o.State, o.Why = fleet.OrderNotReached, why
+		o.State, o.Why, o.Deadline = fleet.OrderNotReached, why, time.Time{}
 	}
 	if err := h.o.Store.PutOrder(o); err != nil {
 		return o, nil, fmt.Errorf("cannot keep the order: %w; nothing was sent", err)
@@ -193,26 +212,39 @@ func (h *Hub) sign(o fleet.Order, c *contact, now time.Time) (raw []byte, why st
 	return raw, ""
 }
 
-// await waits for the answer, as long as there can be one, and keeps what came.
+// await waits for the answer, as long as one is waited for, and keeps what came.
 func (h *Hub) await(o fleet.Order, answer chan telemetry.Reply) fleet.Order {
 	limit := time.NewTimer(orderWait)
 	defer limit.Stop()
 	select {
 	case reply := <-answer:
-		o.Answered, o.Why = h.o.Now(), bounded(reply.Why)
-		switch reply.Result {
-		case telemetry.ResultDone:
-			o.State = fleet.OrderDone
-		case telemetry.ResultRefused:
-			o.State = fleet.OrderRefused
-		default:
-			o.State = fleet.OrderFailed
-		}
+		o = h.answered(o, reply)
+		h.settle(o)
+		return o
 	case <-limit.C:
-		h.answers.forget(answerKey{o.Panel, o.Number})
+	}
+	h.answers.over.Lock() // an answer that comes from now on finds the order given up
+	defer h.answers.over.Unlock()
+	if h.answers.forget(answerKey{o.Panel, o.Number}) {
 		o.State, o.Why = fleet.OrderNotReached, "no answer before the deadline"
+	} else { // it came in the last moment
+		o = h.answered(o, <-answer)
 	}
 	h.settle(o)
+	return o
+}
+
+// answered is an order with what the panel said to it.
+func (h *Hub) answered(o fleet.Order, reply telemetry.Reply) fleet.Order {
+	o.Answered, o.Why = h.o.Now(), bounded(reply.Why)
+	switch reply.Result {
+	case telemetry.ResultDone:
+		o.State = fleet.OrderDone
+	case telemetry.ResultRefused:
+		o.State = fleet.OrderRefused
+	default:
+		o.State = fleet.OrderFailed
+	}
 	return o
 }
 
@@ -244,9 +276,13 @@ func (h *Hub) audit(o fleet.Order, what string) {
 	if what != "order.sent" {
 		who = "hub"
 	}
+	after := o.Why
+	if o.Late {
+		after = strings.TrimSpace("answered late " + o.Why)
+	}
 	err := h.o.Store.Note(fleet.Change{
 		At: h.o.Now(), Who: who, Via: "hub", What: what, Object: o.Panel, Site: o.Site,
-		Detail: fmt.Sprintf("order %d: %s %s", o.Number, o.Verb, o.Object), After: o.Why,
+		Detail: fmt.Sprintf("order %d: %s %s", o.Number, o.Verb, o.Object), After: after,
 	})
 	if err != nil {
 		h.log.Error("cannot write an order into the audit", "number", o.Number, "cause", err)

@@ -104,7 +104,7 @@ func TestAnOrderEndsWithWhatThePanelSaysOrWithItsDeadline(t *testing.T) {
 	})
 }
 
-func TestAnswersThatComeLateTwiceOrFromAnotherPanelChangeNothing(t *testing.T) {
+func TestAnswersThatComeTwiceKeptOrFromAnotherPanelChangeNothing(t *testing.T) {
 	other := strings.Repeat("b", 26)
 	inWorld(t, func(w *world, _ *Options) {
 		w.store.panels = append(w.store.panels, fleet.Panel{ID: other, Site: siteID, Serial: "2"})
@@ -120,13 +120,72 @@ func TestAnswersThatComeLateTwiceOrFromAnotherPanelChangeNothing(t *testing.T) {
 		if w.reason(RefusedReply) != 3 {
 			t.Errorf("%+v", w.Refusals())
 		}
-		w.pass(orderWait)
-		if o := <-end; o.State != fleet.OrderNotReached {
+		w.reply(number, telemetry.ResultRefused, "lockdown")
+		if o := <-end; o.State != fleet.OrderRefused || o.Late {
 			t.Errorf("%+v", o)
 		}
 		w.say(telemetry.ReplyTopic(siteID, panelID), done)
-		if w.reason(RefusedReply) != 4 || w.kept(number).State != fleet.OrderNotReached {
+		if w.reason(RefusedReply) != 4 || w.kept(number).State != fleet.OrderRefused {
 			t.Errorf("%+v, %+v", w.Refusals(), w.kept(number))
+		}
+	})
+}
+
+func TestAnAnswerThatComesLateCorrectsItsOrderOnce(t *testing.T) {
+	other := strings.Repeat("b", 26)
+	for _, test := range []struct {
+		result telemetry.Result
+		why    string
+		state  fleet.OrderState
+	}{
+		{telemetry.ResultDone, "", fleet.OrderDone},
+		{telemetry.ResultRefused, "lockdown", fleet.OrderRefused},
+		{telemetry.ResultFailed, "the strike does not answer", fleet.OrderFailed},
+	} {
+		inWorld(t, func(w *world, _ *Options) {
+			w.store.panels = append(w.store.panels, fleet.Panel{ID: other, Site: siteID, Serial: "2"})
+		}, func(w *world) {
+			w.status(panelID, online("b1", 50_000), false)
+			commands, end := w.ordered(telemetry.VerbOpen, "front")
+			number := commands[0].Number
+			w.pass(orderWait)
+			if o := <-end; o.State != fleet.OrderNotReached || o.Late {
+				t.Errorf("%+v", o)
+			}
+			late := encoded(t, telemetry.Reply{Number: number, Result: test.result, Why: test.why})
+			w.say(telemetry.ReplyTopic(siteID, other), late)
+			w.wire.say(telemetry.ReplyTopic(siteID, panelID), true, late)
+			synctest.Wait()
+			if o := w.kept(number); w.reason(RefusedReply) != 2 || o.State != fleet.OrderNotReached {
+				t.Errorf("another panel's answer and a kept one were taken: %+v", o)
+			}
+			w.pass(time.Hour)
+			w.say(telemetry.ReplyTopic(siteID, panelID), late)
+			synctest.Wait()
+			if o := w.kept(number); o.State != test.state || !o.Late || o.Why != test.why || o.Answered.Sub(o.At) < time.Hour {
+				t.Errorf("after the late answer %+v", o)
+			}
+			w.reply(number, telemetry.ResultFailed, "once more")
+			synctest.Wait()
+			if o := w.kept(number); o.State != test.state || o.Why != test.why || w.reason(RefusedReply) != 3 {
+				t.Errorf("a second late answer was taken: %+v", o)
+			}
+			audit := read(w.store, func() []fleet.Change { return w.store.audit })
+			if last := audit[len(audit)-1]; len(audit) != 3 || last.What != "order."+string(test.state) || !strings.HasPrefix(last.After, "answered late") {
+				t.Errorf("the audit says %+v", audit)
+			}
+		})
+	}
+}
+
+func TestAnOrderThatWasNeverSentHasNoAnswer(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		_, end := w.ordered(telemetry.VerbOpen, "front") // the panel was never heard
+		o := <-end
+		w.reply(o.Number, telemetry.ResultDone, "")
+		synctest.Wait()
+		if kept := w.kept(o.Number); o.State != fleet.OrderNotReached || kept.State != fleet.OrderNotReached || w.reason(RefusedReply) != 1 {
+			t.Errorf("%+v, kept %+v", o, kept)
 		}
 	})
 }

@@ -40,6 +40,8 @@ type (
 		// NextNumber is never given again.
 		NextNumber(now time.Time) (uint64, error)
 		PutOrder(fleet.Order) error
+		// Order is the one with a number, or fleet.ErrUnknown.
+		Order(number uint64) (fleet.Order, error)
 		// Orders are the newest of a panel, or of all.
 		Orders(panel string, limit int) ([]fleet.Order, error)
 	}

@@ -125,6 +125,27 @@ func TestABrokerThatIsRestartedAlarmsNobody(t *testing.T) {
 	})
 }
 
+// TestNobodyWasThereWhileNoHubLooked starts a hub anew after so short a time that nothing else tells that there was none.
+func TestNobodyWasThereWhileNoHubLooked(t *testing.T) {
+	const gone = 20 * time.Second
+	inWorld(t, licensed, func(w *world) {
+		counted := func() monitor.Counts {
+			return w.situation().Availability(time.UTC, panelID, "0000-01-01", "9999-12-31", time.Now())
+		}
+		w.live("b1", 10*time.Minute)
+		before, o := counted(), w.o
+		w.stop()
+		w.pass(gone)
+		w.start(o)
+		w.status(panelID, online("b1", 60_000), false)
+		w.pass(time.Second)
+		after := counted()
+		if unknown := time.Duration(after.Unknown-before.Unknown) * time.Second; unknown < gone || after.Up-before.Up > 1 {
+			t.Errorf("of %s without a hub %s count as unknown; up %d s before and %d s after", gone, unknown, before.Up, after.Up)
+		}
+	})
+}
+
 func TestAHubThatIsStartedAgainGoesOnWhereItStopped(t *testing.T) {
 	inWorld(t, licensed, func(w *world) {
 		w.warned()

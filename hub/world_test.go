@@ -218,6 +218,16 @@ func (m *memory) PutOrder(o fleet.Order) error {
 	return nil
 }
 
+func (m *memory) Order(number uint64) (fleet.Order, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o, known := m.orders[number]
+	if !known {
+		return o, fleet.ErrUnknown
+	}
+	return o, nil
+}
+
 func (m *memory) Orders(panel string, limit int) ([]fleet.Order, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -260,6 +260,10 @@ func orderCommand() *cobra.Command {
 
 // toldOf says what came of an order.
 func toldOf(o fleet.Order) string {
+	if o.Late {
+		o.Late = false
+		return "answered late: " + toldOf(o)
+	}
 	switch o.State {
 	case fleet.OrderDone:
 		return "the panel did it"

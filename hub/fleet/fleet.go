@@ -120,7 +120,7 @@ const (
 	OrderDone       OrderState = "done"        // the panel did it
 	OrderRefused    OrderState = "refused"     // the panel's policy said no, Why says which rule
 	OrderFailed     OrderState = "failed"      // honored, and its hardware did not do it
-	OrderNotReached OrderState = "not_reached" // no answer before the deadline; the panel does not do it later
+	OrderNotReached OrderState = "not_reached" // no answer in time; the panel does not do it later, but may have done it
 )
 
 // Order is a command to one panel: who asked for what, and what came of it.
@@ -132,10 +132,11 @@ type Order struct {
 	Object   string     `json:"object"`
 	By       string     `json:"by"`
 	At       time.Time  `json:"at"`
-	Deadline time.Time  `json:"deadline"`
+	Deadline time.Time  `json:"deadline,omitzero"` // until when the panel may honor it; zero: nothing was sent
 	State    OrderState `json:"state"`
 	Why      string     `json:"why,omitempty"`
 	Answered time.Time  `json:"answered,omitzero"`
+	Late     bool       `json:"late,omitempty"` // the answer came when the order was not_reached already
 }
 
 // Channel is a way to reach somebody.

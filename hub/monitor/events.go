@@ -85,6 +85,8 @@ const (
 	KindBroker    Kind = "broker"    // the hub cannot see the site, for its broker is away
 	KindRepeat    Kind = "repeat"    // it is still so
 	KindEscalated Kind = "escalated" // it is still so, and nobody has taken it on
+	KindMore      Kind = "more"      // more panels went, and joined an outage that was told
+	KindPartly    Kind = "partly"    // a part of the panels is back, others are not
 	KindBack      Kind = "back"      // it is over
 	KindUnsteady  Kind = "unsteady"  // a panel comes and goes; there will be silence until it is steady
 	KindSteady    Kind = "steady"    // it has been there for a while now
@@ -99,23 +101,24 @@ const (
 
 // Kinds lists all of them.
 func Kinds() []Kind {
-	return []Kind{KindLost, KindLine, KindStopped, KindBroker, KindRepeat, KindEscalated, KindBack, KindUnsteady, KindSteady, KindLicense, KindMorning, KindSummary,
+	return []Kind{KindLost, KindLine, KindStopped, KindBroker, KindRepeat, KindEscalated, KindMore, KindPartly, KindBack, KindUnsteady, KindSteady, KindLicense, KindMorning, KindSummary,
 		KindSecurity, KindSilentAlarm}
 }
 
 // Names of facts. Times are RFC 3339 in the site's zone, to the second.
 const (
 	FactSite      = "site"       // the site's name; in every message
-	FactPanels    = "panels"     // names of the panels, with commas; not in license, morning, summary, and empty in broker
+	FactPanels    = "panels"     // names of the panels, with commas; not in license, morning, summary, and empty in broker; in more those that went besides, in partly those that are back
+	FactMissing   = "missing"    // names of all that are not there; in more and partly
 	FactCount     = "count"      // of panels; of entries in morning and summary, those beyond LinesLimit included
 	FactSince     = "since"      // since when it is or was so
 	FactLastSeen  = "last_seen"  // the last own word of the panel (of several: the latest); absent when there is none
-	FactBack      = "back"       // since when it is over; in back and steady
+	FactBack      = "back"       // since when it is over; in back, partly and steady
 	FactDurationS = "duration_s" // how long it has been so, or was so, in whole seconds
 	FactCause     = "cause"      // a Cause, as its word
 	FactCauseText = "cause_text" // Cause.Words, for languages without words of their own
 	FactUntil     = "until"      // the end of the license; in license
-	FactOf        = "of"         // the kind of what is repeated, escalated or over: lost, line, stopped, broker
+	FactOf        = "of"         // the kind of what is repeated, escalated, changed or over: lost, line, stopped, broker
 	FactTimes     = "times"      // how often a panel went; in unsteady
 	FactLine      = "line"       // one entry of morning and summary, several times: "kind|panels|from|to|cause"; to is empty while it lasts
 	FactIncident  = "incident"   // its id

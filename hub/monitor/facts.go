@@ -48,13 +48,23 @@ func (s *step) times(incident Incident, members []Member) (since, seen, until ti
 	return since, seen, until
 }
 
-// facts are what a message about an incident says.
-func (s *step) facts(incident Incident, kind Kind) []fleet.Fact {
-	over := kind == KindBack || kind == KindSteady
-	members := incident.concerned()
-	if over {
-		members = incident.Members
+// told are the members that the nth message of a kind about an incident names.
+func (i Incident) told(kind Kind, n int) []Member {
+	switch kind {
+	case KindBack, KindSteady:
+		return i.Members
+	case KindMore:
+		return i.joined(n)
+	case KindPartly:
+		return i.saidBack()
 	}
+	return i.concerned()
+}
+
+// facts are what the nth message of a kind about an incident says.
+func (s *step) facts(incident Incident, kind Kind, n int) []fleet.Fact {
+	over := kind == KindBack || kind == KindSteady || kind == KindPartly
+	members := incident.told(kind, n)
 	since, seen, until := s.times(incident, members)
 	if !over {
 		until = s.now
@@ -64,6 +74,9 @@ func (s *step) facts(incident Incident, kind Kind) []fleet.Fact {
 		{Name: FactPanels, Value: namesOf(members)},
 		{Name: FactCount, Value: strconv.Itoa(len(members))},
 		{Name: FactSince, Value: s.stamp(since)},
+	}
+	if kind == KindMore || kind == KindPartly {
+		facts = append(facts, fleet.Fact{Name: FactMissing, Value: namesOf(incident.missing())})
 	}
 	if !seen.IsZero() {
 		facts = append(facts, fleet.Fact{Name: FactLastSeen, Value: s.stamp(seen)})

@@ -79,6 +79,7 @@ func (s *step) joinLoss(p *Panel) {
 			m := &incident.Members[j]
 			if m.Panel == p.ID && !m.Back.IsZero() && (over || p.Since.Sub(m.Back) <= holdOff) {
 				m.Again, m.Back, m.Cause = p.Since, time.Time{}, ""
+				m.Late, m.SaidBack = m.Late || m.SaidBack, false
 				return
 			}
 		}
@@ -86,7 +87,9 @@ func (s *step) joinLoss(p *Panel) {
 	for i := range s.Open {
 		incident := &s.Open[i]
 		if incident.Kind == IncidentLoss && p.Since.Sub(incident.lastLoss()).Abs() <= holdOff {
-			incident.Members = append(incident.Members, memberOf(*p))
+			joins := memberOf(*p)
+			joins.Late = !incident.Warned.IsZero()
+			incident.Members = append(incident.Members, joins)
 			return
 		}
 	}
@@ -149,6 +152,7 @@ func (s *step) review() {
 	if s.License.Holds(s.now) {
 		s.warnDue()
 		s.repeatAndEscalate()
+		s.tellChanges()
 		s.announceLicenseEnd()
 	}
 }
@@ -359,6 +363,9 @@ func (s *step) endLicense() {
 		}
 		next := s.newIncident(incident.Kind)
 		next.Opened, next.Members, next.Cause = incident.Opened, missing, incident.Cause
+		for j := range next.Members {
+			next.Members[j].Join = 0
+		}
 	}
 	for i := range s.Mail {
 		box := &s.Mail[i]
@@ -474,6 +481,9 @@ func (s *step) incidentDeadlines(incident Incident, at func(time.Time)) {
 	}
 	if incident.Warned.IsZero() {
 		return
+	}
+	if incident.Kind == IncidentLoss {
+		at(s.partlyDue(incident))
 	}
 	if incident.Kind == IncidentUnsteady || !incident.Acked.IsZero() {
 		return

@@ -155,6 +155,8 @@ type Incident struct {
 	AckedBy   string       `json:"acked_by,omitempty"`
 	Closed    time.Time    `json:"closed,omitzero"`
 	Notice    Kind         `json:"notice,omitempty"` // what was told first
+	Joins     int          `json:"joins,omitempty"`  // how often it was told that more panels went
+	Partly    time.Time    `json:"partly,omitzero"`  // when it was told that a part is back
 	More      int          `json:"more,omitempty"`   // members that a closed incident does not name
 }
 
@@ -168,6 +170,12 @@ type Member struct {
 	Again time.Time `json:"again,omitzero"` // since when it is away again after it had been back in between
 	Back  time.Time `json:"back,omitzero"`  // zero: it is not back
 	Cause Cause     `json:"cause,omitempty"`
+	// Late: it joined after people were told, and they do not know of it yet.
+	Late bool `json:"late,omitempty"`
+	// Join is which of the incident's notices of more panels told of it; 0: its first one.
+	Join int `json:"join,omitempty"`
+	// SaidBack: people were told that it is back, while others were not.
+	SaidBack bool `json:"said_back,omitempty"`
 }
 
 // Told is what became of an incident's notice to one recipient.

@@ -97,6 +97,7 @@ func (s *step) rewind() {
 		for j := range incident.Members {
 			back(&incident.Members[j].Since)
 			back(&incident.Members[j].Seen)
+			back(&incident.Members[j].Back)
 		}
 	}
 	back(&s.Kept)

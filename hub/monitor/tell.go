@@ -85,6 +85,7 @@ func (s *step) warn(incident *Incident) {
 		}
 	}
 	incident.Warned, incident.Notice, s.changed = s.now, kind, true
+	incident.nameAll()
 	for _, r := range s.Recipients {
 		if r.Group == First && r.wants(topicOf(incident.Kind)) {
 			s.tellOf(incident, r, kind, 1)
@@ -148,7 +149,7 @@ func (s *step) send(r Recipient, kind Kind, incident *Incident, about string, n 
 	}
 	box.Count++
 	if facts == nil {
-		facts = s.facts(*incident, kind)
+		facts = s.facts(*incident, kind, n)
 	}
 	return HowSent, s.emit(r, kind, idOf(incident), about, n, facts)
 }
@@ -200,7 +201,7 @@ func (s *step) tellEnd(incident Incident, cause Cause) {
 				s.actions = append(s.actions, Withdraw{id})
 			}
 			if r.wants(topic) {
-				s.tell(*r, kind, &incident, incident.ID, 1, s.facts(incident, kind))
+				s.tell(*r, kind, &incident, incident.ID, 1, s.facts(incident, kind, 1))
 			}
 		}
 	}
@@ -280,6 +281,7 @@ func (s *step) repeat(incident *Incident) {
 		}
 		s.tellOf(incident, *r, KindRepeat, incident.Repeats)
 	}
+	incident.nameAll()
 }
 
 // holds tells whether something about an incident waits for a recipient already.
@@ -342,6 +344,7 @@ func (s *step) release(r Recipient) {
 		case incident == nil:
 		case !s.mayTell(*incident) || s.over(*incident):
 			kept = append(kept, h)
+		case h.Kind == KindMore && len(incident.joined(h.N)) == 0: // they are back
 		default:
 			how, ids := s.send(r, h.Kind, incident, h.About, h.N, nil)
 			s.remember(incident, r.ID, how, ids)

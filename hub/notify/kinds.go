@@ -23,6 +23,8 @@ func Kinds() []Kind {
 		{"broker", "the hub cannot see the site, as its broker is away", outage},
 		{"repeat", "it is still so", append(slices.Clone(outage), "of")},
 		{"escalated", "it is still so, and nobody has taken it on", append(slices.Clone(outage), "of")},
+		{"more", "more panels went, after the first message", append(slices.Clone(outage), "of", "missing")},
+		{"partly", "some panels are back, others are not", append(slices.Clone(outage), "of", "missing", "back")},
 		{"back", "it is over", append(slices.Clone(outage), "of", "back")},
 		{"unsteady", "a panel comes and goes, and there will be silence until it is steady", append(slices.Clone(outage), "times")},
 		{"steady", "it is steady again", append(slices.Clone(outage), "back")},
@@ -31,6 +33,7 @@ func Kinds() []Kind {
 		{"summary", "what was not told because of the day's limit", []string{"site", "count", "lines"}},
 		{"security", "something that a person should look at: a forced door, a tampered panel, a changed journal", event},
 		{"silent_alarm", "somebody opens under duress", event},
+		{"silent_test", "the number that confirms a test of the silent alarm", []string{"site", "panels", "number", "at"}},
 		{"test", "a try from the settings page", []string{"site", "at", "by"}},
 		{General, "what has no template of its own", []string{"site", "kind", "facts"}},
 	}
@@ -67,7 +70,7 @@ func (k Kind) examples() []Fact {
 		{"last_seen", "2026-07-20T14:04:41+02:00"}, {"back", "2026-07-20T15:20:00+02:00"}, {"duration_s", "4500"},
 		{"cause", "panel"}, {"cause_text", "No contact."}, {"until", "2026-08-01T00:00:00+02:00"}, {"of", "lost"}, {"times", "4"},
 		{"incident", "via-roma-12-17"}, {"door", "Main entrance"}, {"at", "2026-07-20T14:05:00+02:00"},
-		{"text", "The door was forced."}, {"by", "Anna"},
+		{"text", "The door was forced."}, {"by", "Anna"}, {"missing", "Garage, Gate"}, {"number", "40718352"},
 	}
 	if k.knows("lines") {
 		facts = append(facts, Fact{"line", "lost|Main entrance|2026-07-20T01:10:00+02:00|2026-07-20T01:25:00+02:00|network"},

@@ -47,6 +47,14 @@ func english(kind string) (subject, body, short string) {
 		return "{site}: nobody has taken on: {of}, {panels}",
 			"Nobody has taken this on at {site}: {of}.\nPanels: {panels}\nFor: {duration}" + outage + "\nPlease look after it, and say so on the hub's page, so that nobody else is called." + id,
 			"{site}: {of}, {panels}, since {since}. Nobody has taken it on, please look after it."
+	case "more":
+		return "{site}: also no contact with {panels}",
+			"There is no contact with {panels} either.\n\nNot there at {site}: {missing}\nSince: {since}\nCause: {cause}\n\nYou will be told once when it is over." + id,
+			"{site}: also no contact with {panels} since {since}. Not there: {missing}."
+	case "partly":
+		return "{site}: {panels} is back, {missing} is not",
+			"A part of {site} is back.\n\nBack: {panels}\nSince: {back}\nStill not there: {missing}\nCause: {cause}\n\nYou will be told once when it is over." + id,
+			"{site}: {panels} back since {back}. Still not there: {missing}."
 	case "back":
 		return "{site}: {panels} is back",
 			"It is over at {site}: {of}.\nPanels: {panels}\nSince: {since}\nOver: {back}\nIt lasted: {duration}\nCause: {cause}\n" + id,
@@ -79,6 +87,10 @@ func english(kind string) (subject, body, short string) {
 		return "SILENT ALARM: {site}, {panels}",
 			"Silent alarm. Do not ring back and do not announce help at the door.\n\nSite: {site}\nPanel: {panels}\nDoor: {door}\nWhen: {at}\n{text}\n" + id,
 			"SILENT ALARM {site}, {panels}, {at}. Do not ring back."
+	case "silent_test":
+		return "{site}: test of the silent alarm, number {number}",
+			"This is a test of the silent alarm of {panels} at {site}. Nothing has happened.\n\nNumber: {number}\nWhen: {at}\n\nTell the number to whoever looks after the panel. The silent alarm is switched on when it is entered there.",
+			"{site}, {panels}: test of the silent alarm, number {number}. Nothing has happened."
 	case "test":
 		return "{site}: test message",
 			"This is a test. Messages from {site} reach you.\n\nAsked for by: {by}\nWhen: {at}",
@@ -115,6 +127,14 @@ func italian(kind string) (subject, body, short string) {
 		return "{site}: nessuno se ne occupa: {of}, {panels}",
 			"Presso {site} nessuno se ne occupa: {of}.\nPosti esterni: {panels}\nDurata: {duration}" + outage + "\nSe ne occupi, per favore, e lo indichi nella pagina del centro, così nessun altro sarà chiamato." + id,
 			"{site}: {of}, {panels}, da {since}. Nessuno se ne occupa, per favore intervenga."
+	case "more":
+		return "{site}: nessun contatto nemmeno con {panels}",
+			"Non c'è contatto nemmeno con {panels}.\n\nNon raggiungibili presso {site}: {missing}\nDa: {since}\nCausa: {cause}\n\nSeguirà un solo avviso quando sarà finita." + id,
+			"{site}: nessun contatto nemmeno con {panels} da {since}. Non raggiungibili: {missing}."
+	case "partly":
+		return "{site}: {panels} di nuovo raggiungibile, {missing} no",
+			"Una parte di {site} è di nuovo raggiungibile.\n\nDi nuovo raggiungibili: {panels}\nDa: {back}\nAncora non raggiungibili: {missing}\nCausa: {cause}\n\nSeguirà un solo avviso quando sarà finita." + id,
+			"{site}: {panels} di nuovo raggiungibile da {back}. Ancora no: {missing}."
 	case "back":
 		return "{site}: {panels} di nuovo raggiungibile",
 			"Presso {site} è finita: {of}.\nPosti esterni: {panels}\nDa: {since}\nFine: {back}\nDurata: {duration}\nCausa: {cause}\n" + id,
@@ -147,6 +167,10 @@ func italian(kind string) (subject, body, short string) {
 		return "ALLARME SILENZIOSO: {site}, {panels}",
 			"Allarme silenzioso. Non richiamare e non annunciare aiuto alla porta.\n\nSito: {site}\nPosto esterno: {panels}\nPorta: {door}\nQuando: {at}\n{text}\n" + id,
 			"ALLARME SILENZIOSO {site}, {panels}, {at}. Non richiamare."
+	case "silent_test":
+		return "{site}: prova dell'allarme silenzioso, numero {number}",
+			"Questa è una prova dell'allarme silenzioso di {panels} presso {site}. Non è successo nulla.\n\nNumero: {number}\nQuando: {at}\n\nComunichi il numero a chi si occupa del posto esterno. L'allarme silenzioso si attiva quando il numero vi viene inserito.",
+			"{site}, {panels}: prova dell'allarme silenzioso, numero {number}. Non è successo nulla."
 	case "test":
 		return "{site}: messaggio di prova",
 			"Questa è una prova. I messaggi di {site} arrivano.\n\nRichiesta da: {by}\nQuando: {at}",
@@ -183,6 +207,14 @@ func german(kind string) (subject, body, short string) {
 		return "{site}: niemand kümmert sich: {of}, {panels}",
 			"Am Standort {site} kümmert sich niemand darum: {of}.\nTürstationen: {panels}\nSchon: {duration}" + outage + "\nBitte kümmern Sie sich darum und sagen Sie es auf der Seite der Zentrale, damit niemand sonst gerufen wird." + id,
 			"{site}: {of}, {panels}, seit {since}. Niemand kümmert sich, bitte übernehmen."
+	case "more":
+		return "{site}: auch kein Kontakt zu {panels}",
+			"Auch zu {panels} besteht kein Kontakt.\n\nNicht da am Standort {site}: {missing}\nSeit: {since}\nUrsache: {cause}\n\nEs folgt eine einzige Nachricht, wenn es vorbei ist." + id,
+			"{site}: auch kein Kontakt zu {panels} seit {since}. Nicht da: {missing}."
+	case "partly":
+		return "{site}: {panels} ist wieder da, {missing} nicht",
+			"Ein Teil des Standorts {site} ist wieder da.\n\nWieder da: {panels}\nSeit: {back}\nNoch nicht da: {missing}\nUrsache: {cause}\n\nEs folgt eine einzige Nachricht, wenn es vorbei ist." + id,
+			"{site}: {panels} wieder da seit {back}. Noch nicht da: {missing}."
 	case "back":
 		return "{site}: {panels} ist wieder da",
 			"Am Standort {site} ist es vorbei: {of}.\nTürstationen: {panels}\nSeit: {since}\nVorbei: {back}\nDauer: {duration}\nUrsache: {cause}\n" + id,
@@ -215,6 +247,10 @@ func german(kind string) (subject, body, short string) {
 		return "STILLER ALARM: {site}, {panels}",
 			"Stiller Alarm. Nicht zurückrufen und an der Tür keine Hilfe ankündigen.\n\nStandort: {site}\nTürstation: {panels}\nTür: {door}\nWann: {at}\n{text}\n" + id,
 			"STILLER ALARM {site}, {panels}, {at}. Nicht zurückrufen."
+	case "silent_test":
+		return "{site}: Test des stillen Alarms, Nummer {number}",
+			"Dies ist ein Test des stillen Alarms von {panels} am Standort {site}. Es ist nichts geschehen.\n\nNummer: {number}\nWann: {at}\n\nNennen Sie die Nummer dem, der die Türstation betreut. Der stille Alarm ist eingeschaltet, sobald sie dort eingegeben ist.",
+			"{site}, {panels}: Test des stillen Alarms, Nummer {number}. Es ist nichts geschehen."
 	case "test":
 		return "{site}: Testnachricht",
 			"Dies ist ein Test. Nachrichten von {site} kommen an.\n\nVeranlasst von: {by}\nWann: {at}",

@@ -129,6 +129,14 @@ func happened(kind, language string) string {
 		return pick(language, "the hub cannot see the site", "il centro non vede il sito", "die Zentrale sieht den Standort nicht")
 	case "unsteady":
 		return pick(language, "comes and goes", "va e viene", "kommt und geht")
+	case "repeat":
+		return pick(language, "still so", "ancora in corso", "noch immer so")
+	case "escalated":
+		return pick(language, "nobody has taken it on", "nessuno se ne occupa", "niemand kümmert sich")
+	case "more":
+		return pick(language, "no contact with more panels", "nessun contatto con altri posti esterni", "kein Kontakt zu weiteren Türstationen")
+	case "partly":
+		return pick(language, "partly back", "in parte di nuovo raggiungibile", "zum Teil wieder da")
 	case "back", "steady":
 		return pick(language, "back", "tornato", "wieder da")
 	}

@@ -190,6 +190,11 @@ func doorIcon(d telemetry.Door) (icon, tone string) {
 }
 
 func orderWords(o fleet.Order) (tone, text string) {
+	if o.Late {
+		o.Late = false
+		tone, text = orderWords(o)
+		return tone, "answered late: " + text
+	}
 	switch o.State {
 	case fleet.OrderSent:
 		return "call", "waiting for the panel's answer"
@@ -268,6 +273,10 @@ func kindWords(kind string) string {
 		return "Still so"
 	case monitor.KindEscalated:
 		return "Nobody has taken it on"
+	case monitor.KindMore:
+		return "No contact with more panels"
+	case monitor.KindPartly:
+		return "Some are back, others are not"
 	case monitor.KindBack:
 		return "Back again"
 	case monitor.KindUnsteady:
@@ -294,6 +303,8 @@ func topicWords(t monitor.Topic) string {
 		return "panels that come and go"
 	case monitor.TopicLicense:
 		return "the license ending"
+	case monitor.TopicSilentAlarm:
+		return "silent alarm"
 	}
 	return string(t)
 }
