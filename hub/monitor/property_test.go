@@ -29,6 +29,8 @@ type history struct {
 	unlicensed map[string]bool // incidents that were told of before a license ended
 	counts     map[string]int  // recipient and day: notices
 	quiets     map[string]monitor.Quiet
+	partly     map[string]int  // incident and recipient: told that a part is back
+	named      map[string]bool // the same and panel: told that it is not there
 }
 
 func newHistory(t *rapid.T) *history {
@@ -43,7 +45,8 @@ func newHistory(t *rapid.T) *history {
 		t.Fatal(err)
 	}
 	h := &history{world: newWorld(t, location, start), t: t, start: start, policy: monitor.DefaultPolicy(), losses: map[string]int{}, backs: map[string]int{},
-		lasting: map[string]int{}, unlicensed: map[string]bool{}, counts: map[string]int{}, quiets: map[string]monitor.Quiet{}}
+		lasting: map[string]int{}, unlicensed: map[string]bool{}, counts: map[string]int{}, quiets: map[string]monitor.Quiet{},
+		partly: map[string]int{}, named: map[string]bool{}}
 	h.heartbeat = 5 * time.Minute
 	h.careful = true
 	h.after = h.examine
@@ -142,8 +145,16 @@ func (h *history) tally(m *message, key string) {
 	case monitor.KindLost, monitor.KindLine:
 		h.truth(m)
 		h.losses[key]++
+		h.names(m, key, monitor.FactPanels)
 	case monitor.KindStopped, monitor.KindBroker, monitor.KindEscalated:
 		h.losses[key]++
+	case monitor.KindRepeat:
+		h.names(m, key, monitor.FactPanels)
+	case monitor.KindMore:
+		h.truth(m)
+		h.names(m, key, monitor.FactMissing)
+	case monitor.KindPartly:
+		h.part(m, key)
 	case monitor.KindBack:
 		h.backs[key]++
 		if h.losses[key] == 0 {
@@ -184,13 +195,45 @@ func (h *history) truth(m *message) {
 	}
 }
 
+// names holds that nobody is told twice that a panel went, but for one that was told to be back in between. Who has quiet hours
+// may have been told of all at once before.
+func (h *history) names(m *message, key, missing string) {
+	d := m.delivery
+	if monitor.Kind(d.Kind) == monitor.KindMore && d.Recipient == "day" {
+		for name := range strings.SplitSeq(fact(d, monitor.FactPanels), ", ") {
+			if h.named[key+" "+name] {
+				h.t.Fatalf("%s: %s tells again that %s went", m.at, d.ID, name)
+			}
+		}
+	}
+	for name := range strings.SplitSeq(fact(d, missing), ", ") {
+		h.named[key+" "+name] = true
+	}
+}
+
+// part holds that a part is told to be back once, and that it is: nobody of whom it is said has been lost since.
+func (h *history) part(m *message, key string) {
+	d := m.delivery
+	if h.partly[key]++; h.partly[key] > 1 {
+		h.t.Fatalf("%s: %s tells again that a part is back", m.at, d.ID)
+	}
+	missing := strings.Split(fact(d, monitor.FactMissing), ", ")
+	for name := range strings.SplitSeq(fact(d, monitor.FactPanels), ", ") {
+		p, _ := h.site.Panel(h.find(name).id)
+		if p.Presence != monitor.Online || slices.Contains(missing, name) {
+			h.t.Fatalf("%s: %s says that %s is back, which is %s", m.at, d.ID, name, p.Presence)
+		}
+		delete(h.named, key+" "+name)
+	}
+}
+
 func (h *history) summary(d fleet.Delivery) {
 	for _, line := range facts(d, monitor.FactLine) {
 		part := strings.Split(line, "|")
 		switch kind := monitor.Kind(part[0]); {
 		case kind == monitor.KindBack:
 			h.lines++
-		case part[3] == "" && kind != monitor.KindRepeat:
+		case part[3] == "" && kind != monitor.KindRepeat && kind != monitor.KindMore && kind != monitor.KindPartly:
 			h.lasting[d.Recipient]++ // told by this line; its end comes by itself
 		}
 	}

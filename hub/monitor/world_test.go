@@ -385,6 +385,9 @@ func (w *world) words(d fleet.Delivery) string {
 	if panels := fact(d, monitor.FactPanels); panels != "" {
 		fmt.Fprintf(&b, ", %s", panels)
 	}
+	if missing := fact(d, monitor.FactMissing); missing != "" {
+		fmt.Fprintf(&b, ", missing %s", missing)
+	}
 	for _, name := range []string{monitor.FactSince, monitor.FactBack, monitor.FactUntil} {
 		if value := fact(d, name); value != "" {
 			t, err := time.Parse(time.RFC3339, value)
