@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"panel/uplink":      {"telemetry", "license/envelope"},
 	"panel/pairing":     {"telemetry", "license/envelope"},
 	"panel/outbox":      {"panel/agent", "storage", "telemetry"},
+	"panel/orders":      {"panel", "telemetry", "license/envelope"},
 	"telemetry":         {"license/envelope"},
 	"license":           {"license/envelope"},
 	"drivers/sim":       {"qr"},

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/access"
 	"github.com/doorpanel/doorpanel/panel/agent"
+	"github.com/doorpanel/doorpanel/panel/orders"
 	"github.com/doorpanel/doorpanel/panel/outbox"
 	"github.com/doorpanel/doorpanel/panel/uplink"
 	"github.com/doorpanel/doorpanel/storage"
@@ -275,7 +275,7 @@ func (c *core) makeUplink(l *life) error {
 	if err := c.dials(&o); err != nil {
 		return err
 	}
-	o.Command = func(raw []byte, retained bool) { c.command(l, raw, retained) }
+	o.Command = c.orderDesk(l).Take
 	if l.uplink, err = uplink.New(o, &timedOutbox{Outbox: box, meter: c.meter}); err != nil {
 		return err
 	}
@@ -307,47 +307,13 @@ func (c *core) status(l *life) telemetry.Status {
 	return s
 }
 
-// command brings an order from upstream before the core, as cmd/doorpanel does.
-func (c *core) command(l *life, raw []byte, retained bool) {
-	command, kid, err := telemetry.OpenCommand(raw, func(id envelope.KeyID) (ed25519.PublicKey, bool) {
-		i := slices.IndexFunc(c.rights.orders, func(k ed25519.PublicKey) bool { return envelope.IDOf(k) == id })
-		if i < 0 {
-			return nil, false
-		}
-		return c.rights.orders[i], true
-	})
-	if err != nil {
-		l.agent.Post(panel.Noted{Entry: panel.Entry{Kind: panel.AccessRefused, Why: "not_signed", Detail: "command: " + err.Error()}})
-		return
+// orderDesk takes the orders that come from upstream.
+func (c *core) orderDesk(l *life) orders.Desk {
+	keys := map[envelope.KeyID]ed25519.PublicKey{}
+	for _, k := range c.rights.orders {
+		keys[envelope.IDOf(k)] = k
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	order := &panel.Order{
-		Signer: kid.String(), Panel: command.Panel, Boot: command.Boot, Number: command.Number,
-		Deadline: time.Duration(min(command.DeadlineMS, 9e12)) * time.Millisecond, Retained: retained,
-	}
-	answer, err := l.obey(ctx, command, order)
-	reply := telemetry.Reply{Number: command.Number, Result: telemetry.ResultRefused, Why: answer.Why}
-	switch {
-	case err != nil:
-		reply.Result, reply.Why = telemetry.ResultFailed, err.Error()
-	case answer.Granted:
-		reply.Result, reply.Why = telemetry.ResultDone, ""
-	}
-	l.uplink.Reply(reply)
-}
-
-func (l *life) obey(ctx context.Context, c telemetry.Command, order *panel.Order) (panel.Answer, error) {
-	who := "key " + order.Signer
-	switch {
-	case c.Verb == telemetry.VerbOpen:
-		return l.agent.Open(ctx, panel.OpenRequested{Door: c.Object, Who: who, Via: "command", Order: order})
-	case c.Verb == telemetry.VerbText:
-		return l.agent.Show(ctx, panel.TextRequested{Text: c.Object, Who: who, Via: "command", Order: order})
-	case c.Verb == telemetry.VerbLockdown && (c.Object == "on" || c.Object == "off"):
-		return l.agent.Lockdown(ctx, panel.LockdownRequested{On: c.Object == "on", Who: who, Via: "command", Order: order})
-	}
-	return panel.Answer{Why: "unknown_command"}, nil
+	return orders.Desk{Core: l.agent, Keys: keys, Note: func(e panel.Noted) { l.agent.Post(e) }, Reply: func(r telemetry.Reply) { l.uplink.Reply(r) }}
 }
 
 // start runs a life until it is stopped.

@@ -333,7 +333,7 @@ func (h *house) buildUplink() (part string, err error) {
 			return options.Broker, err
 		}
 	}
-	options.Command = func(raw []byte, retained bool) { h.command(raw, retained, keys) }
+	options.Command = h.orderDesk(keys).Take
 	options.State = func(connected bool, cause string) {
 		if connected {
 			h.report("uplink", options.Broker, nil)

@@ -27,6 +27,7 @@ import (
 	"github.com/doorpanel/doorpanel/panel"
 	"github.com/doorpanel/doorpanel/panel/access"
 	"github.com/doorpanel/doorpanel/panel/agent"
+	"github.com/doorpanel/doorpanel/panel/orders"
 	"github.com/doorpanel/doorpanel/panel/outbox"
 	"github.com/doorpanel/doorpanel/panel/web"
 	"github.com/doorpanel/doorpanel/sip"
@@ -525,71 +526,12 @@ func (h *house) phoneEvent(e sip.Event) {
 	}
 }
 
-// command brings an order before the core. Only what cannot be read at all is refused here: there is nothing to decide on.
-func (h *house) command(raw []byte, retained bool, keys map[envelope.KeyID]ed25519.PublicKey) {
-	command, kid, err := telemetry.OpenCommand(raw, func(id envelope.KeyID) (ed25519.PublicKey, bool) {
-		k, ok := keys[id]
-		return k, ok
-	})
-	refuse := func(why, detail string) {
-		h.agent.Post(panel.Noted{Entry: panel.Entry{Kind: panel.AccessRefused, Why: why, Detail: "command: " + detail}})
-		if command.Number > 0 {
-			h.uplink.Reply(telemetry.Reply{Number: command.Number, Result: telemetry.ResultRefused, Why: why})
-		}
-	}
-	switch {
-	case errors.Is(err, envelope.ErrForged) || errors.Is(err, envelope.ErrUnknownKey):
-		refuse("not_signed", err.Error())
-		return
-	case err != nil:
-		refuse("malformed", err.Error())
-		return
-	case !understood(command):
-		refuse("unknown_command", command.Verb)
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), orderTimeout)
-	defer cancel()
-	answer, err := h.obey(ctx, command, &panel.Order{
-		Signer: kid.String(), Panel: command.Panel, Boot: command.Boot, Number: command.Number,
-		Deadline: time.Duration(min(command.DeadlineMS, maxDeadlineMS)) * time.Millisecond, Retained: retained,
-	})
-	reply := telemetry.Reply{Number: command.Number, Result: telemetry.ResultRefused, Why: answer.Why}
-	switch {
-	case err != nil:
-		reply.Result, reply.Why = telemetry.ResultFailed, err.Error()
-	case answer.Granted:
-		reply.Result, reply.Why = telemetry.ResultDone, ""
-	}
-	h.uplink.Reply(reply)
+// orderDesk takes orders from upstream by whoever has one of the keys.
+func (h *house) orderDesk(keys map[envelope.KeyID]ed25519.PublicKey) orders.Desk {
+	return orders.Desk{Core: h.agent, Keys: keys, Note: func(e panel.Noted) { h.agent.Post(e) }, Reply: h.uplink.Reply}
 }
 
-func understood(c telemetry.Command) bool {
-	switch c.Verb {
-	case telemetry.VerbOpen, telemetry.VerbText:
-		return true
-	case telemetry.VerbLockdown:
-		return c.Object == "on" || c.Object == "off"
-	}
-	return false
-}
-
-func (h *house) obey(ctx context.Context, c telemetry.Command, order *panel.Order) (panel.Answer, error) {
-	who := "key " + order.Signer
-	switch c.Verb {
-	case telemetry.VerbLockdown:
-		return h.agent.Lockdown(ctx, panel.LockdownRequested{Request: newID(8), On: c.Object == "on", Who: who, Via: "command", Order: order})
-	case telemetry.VerbText:
-		return h.agent.Show(ctx, panel.TextRequested{Request: newID(8), Text: c.Object, Who: who, Via: "command", Order: order})
-	}
-	return h.agent.Open(ctx, panel.OpenRequested{Request: newID(8), Door: c.Object, Who: who, Via: "command", Order: order})
-}
-
-const (
-	orderTimeout = 5 * time.Second
-	// maxDeadlineMS keeps a deadline inside a Duration: some 290 years.
-	maxDeadlineMS = 9_000_000_000_000
-)
+const orderTimeout = 5 * time.Second
 
 // presentScans takes codes from the scanners, one at a time, until ctx ends.
 func (h *house) presentScans(ctx context.Context, scans <-chan scan) {

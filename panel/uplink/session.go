@@ -157,7 +157,7 @@ func (s *session) connect(ctx context.Context) error {
 		SetConnectTimeout(connectTimeout).
 		SetKeepAlive(s.options.KeepAlive).
 		SetPingTimeout(5*time.Second).
-		SetWriteTimeout(5*time.Second).
+		SetWriteTimeout(writeTimeout).
 		SetAutoAckDisabled(true).
 		SetBinaryWill(telemetry.StatusTopic(site, panel), will, 1, true).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.lost <- err })
@@ -404,7 +404,7 @@ func (s *session) due() error {
 // write timeout; that is not waited for.
 func (s *session) publish(topic string, retained bool, payload []byte, p publication) error {
 	taken := make(chan mqtt.Token, 1)
-	go func() { taken <- s.client.Publish(topic, 1, retained, payload) }()
+	s.handing.Go(func() { taken <- s.client.Publish(topic, 1, retained, payload) })
 	select {
 	case p.token = <-taken:
 		p.since = time.Now()
@@ -545,7 +545,7 @@ func (s *session) sayGoodbye() {
 	}
 	acknowledged, over := make(chan error, 1), make(chan struct{})
 	defer close(over)
-	go func() {
+	s.handing.Go(func() {
 		// Publish itself may wait when the connection is stuck.
 		token := s.client.Publish(telemetry.StatusTopic(s.options.Site, s.options.Panel), 1, true, payload)
 		select {
@@ -553,7 +553,7 @@ func (s *session) sayGoodbye() {
 			acknowledged <- token.Error()
 		case <-over:
 		}
-	}()
+	})
 	select {
 	case err = <-acknowledged:
 	case err = <-s.lost:

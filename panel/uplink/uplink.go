@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 	replyQueue    = 16
 	resendLimit   = 10 * time.Minute
 	goodbye       = 2 * time.Second
+	writeTimeout  = 5 * time.Second
 )
 
 // Uplink is one panel's connection to its broker.
@@ -35,6 +37,10 @@ type Uplink struct {
 	commands      chan command
 	documents     chan document
 	documentsHeld atomic.Int64 // bytes in documents
+
+	// handing are messages that are being given to the client library. One that it is given while its connection breaks it holds
+	// for its whole write timeout, however dead the connection is.
+	handing sync.WaitGroup
 
 	// What follows belongs to the goroutine of Run.
 	window    window
@@ -100,7 +106,8 @@ func (u *Uplink) Reply(reply telemetry.Reply) {
 	}
 }
 
-// Run connects, and connects again with growing pauses, until ctx ends; then it says goodbye (2 s at most) and returns nil.
+// Run connects, and connects again with growing pauses, until ctx ends; then it says goodbye (2 s at most) and returns nil. Nothing of
+// it runs any more by then; a connection that broke just before may make it wait for that, up to writeTimeout.
 // It returns an error when the Outbox cannot be read, and when it is already running.
 func (u *Uplink) Run(ctx context.Context) error {
 	if !u.running.CompareAndSwap(false, true) {
@@ -122,6 +129,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 		stop()
 		<-handed
 		<-decided
+		u.handing.Wait()
 	}()
 
 	pause, brief := u.options.Retry, 0
