@@ -43,6 +43,8 @@ type HubMQTT struct {
 	CA       string   // PEM file with the authorities that mqtts trusts besides the hub's own
 	User     string   // empty: the hub shows the certificate of its own authority, with mqtts
 	Password Secret
+	// RevocationList is the file in which the hub keeps the list of revoked certificates for that broker; empty: revoked.pem in Data.
+	RevocationList string
 }
 
 // HubMail is the server that takes the hub's e-mail.
@@ -213,10 +215,13 @@ func (r *hubReading) mqtt(s *section) {
 		}
 		c.Broker, secure = address, tls || cause != ""
 	}
-	var ca, user place
+	var ca, user, list place
 	c.CA, ca = s.text("ca", "")
-	if ca.given() && c.Broker != "" && !secure {
-		ca.report("it is only for mqtts", `write broker = "mqtts://...", or delete ca`)
+	c.RevocationList, list = s.text("revocation_list", "")
+	for _, p := range []place{ca, list} {
+		if p.given() && c.Broker != "" && !secure {
+			p.report("it is only for mqtts", `write broker = "mqtts://...", or delete the key`)
+		}
 	}
 	c.User, user = s.text("user", "")
 	c.Password = r.secret(s, "password", func(secret Secret) { r.hub.MQTT.Password = secret })
@@ -224,7 +229,7 @@ func (r *hubReading) mqtt(s *section) {
 		s.missing("user", `write user = "..." with the password`)
 	}
 	if broker == "" && !r.d.broken {
-		for _, p := range []place{ca, user} {
+		for _, p := range []place{ca, user, list} {
 			if p.given() {
 				p.report("it is for a broker that is there already, and none is given", `write broker = "mqtts://...", or delete the key`)
 			}

@@ -86,6 +86,7 @@ broker = "mqtts://broker.example.org"
 ca = "/etc/doorhub/broker.pem"
 user = "hub"
 password = "s3cret"
+revocation_list = "/srv/broker/revoked.pem"
 [license]
 roots = ["`+goodKey+`"]
 [mail]
@@ -130,7 +131,7 @@ days = 30
 	if h.Enroll.Listen.String() != "[::]:9884" || h.Enroll.Address != "hub.example.org:884" {
 		t.Errorf("%+v", h.Enroll)
 	}
-	if m := h.MQTT; m.Broker != "mqtts://broker.example.org:8883" || m.CA != "/etc/doorhub/broker.pem" || m.User != "hub" || m.Password.Reveal() != "s3cret" {
+	if m := h.MQTT; m.Broker != "mqtts://broker.example.org:8883" || m.CA != "/etc/doorhub/broker.pem" || m.User != "hub" || m.Password.Reveal() != "s3cret" || m.RevocationList != "/srv/broker/revoked.pem" {
 		t.Errorf("%+v", h.MQTT)
 	}
 	if m := h.Mail; m.Server != "mail.example.org" || m.Port != 465 || m.TLS != "tls" || m.User != "doors" || m.Password.Reveal() != "p" || m.From != "doors@example.org" || m.CA != "/ca.pem" {
@@ -159,6 +160,8 @@ func TestAHubsMistakes(t *testing.T) {
 		"password in the address":   {"[mqtt]\nbroker = \"mqtts://u:hush@b\"", `x:2:10: mqtt.broker = "***": user and password do not belong`},
 		"password without a user":   {"[mqtt]\nbroker = \"mqtts://b\"\npassword = \"x\"", "mqtt.user: missing"},
 		"ca without a broker":       {"[mqtt]\nca = \"/ca.pem\"", "x:2:6: mqtt.ca"},
+		"a list without a broker":   {"[mqtt]\nrevocation_list = \"/r.pem\"", "x:2:19: mqtt.revocation_list"},
+		"a list without TLS":        {"[mqtt]\nbroker = \"mqtt://b\"\nrevocation_list = \"/r.pem\"", "it is only for mqtts"},
 		"ca without TLS":            {"[mqtt]\nbroker = \"mqtt://b\"\nca = \"/ca.pem\"", "it is only for mqtts"},
 		"address without port":      {"[enroll]\naddress = \"hub.example.org\"", "not a host with a port"},
 		"two at one port":           {"[web]\nlisten = \"127.0.0.1:8883\"", "x:2:10: web.listen = \"127.0.0.1:8883\": the port is that of mqtt.listen"},

@@ -120,7 +120,7 @@ func NewEnrollment(o EnrollOptions) (*Enrollment, error) {
 // WindowAsk says for whom a window is opened.
 type WindowAsk struct {
 	Site     string
-	Name     string // of the panel; empty: the name it brings
+	Name     string // of the panel; empty: that of the panel it replaces, else the name it brings
 	Identity string // DI1:..., of the only panel that may come; empty: any that knows the secret
 	Replaces string // the panel whose place it takes; empty: none
 	By       string // who asks
@@ -222,6 +222,9 @@ func addWindow(all *fleet.Enrolling, w fleet.Window, comes *fleet.Panel, now tim
 		case old.ID == w.Panel:
 			return refuse("same_panel", "panel %s cannot take its own place; pair it again without replacing anything", old.ID)
 		}
+	}
+	if w.Replaces != "" {
+		w.Name = cmp.Or(w.Name, all.Panels[w.Replaces].Name) // people know the place by it
 	}
 	if comes != nil {
 		if _, known := all.Panels[comes.ID]; !known {

@@ -28,6 +28,9 @@ type Options struct {
 	// Licensed tells from when until when a site may be warned (Licenses.Window); nil: never.
 	Licensed func(site string, now time.Time) (from, until time.Time)
 
+	// Unwelcome is told of a panel that spoke just now although it was revoked or replaced; it must not wait. nil: nobody.
+	Unwelcome func(panel string)
+
 	Now    func() time.Time // default time.Now
 	Logger *slog.Logger     // nil: silent
 }
@@ -76,6 +79,9 @@ func New(o Options) (*Hub, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Unwelcome == nil {
+		o.Unwelcome = func(string) {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -63,6 +63,9 @@ func (h *Hub) read(ctx context.Context, m Message) {
 	p, refused := h.speaker(topic)
 	if refused != "" {
 		h.refuse(refused, m, nil)
+		if refused == RefusedRevoked && !m.Retained {
+			h.o.Unwelcome(topic.Panel)
+		}
 		return
 	}
 	switch topic.Leaf {

@@ -62,6 +62,15 @@ func startMosquitto(h *hubProcess, port string) *mosquitto {
 	if err := os.WriteFile(config, text, 0o600); err != nil {
 		h.t.Fatal(err)
 	}
+	// Somebody else who has the hub's keys is none of its clients: with its name it would end the hub's own connection.
+	access, err := os.OpenFile(filepath.Join(dir, "access"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if _, err := access.WriteString("user impostor\ntopic readwrite doorpanel/v1/#\n"); err != nil {
+		h.t.Fatal(err)
+	}
+	access.Close()
 	m := &mosquitto{t: h.t, config: config, address: "127.0.0.1:" + port}
 	m.start()
 	h.t.Cleanup(m.kill)
@@ -148,6 +157,72 @@ func TestWithABrokerOfOnesOwnEverythingWorksAndNothingIsLost(t *testing.T) {
 	}
 }
 
+// part is how a part of the hub is, as doctor and the page say.
+func (h *hubProcess) part(name string) (state, detail string) {
+	h.t.Helper()
+	var health struct {
+		Parts []struct{ Name, State, Detail string }
+	}
+	h.must(http.StatusOK, "GET", "/health", nil).into(h.t, &health)
+	for _, p := range health.Parts {
+		if p.Name == name {
+			return p.State, p.Detail
+		}
+	}
+	return "", ""
+}
+
+func TestARevokedPanelIsOutOfABrokerOfOnesOwnAndStaysOut(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	list := filepath.Join(t.TempDir(), "revoked.pem")
+	h := startHub(t, hubSetting{mqtt: fmt.Sprintf("broker = \"mqtts://127.0.0.1:%s\"\nrevocation_list = %q\n", port, list)})
+	m := startMosquitto(h, port)
+	p, other := startPanel(t, "Gate", ""), startPanel(t, "Cellar", "")
+	site := h.site("House")
+	h.join(site, p)
+	h.join(site, other)
+	h.caughtUp(p)
+	before, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	began := time.Now()
+	h.works("panels", "revoke", p.id)
+	if after, err := os.ReadFile(list); err != nil || bytes.Equal(before, after) {
+		t.Fatalf("the list says nothing of the revoked panel: %v", err)
+	}
+	head := h.panel(p.id).Journal.Seq
+	p.badges(0, 3)
+	// Until the broker is told, the hub ends the panel's connection, and says what is missing.
+	until(t, "the hub says that the broker has not read the list", nil, func() bool { state, _ := h.part("revocations"); return state == "warn" })
+	if code, stdout, _ := h.command("", "doctor"); code != 1 || !strings.Contains(stdout, "SIGHUP") {
+		t.Errorf("doctor: exit %d\n%s", code, stdout)
+	}
+	if err := m.command.Process.Signal(syscall.SIGHUP); err != nil { // as doorhub-revoked.path has it done
+		t.Fatal(err)
+	}
+	until(t, "the broker refuses what was revoked", nil, func() bool { state, _ := h.part("revocations"); return state == "ok" })
+	until(t, "the panel is disconnected", nil, func() bool { return p.hub().State == "failed" })
+	t.Logf("out after %v", time.Since(began).Round(time.Millisecond))
+	// It stays out when it tries once more.
+	p.stop()
+	p = p.restart()
+	until(t, "the panel is refused", nil, func() bool { return p.hub().State == "failed" })
+	other.badges(0, 3)
+	h.refusals(other, 3)
+	if v := h.panel(p.id); v.Journal.Seq != head {
+		t.Errorf("the revoked panel was heard: %+v", v.Journal)
+	}
+	if s := p.hub(); s.State != "failed" {
+		t.Errorf("the panel is in again: %+v", s)
+	}
+	if v := h.panel(other.id); v.Presence != monitor.Online || len(v.Faults) > 0 {
+		t.Errorf("the other panel: %+v", v)
+	}
+}
+
 // impostor has the hub's keys, and a connection of its own.
 type impostor struct {
 	t      *testing.T
@@ -162,7 +237,7 @@ func (h *hubProcess) impostor(port string) *impostor {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	certificate, err := a.ClientCertificate("doorpanel-hub")
+	certificate, err := a.ClientCertificate("impostor")
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -7,12 +7,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doorpanel/doorpanel/configs"
 	"github.com/doorpanel/doorpanel/daemon"
+	"github.com/doorpanel/doorpanel/hub/authority"
+	"github.com/doorpanel/doorpanel/hub/broker"
 )
 
 func brokerConfigCommand() *cobra.Command {
@@ -38,7 +39,7 @@ func brokerConfigCommand() *cobra.Command {
 			if port == "" {
 				port = brokerPort(config)
 			}
-			conf, list := mosquittoConf(dir, port), mosquittoAccess()
+			conf, list := broker.MosquittoConfig(dir, port, config.MQTT.RevocationList), broker.MosquittoAccess()
 			if out == "" {
 				fmt.Fprintf(cmd.OutOrStdout(), "# --- mosquitto.conf\n%s\n# --- access\n%s", conf, list)
 				return nil
@@ -59,41 +60,10 @@ func brokerPort(config configs.Hub) string {
 	return "8883"
 }
 
-// mosquittoConf is what mosquitto 2 needs to serve a hub.
-func mosquittoConf(dir, port string) string {
-	return fmt.Sprintf(`# For mosquitto 2, made by doorhub broker-config.
-per_listener_settings false
-listener %s
-cafile %[2]s/ca.pem
-certfile %[2]s/server.pem
-keyfile %[2]s/server.key
-crlfile %[2]s/revoked.pem
-# Who connects shows a certificate of the hub's authority, and is who it says.
-require_certificate true
-use_identity_as_username true
-allow_anonymous false
-acl_file %[2]s/access
-# A panel's entries wait for the hub: sessions outlive a restart, for two weeks at most.
-persistence true
-persistence_location %[2]s/
-persistent_client_expiration 14d
-max_queued_messages 2000
-message_size_limit 65536
-max_keepalive 300
-`, port, dir)
-}
-
-// mosquittoAccess gives each panel its own topics (docs/mqtt.md) and the hub all of them.
-func mosquittoAccess() string {
-	var b strings.Builder
-	for _, leaf := range []string{"status", "event", "reply"} {
-		fmt.Fprintf(&b, "pattern write doorpanel/v1/+/%%u/%s\n", leaf)
-	}
-	for _, leaf := range []string{"status", "ack", "command", "document/#"} {
-		fmt.Fprintf(&b, "pattern read doorpanel/v1/+/%%u/%s\n", leaf)
-	}
-	fmt.Fprintf(&b, "user %s\ntopic readwrite doorpanel/v1/#\n", hubClient)
-	return b.String()
+// brokerFile is one that the broker needs.
+type brokerFile struct {
+	name    string
+	content []byte
 }
 
 // writeBrokerFiles puts everything that the configuration names into one directory.
@@ -101,33 +71,38 @@ func writeBrokerFiles(cmd *cobra.Command, config configs.Hub, p place, dir, conf
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make %s: %w", dir, err)
 	}
-	files := map[string][]byte{"mosquitto.conf": []byte(conf), "access": []byte(list)}
-	for from, to := range map[string]string{"authority.pem": "ca.pem", "server.pem": "server.pem", "server.key": "server.key"} {
-		content, err := os.ReadFile(filepath.Join(config.KeysDir, from))
+	files := []brokerFile{{broker.MosquittoConfigFile, []byte(conf)}, {broker.MosquittoAccessFile, []byte(list)}}
+	for _, one := range []struct{ from, to string }{
+		{authority.CertFile, broker.MosquittoCAFile}, {authority.ServerCertFile, broker.MosquittoCertFile}, {authority.ServerKeyFile, broker.MosquittoKeyFile},
+	} {
+		content, err := os.ReadFile(filepath.Join(config.KeysDir, one.from))
 		if err != nil {
 			return fmt.Errorf("cannot read the hub's certificates: %w; start the hub once, with --broker, so that it makes them", err)
 		}
-		files[to] = content
+		files = append(files, brokerFile{one.to, content})
 	}
-	revoked, err := revokedOf(cmd, config, p)
-	if err != nil {
-		return err
+	after := fmt.Sprintf("and after a panel was revoked send the broker SIGHUP: it reads %s again", config.MQTT.RevocationList)
+	if config.MQTT.RevocationList == "" {
+		revoked, err := revokedOf(cmd, config, p)
+		if err != nil {
+			return err
+		}
+		files = append(files, brokerFile{broker.MosquittoCRLFile, revoked})
+		after = fmt.Sprintf("and after a panel was revoked copy %s again and send the broker SIGHUP", revocationList(config))
 	}
-	files["revoked.pem"] = revoked
-	for _, name := range []string{"mosquitto.conf", "access", "ca.pem", "server.pem", "server.key", "revoked.pem"} {
-		if err := daemon.WriteDurably(filepath.Join(dir, name), files[name], 0o600); err != nil {
+	for _, f := range files {
+		if err := daemon.WriteDurably(filepath.Join(dir, f.name), f.content, 0o600); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: six files. Give them to the broker's user (chown -R mosquitto: %s), start it with %s/mosquitto.conf,\n"+
-		"and after a panel was revoked copy %s again and send the broker SIGHUP. The hub itself ignores revoked panels at once.\n",
-		dir, dir, dir, filepath.Join(config.Data, crlFile))
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d files. Give them to the broker's user (chown -R mosquitto: %s), start it with %s/mosquitto.conf,\n"+
+		"%s (scripts/doorhub-revoked.path does it by itself). The hub ignores revoked panels at once.\n", dir, len(files), dir, dir, after)
 	return nil
 }
 
 // revokedOf is the list of revoked certificates: the one that a running hub keeps, or one that is made now.
 func revokedOf(cmd *cobra.Command, config configs.Hub, p place) ([]byte, error) {
-	content, err := os.ReadFile(filepath.Join(config.Data, crlFile))
+	content, err := os.ReadFile(revocationList(config))
 	if !errors.Is(err, os.ErrNotExist) {
 		return content, err
 	}
@@ -138,7 +113,7 @@ func revokedOf(cmd *cobra.Command, config configs.Hub, p place) ([]byte, error) 
 		return nil
 	})
 	if err == nil {
-		content, err = os.ReadFile(filepath.Join(config.Data, crlFile))
+		content, err = os.ReadFile(revocationList(config))
 	}
 	return content, err
 }

@@ -42,6 +42,9 @@ func (h *house) health() web.Health {
 
 func (h *house) parts() []web.PartHealth {
 	list := []web.PartHealth{h.storeHealth(), h.brokerHealth()}
+	if h.config.MQTT.Broker != "" {
+		list = append(list, h.revocations.health())
+	}
 	settings := h.settings.current()
 	set := map[fleet.Channel]bool{fleet.Email: settings.Mail.Server != "", fleet.SMS: len(settings.SMS) > 0, fleet.Webhook: len(settings.Hooks) > 0}
 	states := h.deliverer.Channels()

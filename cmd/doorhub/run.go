@@ -73,6 +73,10 @@ func (h *house) run(ctx context.Context, stdout io.Writer) error {
 	messages.Start(h.deliver)
 	messages.Start(h.tellHooks)
 	core.Start(h.keepTidy)
+	core.Start(h.revocations.run)
+	if h.outcasts != nil {
+		core.Start(h.outcasts.run)
+	}
 	core.Start(func(ctx context.Context) { daemon.Watchdog(ctx, h.alive) })
 
 	line, err := json.Marshal(readyLine{Ready: true, Web: urlOf(h.webListener.Addr(), h.config.Web.TLS.On()), MQTT: h.brokerURL(), Enroll: h.enrollURL()})

@@ -53,6 +53,10 @@ func (p *panelProcess) pair(code string) answer {
 type panelView struct {
 	ID         string           `json:"id"`
 	Name       string           `json:"name"`
+	Site       string           `json:"site"`
+	Replaces   string           `json:"replaces"`
+	ReplacedBy string           `json:"replaced_by"`
+	Expires    time.Time        `json:"certificate_expires"`
 	Enrollment fleet.PanelState `json:"enrollment"`
 	Presence   monitor.Presence `json:"presence"`
 	Cause      monitor.Cause    `json:"cause"`

@@ -52,6 +52,8 @@ type house struct {
 	licenses                    *hub.Licenses
 	enrollment                  *hub.Enrollment
 	deliverer                   *hub.Deliverer
+	revocations                 *revocations
+	outcasts                    *outcasts // nil offline, and with its own broker
 	pages                       *web.Server
 	code                        func(code string) // shows the code of the first run
 
@@ -123,7 +125,7 @@ func build(config configs.Hub, log *slog.Logger, m mode) (h *house, err error) {
 	}
 	h.hub, err = hub.New(hub.Options{
 		Name: hubName, Link: link, Store: h.store, CommandKey: key.Public().(ed25519.PublicKey), Sign: signer(key), Sealing: sealing.private, Licensed: h.licenses.Window,
-		Logger: log.With("part", "hub"),
+		Unwelcome: h.unwelcome, Logger: log.With("part", "hub"),
 	})
 	if err != nil {
 		return h, err
@@ -131,6 +133,12 @@ func build(config configs.Hub, log *slog.Logger, m mode) (h *house, err error) {
 
 	// Who comes in.
 	if err = h.openEnrollment(key.Public().(ed25519.PublicKey), sealing.public); err != nil {
+		return h, err
+	}
+
+	// Who is kept out of a broker that is there already.
+	h.revocations = newRevocations(config, h.store.Certificates, h.authority, log.With("part", "revocations"))
+	if err = h.openOutcasts(); err != nil {
 		return h, err
 	}
 
@@ -144,7 +152,7 @@ func build(config configs.Hub, log *slog.Logger, m mode) (h *house, err error) {
 	if err = h.openPages(); err != nil {
 		return h, err
 	}
-	h.writeRevoked(context.Background())
+	h.revocations.revise()
 	return h, nil
 }
 
@@ -358,10 +366,13 @@ func (h *house) openEnrollment(key ed25519.PublicKey, sealing string) error {
 			if h.broker != nil {
 				h.broker.Kick(panel)
 			}
+			if h.outcasts != nil {
+				h.outcasts.send(panel)
+			}
 			h.hub.Changed()
 			h.log.Info("panel sent away", "panel", panel, "why", why)
 		},
-		Revised: h.writeRevoked,
+		Revised: func(context.Context) { h.revocations.revise() },
 		Audit: func(_ context.Context, c fleet.Change) {
 			if err := h.store.Note(c); err != nil {
 				h.log.Error("cannot write into the audit", "what", c.What, "cause", err)
@@ -419,34 +430,6 @@ func (h *house) addresses() []string {
 		}
 	}
 	return list
-}
-
-// crlFile is the list of revoked certificates, for a broker that is there already.
-const crlFile = "revoked.pem"
-
-// writeRevoked keeps the list of revoked certificates where a broker can read it.
-func (h *house) writeRevoked(context.Context) {
-	list, err := h.revoked()
-	if err == nil {
-		err = daemon.WriteDurably(filepath.Join(h.config.Data, crlFile), list, 0o644)
-	}
-	if err != nil {
-		h.log.Error("cannot write the list of revoked certificates", "cause", err)
-	}
-}
-
-func (h *house) revoked() ([]byte, error) {
-	certificates, err := h.store.Certificates("")
-	if err != nil {
-		return nil, err
-	}
-	var revoked []authority.Revoked
-	for _, c := range certificates {
-		if !c.Revoked.IsZero() {
-			revoked = append(revoked, authority.Revoked{Serial: c.Serial, At: c.Revoked})
-		}
-	}
-	return h.authority.RevocationList(revoked)
 }
 
 func (h *house) openPages() (err error) {

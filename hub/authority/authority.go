@@ -211,16 +211,16 @@ func (a *Authority) Certify(csr []byte, name string) (Issued, error) {
 	if err != nil {
 		return Issued{}, err
 	}
-	return a.certify(request.PublicKey, name)
+	return a.certify(request.PublicKey, name, leafTime)
 }
 
-func (a *Authority) certify(key crypto.PublicKey, name string) (Issued, error) {
+func (a *Authority) certify(key crypto.PublicKey, name string, lasting time.Duration) (Issued, error) {
 	if name == "" || len(name) > 64 || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
 		return Issued{}, fmt.Errorf("cannot certify %.80q: not 1 to 64 letters, digits, ., - or _", name)
 	}
 	now := a.options.Now().UTC().Truncate(time.Second)
 	template := &x509.Certificate{
-		SerialNumber: newSerial(), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-backdate), NotAfter: now.Add(leafTime),
+		SerialNumber: newSerial(), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-backdate), NotAfter: now.Add(lasting),
 		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key, a.key)
@@ -236,11 +236,21 @@ func (a *Authority) certify(key crypto.PublicKey, name string) (Issued, error) {
 // ClientCertificate is one for this hub itself, to show to a broker that knows this authority. Its key is made anew and kept
 // nowhere.
 func (a *Authority) ClientCertificate(name string) (tls.Certificate, error) {
+	return a.clientCertificate(name, leafTime)
+}
+
+// PassingCertificate is ClientCertificate for one connection under a panel's name. It ends within lasting, for nobody is to have such
+// a one for longer than it takes; lasting is more than zero.
+func (a *Authority) PassingCertificate(name string, lasting time.Duration) (tls.Certificate, error) {
+	return a.clientCertificate(name, lasting)
+}
+
+func (a *Authority) clientCertificate(name string, lasting time.Duration) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("cannot make a key: %w", err)
 	}
-	issued, err := a.certify(key.Public(), name)
+	issued, err := a.certify(key.Public(), name, lasting)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
@@ -271,6 +281,11 @@ func (a *Authority) RevocationList(revoked []Revoked) ([]byte, error) {
 		return nil, fmt.Errorf("cannot make the revocation list: %w", err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}), nil
+}
+
+// Signed tells whether a revocation list is this authority's.
+func (a *Authority) Signed(list *x509.RevocationList) bool {
+	return list.CheckSignatureFrom(a.certificate) == nil
 }
 
 // SerialText is how a serial number is written in records and messages.

@@ -48,7 +48,7 @@ func startMosquitto(t *testing.T) *mosquitto {
 	m.addr = free.Addr().String()
 	free.Close()
 	_, port, _ := net.SplitHostPort(m.addr)
-	config := broker.MosquittoConfig(m.dir, port)
+	config := broker.MosquittoConfig(m.dir, port, "")
 	config = strings.Replace(config, "persistence true", "persistence false", 1) // nothing may stay of a test
 	if os.Geteuid() == 0 {
 		config += "user root\n"

@@ -183,9 +183,7 @@ func TestOversizePacketEndsItsConnectionAtItsHeader(t *testing.T) {
 }
 
 func TestConnectionThatSaysNothingIsEnded(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left out: it waits for the broker's patience to end")
-	}
+	t.Parallel() // it waits for the broker's patience to end
 	f := newField(t, nil)
 	plain, err := net.Dial("tcp", f.Addr()) // not even TLS
 	if err != nil {
