@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -286,6 +287,7 @@ func socketClient(t *testing.T, data, name string) *http.Client {
 type hubSetting struct {
 	top  string // keys before the first section
 	mqtt string // keys of [mqtt]; empty: its own broker on a free port of the loopback
+	door string // port where panels get their certificates; empty: a free one
 	more string // further sections
 	root ed25519.PublicKey
 	env  []string
@@ -293,7 +295,7 @@ type hubSetting struct {
 
 func (s hubSetting) text(data string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "data = %q\nnames = [\"127.0.0.1\"]\n%s\n[web]\nlisten = \"127.0.0.1:0\"\n[enroll]\nlisten = \"127.0.0.1:0\"\n[mqtt]\n", data, s.top)
+	fmt.Fprintf(&b, "data = %q\nnames = [\"127.0.0.1\"]\n%s\n[web]\nlisten = \"127.0.0.1:0\"\n[enroll]\nlisten = \"127.0.0.1:%s\"\n[mqtt]\n", data, s.top, cmp.Or(s.door, "0"))
 	if s.mqtt == "" {
 		s.mqtt = "listen = \"127.0.0.1:0\"\n"
 	}
@@ -354,6 +356,7 @@ func (h *hubProcess) pinned() hubSetting {
 	if h.mqtt != "" && !strings.Contains(s.mqtt, "broker") {
 		s.mqtt = fmt.Sprintf("listen = \"127.0.0.1:%s\"\n", port(h.mqtt))
 	}
+	s.door = port(h.enroll)
 	return s
 }
 
