@@ -36,6 +36,12 @@ type Options struct {
 	Tokens    Tokens
 	Audit     Audit
 
+	// The license ledger: all four, or none where a hub has no tree of groups.
+	Ledger     Ledger
+	GroupNames GroupNames
+	LedgerLog  LedgerLog
+	Packages   Packages // nil: packages are not entered here
+
 	// Health tells how the hub itself is. It must not wait.
 	Health func() Health
 	// Alive answers within ctx when the hub's loop does; nil: always.
