@@ -26,6 +26,8 @@ const (
 	placeBack       = "return/own/"  // license / feature / holder
 	placeReceived   = "return/from/" // license / feature / receiver
 	placeIdentity   = "identity/"    // panel
+	placeBasic      = "word/basic/"  // hub
+	placeConfirmed  = "word/claim/"  // hub / license: the hub knows this panel's claim
 	placeDelegation = "delegation/"  // root / issuer
 	placeRevocation = "revocation/"  // root
 )
@@ -36,7 +38,8 @@ var placeKinds = [...]struct {
 }{
 	{placeActivation, envelope.Activation}, {placeClaim, envelope.Activation}, {placeRelease, envelope.Release},
 	{placeGiven, envelope.Slice}, {placeTaken, envelope.Slice}, {placeBack, envelope.Return}, {placeReceived, envelope.Return},
-	{placeIdentity, envelope.Identity}, {placeDelegation, envelope.Delegation}, {placeRevocation, envelope.Revocation},
+	{placeIdentity, envelope.Identity}, {placeBasic, envelope.Word}, {placeConfirmed, envelope.Word},
+	{placeDelegation, envelope.Delegation}, {placeRevocation, envelope.Revocation},
 }
 
 // DocumentAt is the document that a store keeps under key; false when the key is none that this package makes.

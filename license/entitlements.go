@@ -29,6 +29,8 @@ const (
 	Released  Status = "released"       // given up by this panel
 	Missing   Status = "missing"        // of a Line: no license
 	Unusable  Status = "unusable"       // not opened, not for this panel, or a second copy
+	// Unconfirmed is a license that was bound to nobody: the panel's hub did not confirm the claim within 30 days.
+	Unconfirmed Status = "unconfirmed"
 )
 
 // Entry is one feature of one stored license, for pages. A license that cannot be opened is one entry without a feature.
@@ -57,6 +59,10 @@ type Entry struct {
 	// UndoUntil is until when Undo can release the license, also when that has passed; zero while a part of it is given away, and
 	// for what is not active.
 	UndoUntil time.Time `json:"undo_until,omitzero"`
+	// Basic is what the panel's hub gives each of its panels. It is a floor and adds to nothing (R-11).
+	Basic bool `json:"basic,omitempty"`
+	// ProvisionalUntil is until when the panel's hub must have confirmed the claim (R-25); zero when it need not, or has.
+	ProvisionalUntil time.Time `json:"provisional_until,omitzero"`
 }
 
 // Entitlements is what a panel may do, derived from signed tokens at one time. It is a value that never changes; compare with Equal.
@@ -204,6 +210,9 @@ func (d *derivation) judge(i item, p printed, entry *Entry) (behind time.Duratio
 	}
 	entry.From, entry.Until = d.window(p.opened, i.activation.At.UTC().Round(0))
 	entry.Status, entry.Message = d.status(*entry, passed)
+	if i.share == nil && (entry.Status.counts() || entry.Status == Waiting) {
+		d.provisional(i, p, entry)
+	}
 	return passed.Sub(d.now)
 }
 
@@ -359,6 +368,7 @@ func (d *derivation) status(entry Entry, now time.Time) (Status, string) {
 }
 
 func (d *derivation) finish() Entitlements {
+	d.addBasic()
 	e := Entitlements{proven: d.proven, entries: d.entries, rights: total(d.entries), codes: d.codes()}
 	if !d.access.IsZero() && !e.Allows(AccessBasic) {
 		e.lapsed = d.access.AddDate(0, 0, graceDays)
@@ -394,8 +404,16 @@ func total(entries []Entry) []Grant {
 			if entry.Count == 0 {
 				continue
 			}
+			if entry.Basic {
+				continue // types do not add (R-11)
+			}
 			counts[entry.Feature] = min(counts[entry.Feature]+entry.Count, maxTotal)
 			implied[Describe(entry.Feature).Implies] = true
+		}
+	}
+	for _, entry := range entries {
+		if entry.Basic && entry.Status.counts() {
+			counts[entry.Feature] = max(counts[entry.Feature], entry.Count)
 		}
 	}
 	for feature := range implied {

@@ -107,6 +107,7 @@ type Panel struct {
 	Key  ed25519.PublicKey // what it signs with; its id follows from it
 	Site string            // its site's name; empty when it belongs to none
 	Zone *time.Location    // where its calendar years and days are counted; nil = UTC
+	Hub  Membership        // zero: it belongs to none
 
 	named envelope.Thumbprint
 }
@@ -348,7 +349,7 @@ func (t Token) notFor(panel Panel) string {
 		return ""
 	case t.Scope == ScopePanel && envelope.Thumbprint(t.Subject) != panel.ID():
 		return fmt.Sprintf("this license is for panel %s, this is panel %s", t.For(), panel.ID())
-	case t.Scope == ScopeSite && string(t.Subject) != panel.Site:
+	case t.Scope == ScopeSite && !panel.belongsTo(t.For()):
 		return fmt.Sprintf("this license is for site %q, this panel belongs to %q", t.For(), panel.Site)
 	}
 	return ""

@@ -46,7 +46,7 @@ type Source struct {
 }
 
 // better lists the statuses, best first: what a feature with several licenses shows.
-var better = [...]Status{Active, Ending, Waiting, Pending, Grace, Ended, Elsewhere, Released, Withdrawn, Unusable, Missing}
+var better = [...]Status{Active, Ending, Waiting, Pending, Grace, Ended, Unconfirmed, Elsewhere, Released, Withdrawn, Unusable, Missing}
 
 // Overview is one line for every known feature in the order of Features, then for unknown ones that are held, by name. used is how much
 // of each counted feature is in use, of buttons without the free one.

@@ -25,6 +25,8 @@ type records struct {
 	given    map[string]dealt     // by reference / feature / receiver
 	taken    map[string]dealt     // by reference / feature / holder
 	peers    map[string]knownPeer // by id
+	basic    HubWord              // what the panel's hub gives; zero: nothing
+	known    map[string]bool      // references of licenses whose claim by this panel its hub confirmed
 	// A damaged record must not turn into more rights: what it could take away is withheld.
 	withheld  map[string]map[string]string // by reference, the keys of the records and why: the whole license
 	uncounted map[string]map[string]bool   // by reference, the keys in given: what of that license is counted
@@ -79,6 +81,7 @@ func read(ring Keyring, panel Panel, docs []Document) *records {
 		ring: ring, panel: panel, self: panel.ID(),
 		printed: map[string]printed{}, own: map[string]holding{}, released: map[string]ending{}, given: map[string]dealt{}, taken: map[string]dealt{},
 		peers: map[string]knownPeer{}, withheld: map[string]map[string]string{}, uncounted: map[string]map[string]bool{}, unshared: map[string]bool{},
+		known: map[string]bool{},
 	}
 	good, bad := map[string]bool{}, map[string]string{}
 	for _, doc := range docs {
@@ -139,6 +142,8 @@ func (r *records) add(doc Document) (use bool, detail string) {
 		if old, known := r.peers[tail]; !known || i.At.After(old.At) || i.At.Equal(old.At) && bytes.Compare(doc.Raw, old.raw) > 0 {
 			r.peers[tail] = knownPeer{i, doc.Raw}
 		}
+	case placeBasic, placeConfirmed:
+		return r.addWord(doc, prefix, tail)
 	default:
 		return false, damaged
 	}

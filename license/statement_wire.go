@@ -74,13 +74,14 @@ func openStatement(kind envelope.Kind, raw []byte, own any) (tokenClaims, error)
 		return tokenClaims{}, err
 	}
 	claims, err := decodeClaims(payload, own)
-	addressed := kind == envelope.Slice || kind == envelope.Pass
+	addressed := kind == envelope.Slice || kind == envelope.Pass || kind == envelope.Word
+	dated := kind == envelope.Pass || kind == envelope.Word
 	switch {
 	case err != nil:
 		return claims, unreadable(kind, err)
 	case claims.Scope != "" || !addressed && claims.Subject != nil:
 		return claims, unreadable(kind, errors.New("it carries claims of another kind"))
-	case kind != envelope.Pass && (claims.ID != nil || claims.Expires != nil || claims.NotBefore != nil):
+	case kind != envelope.Pass && claims.ID != nil, !dated && (claims.Expires != nil || claims.NotBefore != nil):
 		return claims, unreadable(kind, errors.New("it carries claims of another kind"))
 	case addressed && len(claims.Subject) != len(envelope.Thumbprint{}):
 		return claims, unreadable(kind, errors.New("the panel that it is for is missing"))

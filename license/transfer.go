@@ -2,6 +2,7 @@ package license
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,6 +25,11 @@ type BackOrder struct {
 	License TokenID
 	Feature string // empty = Buttons
 	Count   int
+	// Total, when it is not 0, takes the place of Count: give back until it is so many since the beginning, and nothing when it is
+	// already. An order that comes twice, or late, so changes nothing twice.
+	Total int
+	// To names the panel that gave the share, when only that one is meant; nil = the share that counts.
+	To ed25519.PublicKey
 }
 
 // maxReceivers bounds to how many panels one license is shared out.
@@ -85,10 +91,19 @@ func GiveBack(ring Keyring, panel Panel, clock Clock, docs []Document, o BackOrd
 	r := read(ring, panel, docs)
 	feature, v := Describe(orButtons(o.Feature)), Verdict{Kind: envelope.Return}
 	key, share, found := r.share(o.License, feature.Name)
+	if o.To != nil {
+		key, share, found = r.shareOf(o.License, feature.Name, o.To)
+	}
 	if !found {
 		return v.because(NotPossible, "no other panel gave this panel a share of this license")
 	}
 	v = v.about(r.license(share.activation.License))
+	if o.Total > 0 && o.Total <= share.returned && !r.unshared[key] {
+		return v.already("So much was given back already.")
+	}
+	if o.Total > 0 {
+		o.Count = o.Total - share.returned
+	}
 	switch left := share.left(); {
 	case r.unshared[key]:
 		return v.because(NotPossible, unshareable)
@@ -156,6 +171,17 @@ func (r *records) share(id TokenID, feature string) (key string, share dealt, fo
 		}
 	}
 	return key, share, found
+}
+
+// shareOf finds what one panel gave of a license.
+func (r *records) shareOf(id TokenID, feature string, holder ed25519.PublicKey) (key string, share dealt, found bool) {
+	for _, tail := range slices.Sorted(maps.Keys(r.taken)) {
+		d := r.taken[tail]
+		if r.license(d.activation.License).ID == id && d.Feature == feature && bytes.Equal(d.Holder, holder) {
+			return tail, d, true
+		}
+	}
+	return "", dealt{}, false
 }
 
 // outstanding is how much is given away and has not come back.
@@ -233,7 +259,7 @@ func (t Token) shareNotFor(share dealt, panel Panel) string {
 		return fmt.Sprintf("this license holds no %q", Describe(share.Feature).Title)
 	case t.Scope == ScopePanel && len(t.Subject) > 0 && envelope.Thumbprint(t.Subject) != holder:
 		return fmt.Sprintf("this license is for panel %s, it cannot be given by panel %s", t.For(), holder)
-	case t.Scope == ScopeSite && len(t.Subject) > 0 && string(t.Subject) != panel.Site:
+	case t.Scope == ScopeSite && len(t.Subject) > 0 && !panel.belongsTo(t.For()):
 		return fmt.Sprintf("this license is for site %q, this panel belongs to %q", t.For(), panel.Site)
 	}
 	return ""

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,7 +20,45 @@ const (
 	VerbOpen     = "open"     // the door that Object names
 	VerbLockdown = "lockdown" // Object is "on" or "off"
 	VerbText     = "text"     // Object is shown to the people at the door for a while
+	VerbReturn   = "return"   // Object is a ReturnOrder: give a part of a share back to the hub
+	VerbStops    = "stops"    // Object is a ReturnOrder: say what would stop, and do nothing
+	VerbTell     = "tell"     // Object is "licenses": say again what the panel has from its hub
 )
+
+// TellLicenses is the object of VerbTell.
+const TellLicenses = "licenses"
+
+// ReturnOrder says until how many of a feature, counted from the beginning, a panel is to give back of a license. The number only
+// grows, so that an order which comes twice does nothing twice.
+type ReturnOrder struct {
+	License string // 32 hexadecimal digits
+	Feature string
+	Total   int
+}
+
+// String is the order as the object of a command.
+func (o ReturnOrder) String() string { return fmt.Sprintf("%s %s %d", o.License, o.Feature, o.Total) }
+
+// ParseReturnOrder reads what String makes, and nothing else.
+func ParseReturnOrder(text string) (ReturnOrder, error) {
+	parts := strings.Split(text, " ")
+	if len(parts) != 3 {
+		return ReturnOrder{}, fmt.Errorf("cannot read return order %.100q: it has license, feature and number", text)
+	}
+	total, err := strconv.Atoi(parts[2])
+	o := ReturnOrder{License: parts[0], Feature: parts[1], Total: total}
+	switch {
+	case err != nil || total < 1 || total > maxReturn || o.String() != text:
+		return ReturnOrder{}, fmt.Errorf("cannot read return order %.100q: the number is none from 1 to %d", text, maxReturn)
+	case len(o.License) != 32 || strings.Trim(o.License, "0123456789abcdef") != "":
+		return ReturnOrder{}, fmt.Errorf("cannot read return order %.100q: the license is not named by 32 hexadecimal digits", text)
+	case o.Feature == "" || len(o.Feature) > 32 || strings.Trim(o.Feature, "abcdefghijklmnopqrstuvwxyz0123456789_") != "":
+		return ReturnOrder{}, fmt.Errorf("cannot read return order %.100q: the feature is none", text)
+	}
+	return o, nil
+}
+
+const maxReturn = 1_000_000_000
 
 // TextLimit is how many characters a text for the display may have.
 const TextLimit = 160
@@ -51,7 +90,7 @@ type Command struct {
 	Boot       string // of the panel, from its last status
 	DeadlineMS uint64 // on the panel's monotonic clock of that boot, in milliseconds
 	Number     uint64 // greater than 0, used once per key and boot
-	Verb       string // VerbOpen, VerbLockdown or VerbText
+	Verb       string // one of the verbs above
 	Object     string
 }
 

@@ -129,9 +129,12 @@ type Event struct {
 	Credential string    `json:"credential,omitempty"`
 	Call       string    `json:"call,omitempty"`
 	Button     int       `json:"button,omitempty"`
-	Detail     string    `json:"detail,omitempty"` // a sentence for people
-	Sealed     []byte    `json:"sealed,omitempty"` // a mark on a grant that the recipient of the silent alarm can read
-	Erased     bool      `json:"erased,omitempty"` // what named a person has been taken out
+	Detail     string    `json:"detail,omitempty"`   // a sentence for people
+	Sealed     []byte    `json:"sealed,omitempty"`   // a mark on a grant that the recipient of the silent alarm can read
+	Document   string    `json:"document,omitempty"` // the document that is answered: kind, slash, id
+	Digest     string    `json:"digest,omitempty"`   // of that document, or of what is asked; hexadecimal
+	Papers     []string  `json:"papers,omitempty"`   // signed codes that the panel's hub is to have
+	Erased     bool      `json:"erased,omitempty"`   // what named a person has been taken out
 	Gap        *Gap      `json:"gap,omitempty"`
 	Prev       string    `json:"prev,omitempty"`  // the journal's chain before this entry, 32 hexadecimal digits; empty: not shown
 	Chain      string    `json:"chain,omitempty"` // and after it; of a gap: after the gap

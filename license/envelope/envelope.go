@@ -34,6 +34,9 @@ const (
 // Enrollment is what a panel asks a hub for. It goes over a wire of its own and has no text form.
 const Enrollment Kind = "enrollment"
 
+// Word is what a hub says to one panel that belongs to it. It goes as a document alone and has no text form.
+const Word Kind = "word"
+
 // Kinds lists every kind that has a text form, in the order of the format's table. The caller owns the slice.
 func Kinds() []Kind {
 	return []Kind{License, Slice, Pass, Identity, Delegation, Revocation, Command, Activation, Return, Release}
@@ -60,7 +63,7 @@ func (k Kind) Limit() int {
 	switch k {
 	case Revocation:
 		return revocationLimit
-	case Delegation:
+	case Delegation, Word:
 		return delegationLimit
 	case Slice, Return, Release, Activation:
 		return statementLimit
