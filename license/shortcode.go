@@ -3,6 +3,7 @@ package license
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,6 +20,7 @@ const (
 	shortGroup  = 4
 	shortSpace  = 1_000_000_000_000_000_000 // 10^18
 	shortDomain = "doorpanel/shortcode/1"
+	shortAsked  = "doorpanel/shortcode/asked/1"
 )
 
 // ErrNotShortCode is returned for a text that has not the form of a short code.
@@ -42,6 +44,12 @@ func (s ShortCode) String() string {
 		groups, rest = append(groups, rest[:n]), rest[n:]
 	}
 	return strings.Join(groups, " ")
+}
+
+// Digest names the code to a hub that keeps a register, without the code: 32 hexadecimal digits.
+func (s ShortCode) Digest() string {
+	sum := sha256.Sum256([]byte(shortAsked + string(s)))
+	return hex.EncodeToString(sum[:16])
 }
 
 // ParseShortCode reads a code as it was typed, with or without spaces. The error is ErrMistyped when the check digits do not

@@ -12,7 +12,9 @@ type Entry struct {
 	Detail     string `json:"detail,omitempty"` // a sentence for people; bounded, without control characters
 	Who        string `json:"who,omitempty"`
 	Credential string `json:"credential,omitempty"`
-	Sealed     []byte `json:"sealed,omitempty"` // on grants while the silent alarm is switched on: always of one length
+	Sealed     []byte `json:"sealed,omitempty"`   // on grants while the silent alarm is switched on: always of one length
+	Document   string `json:"document,omitempty"` // of the hub, that is answered: kind, slash, id
+	Digest     string `json:"digest,omitempty"`   // of that document, or of a short code that the hub is asked for
 }
 
 // Kind is what an entry is about: subject, dot, what happened.
@@ -98,4 +100,13 @@ const (
 	LicensePanel    Kind = "license.panel"     // another panel's identity was shown
 	LicenseRestored Kind = "license.restored"  // a document that the store had lost came back from the journal
 	LicenseWritten  Kind = "license.written"   // a document that the journal did not have was written into it
+)
+
+// The kinds of entries about what a panel has from its hub.
+const (
+	LicenseAnswered  Kind = "license.answered"  // a document of the hub was taken, was here already, or was refused
+	LicenseOrdered   Kind = "license.ordered"   // the hub asked for a share back, or to be told again
+	LicenseTold      Kind = "license.told"      // the hub was told again what this panel has from it
+	LicenseAsked     Kind = "license.asked"     // a short code was typed: the hub is asked
+	LicenseWithdrawn Kind = "license.withdrawn" // the hub took back what it had given by its own word
 )

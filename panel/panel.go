@@ -183,6 +183,10 @@ func (s *step) take(event Event) {
 		s.lockdownRequested(e)
 	case TextRequested:
 		s.textRequested(e)
+	case HubOrdered:
+		s.hubOrdered(e)
+	case LicenseAsk:
+		s.licenseAsk(e)
 	case StrikeReadBack:
 		s.strikeReadBack(e)
 	case DigitPressed:

@@ -45,6 +45,25 @@ func (d documentStore) Keep(docs ...license.Document) error {
 	})
 }
 
+// Drop deletes what lies under keys, with every copy.
+func (d documentStore) Drop(keys ...string) error {
+	var gone []license.Document
+	for _, key := range keys {
+		if doc, known := agent.DocumentAt(key, nil); known {
+			gone = append(gone, doc)
+		}
+	}
+	keys = append(d.copies(gone), keys...)
+	return d.store.Update(func(tx *storage.Tx) error {
+		for _, key := range keys {
+			if err := d.table.DeleteTx(tx, key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // add stores documents beside those with the same keys: which of them is newer is told by what they say, when rights are derived.
 func (d documentStore) add(docs []license.Document) error {
 	return d.store.Update(func(tx *storage.Tx) error {

@@ -232,6 +232,7 @@ func (m *membership) enroll(ctx context.Context, h *house, wanted telemetry.Pair
 	if err := m.table.Put(hubEntry, record); err != nil {
 		return storeError(fmt.Errorf("cannot keep what the hub answered: %w; try again with the same code", err))
 	}
+	h.joinHub()
 	h.journal.Hold(outbox.Cursor)
 	h.tell(panel.Entry{Kind: panel.HubPaired, Who: by, Why: via, Detail: fmt.Sprintf("hub %s at %s, site %s", member.Answer.Hub, member.URL, member.Answer.Site)})
 	m.rebuild()
@@ -265,6 +266,7 @@ func (p hubPort) LeaveHub(_ context.Context, by, via string) error {
 	if err := os.Remove(filepath.Join(h.hub.keys, hubKeyFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		h.log.Warn("cannot remove the key that was shown to the hub", "cause", err)
 	}
+	h.joinHub()
 	h.journal.Hold()
 	h.tell(panel.Entry{Kind: panel.HubLeft, Who: by, Why: via, Detail: fmt.Sprintf("hub %s at %s", record.Answer.Hub, record.URL)})
 	h.hub.rebuild()
@@ -322,7 +324,7 @@ func (h *house) buildUplink() (part string, err error) {
 	options := uplink.Options{
 		Broker: c.Broker, User: c.User, Password: uplink.Secret(c.Password.Reveal()), CAFile: c.CA, Site: c.Site, Panel: h.id, Hub: c.Hub,
 		Boot: h.boot, Heartbeat: c.Heartbeat, Status: h.status, Logger: h.log.With("part", "uplink"),
-		Document: func(kind telemetry.DocumentKind, _ string, payload []byte) { h.document(kind, payload) },
+		Document: h.document,
 	}
 	keys := map[envelope.KeyID]ed25519.PublicKey{}
 	for _, k := range c.CommandKeys {
@@ -350,6 +352,7 @@ func (h *house) buildUplink() (part string, err error) {
 		return options.Broker, err
 	}
 	box.DoorChanged = up.StatusChanged
+	box.Papers = c.Broker == "" // to its own hub alone: who reads a license that is bound to nobody could use it
 	h.uplink.now.Store(up)
 	return options.Broker, nil
 }

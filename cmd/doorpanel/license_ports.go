@@ -47,12 +47,14 @@ func (p licensePort) Overview() []license.Line {
 
 // presentQuietly takes a document from upstream, which comes again at every connect: what is here already is no news.
 func (p licensePort) presentQuietly(ctx context.Context, text string) (license.Verdict, error) {
-	return p.licenses.Present(ctx, text, "", "upstream", "", func(ctx context.Context, e panel.Event) error {
-		if shown, ok := e.(panel.LicensePresented); ok && shown.Result == license.AlreadyActive && len(shown.Remember) == 0 {
-			return nil
-		}
-		return p.agent.Do(ctx, e)
-	})
+	return p.licenses.Present(ctx, text, "", "upstream", "", p.quietly)
+}
+
+func (p licensePort) quietly(ctx context.Context, e panel.Event) error {
+	if shown, ok := e.(panel.LicensePresented); ok && shown.Result == license.AlreadyActive && len(shown.Remember) == 0 {
+		return nil
+	}
+	return p.agent.Do(ctx, e)
 }
 
 // Identity is who this panel is. Without a text its key cannot sign, which the log says.

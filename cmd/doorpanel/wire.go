@@ -147,7 +147,8 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 	h.clock.restore(replay.Time, buildTime())
 	h.recallTime()
 
-	// What it may do.
+	// What it may do, and which hub has a say in it. That is connected to when the panel runs.
+	h.openMembership()
 	h.openLicenses(replay)
 
 	// Whom it knows.
@@ -175,6 +176,7 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 	h.agent = agent.New(agent.Options{
 		Panel: machine, Boot: h.boot, Journal: h.journal, Phone: h.telephone(), Hardware: h.hardware.out, Lookups: h.dir,
 		Button: h.dir.Button, Doors: senses.doors, Clock: h.clock.now, Replay: replay, Logger: log, Seal: sealMark, Key: h.keys.public(),
+		HasHub: func() bool { return h.licenses.Hub().Key != nil },
 	})
 	senses.agent.Store(h.agent)
 	h.dir.note = h.tell
@@ -185,9 +187,6 @@ func build(config configs.Config, log *slog.Logger, address, print string, more 
 	h.dir.removed = func(e panel.Removed) { h.handOver("who was removed", e) }
 	h.dir.wrongTry = func(e panel.WrongTry) { h.handOver("a wrong try", e) }
 	h.dir.codesBlocked = func() time.Duration { return h.agent.View().CodesBlocked }
-
-	// The hub or the broker above. It is connected to when the panel runs.
-	h.openMembership()
 
 	// The pages.
 	if err = h.buildPages(senses, more); err != nil {
@@ -320,8 +319,8 @@ func (h *house) openLicenses(replay *agent.Replay) {
 	h.later = append(h.later, kept.entries()...)
 	var faults []error
 	h.licenses, faults = agent.NewLicenses(agent.LicenseOptions{
-		Roots: h.config.License.Roots, Panel: license.Panel{Key: h.keys.public(), Site: h.config.Site.Name, Zone: h.config.Site.TimeZone},
-		Name: panelName(h.config.Site), Sign: h.keys.signMessage, Store: store, Docs: kept.docs, Clock: h.clock.license, Prove: h.clock.prove, Logger: h.log,
+		Roots: h.config.License.Roots, Panel: license.Panel{Key: h.keys.public(), Site: h.config.Site.Name, Zone: h.config.Site.TimeZone, Hub: h.membershipOf()},
+		Name: panelName(h.config.Site), Sign: h.keys.signMessage, Store: store, Drop: store.Drop, Answered: agent.AnsweredBefore(replay.Memory()), Docs: kept.docs, Clock: h.clock.license, Prove: h.clock.prove, Logger: h.log,
 	})
 	for _, fault := range faults {
 		h.note("a stored license document", fault.Error())
@@ -528,7 +527,7 @@ func (h *house) phoneEvent(e sip.Event) {
 
 // orderDesk takes orders from upstream by whoever has one of the keys.
 func (h *house) orderDesk(keys map[envelope.KeyID]ed25519.PublicKey) orders.Desk {
-	return orders.Desk{Core: h.agent, Keys: keys, Note: func(e panel.Noted) { h.agent.Post(e) }, Reply: h.uplink.Reply}
+	return orders.Desk{Core: h.agent, Keys: keys, Note: func(e panel.Noted) { h.agent.Post(e) }, Reply: h.uplink.Reply, Licenses: h.hearHub}
 }
 
 const orderTimeout = 5 * time.Second
@@ -564,23 +563,6 @@ func (h *house) presentScans(ctx context.Context, scans <-chan scan) {
 
 func (h *house) licensePort() licensePort {
 	return licensePort{licenses: h.licenses, agent: h.agent, dir: h.dir, id: h.id, name: panelName(h.config.Site), now: func() time.Time { return h.clock.now().Wall }}
-}
-
-// document presents a signed document from upstream the way a scanned code is presented.
-func (h *house) document(kind telemetry.DocumentKind, payload []byte) {
-	as := map[telemetry.DocumentKind]envelope.Kind{
-		telemetry.DocumentGrant: envelope.License, telemetry.DocumentDelegation: envelope.Delegation,
-		telemetry.DocumentRevocation: envelope.Revocation, telemetry.DocumentSlice: envelope.Slice,
-	}[kind]
-	if len(payload) == 0 || as == "" {
-		return // withdrawn: what a panel holds it keeps until a revocation says otherwise
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), orderTimeout)
-	defer cancel()
-	port := h.licensePort()
-	if v, err := port.presentQuietly(ctx, envelope.Armor(as, payload)); err != nil {
-		h.log.Error("cannot take document from upstream", "kind", kind, "result", v.Result, "cause", err)
-	}
 }
 
 // status is the panel's word about itself, retained at the broker.

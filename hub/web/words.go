@@ -546,6 +546,16 @@ func eventWords(kind string) (eventWord, bool) {
 		return eventWord{tone: "warn", text: "A license document was restored from the journal"}, true
 	case "license.written":
 		return eventWord{text: "A license document was copied into the journal"}, true
+	case "license.answered":
+		return eventWord{text: "A document of the hub was answered"}, true
+	case "license.ordered":
+		return eventWord{text: "The hub gave an order about licenses"}, true
+	case "license.told":
+		return eventWord{text: "The hub was told again what the panel has"}, true
+	case "license.asked":
+		return eventWord{text: "A short code was typed: the hub is asked"}, true
+	case "license.withdrawn":
+		return eventWord{tone: "warn", text: "The hub took a document back"}, true
 	case "license.entitlements":
 		return eventWord{tone: "good", text: "What the licenses give has changed"}, true
 	case "scan.refused":

@@ -62,6 +62,8 @@ type Options struct {
 	// Seal seals a mark to the recipient of the silent alarm, always into the same number of bytes. nil: grants carry none.
 	Seal   func(recipient string, duress bool) ([]byte, error)
 	Replay *Replay // what was remembered; owned by the agent from now on
+	// HasHub tells whether the panel belongs to a hub, which is asked for the license of a typed short code; nil: never.
+	HasHub func() bool
 	Logger *slog.Logger
 }
 
@@ -499,6 +501,15 @@ func (a *Agent) Show(ctx context.Context, request panel.TextRequested) (panel.An
 	return answer, err
 }
 
+// Hear brings an order of the hub about licenses before the machine, and waits for the decision.
+func (a *Agent) Hear(ctx context.Context, request panel.HubOrdered) (panel.Answer, error) {
+	asked := request.Request
+	request.Request = fmt.Sprintf("hub-%d", a.requests.Add(1))
+	answer, err := a.ask(ctx, request)
+	answer.Request = asked
+	return answer, err
+}
+
 // ConfirmDuress brings the number that the recipient of the silent alarm found in the test, and waits for the decision.
 func (a *Agent) ConfirmDuress(ctx context.Context, number, who string) (panel.Answer, error) {
 	return a.ask(ctx, panel.DuressConfirmed{Request: fmt.Sprintf("duress-%d", a.requests.Add(1)), Number: number, Who: who})
@@ -512,6 +523,8 @@ func requestOf(event panel.Event) string {
 	case panel.LockdownRequested:
 		return e.Request
 	case panel.TextRequested:
+		return e.Request
+	case panel.HubOrdered:
 		return e.Request
 	case panel.DuressConfirmed:
 		return e.Request

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -36,6 +37,10 @@ type LicenseOptions struct {
 	Docs []license.Document
 	// Clock is the wall clock and the latest time that is known to have passed.
 	Clock func() license.Clock
+	// Drop deletes what lies in places, durably; nil: nothing is ever deleted.
+	Drop func(keys ...string) error
+	// Answered is what the journal remembers of answers to the hub (AnsweredBefore).
+	Answered map[string]string
 	// Prove tells that clock of a time that has passed for sure, because a verified document was issued then; nil: nobody is told.
 	Prove  func(time.Time)
 	Logger *slog.Logger
@@ -49,13 +54,15 @@ type Licenses struct {
 	mu           sync.Mutex // one code or order at a time; guards ring and docs
 	ring         license.Keyring
 	docs         []license.Document
+	answered     map[string]string                    // how documents of the hub were answered, by name: digest, colon, how
 	entitlements atomic.Pointer[license.Entitlements] // read at any time, also by who is asked about an order
 	changed      chan struct{}                        // Watch computes anew for how long nothing will change
 }
 
 // NewLicenses derives the entitlements of what is stored. What cannot be used is reported and left alone.
 func NewLicenses(o LicenseOptions) (*Licenses, []error) {
-	l := &Licenses{o: o, changed: make(chan struct{}, 1), docs: slices.Clone(o.Docs)}
+	l := &Licenses{o: o, changed: make(chan struct{}, 1), docs: slices.Clone(o.Docs), answered: map[string]string{}}
+	maps.Copy(l.answered, o.Answered)
 	var faults []error
 	l.ring, faults = license.KeyringOf(o.Roots, l.docs)
 	rights := l.rights()
@@ -71,7 +78,11 @@ type Inform func(context.Context, panel.Event) error
 func (l *Licenses) Present(ctx context.Context, text, account, via, by string, inform Inform) (license.Verdict, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := l.guarded(license.Examine(text, l.ring, l.o.Panel, l.o.Clock(), l.docs, account), text, via)
+	return l.accept(ctx, l.guarded(license.Examine(text, l.ring, l.o.Panel, l.o.Clock(), l.docs, account), text, via), via, by, inform)
+}
+
+// accept keeps what a verdict brings and tells the panel of it. Hold l.mu.
+func (l *Licenses) accept(ctx context.Context, v license.Verdict, via, by string, inform Inform) (license.Verdict, error) {
 	docs, err := l.signed(v)
 	if err != nil {
 		return v, err

@@ -71,11 +71,16 @@ func (a *Agent) read(ctx context.Context) {
 	}
 }
 
-// typedLicense answers the short code that stands beside a license's QR: it opens nothing and, without a hub, finds no license, so
-// whoever typed it is told what to do. It has more digits than any code, and is no guess of one.
+// typedLicense answers the short code that stands beside a license's QR: it opens nothing. A hub is asked for its license; without
+// one it finds none, so whoever typed it is told what to do. It has more digits than any code, and is no guess of one.
 func (a *Agent) typedLicense(typed string) bool {
-	if _, err := license.ParseShortCode(typed); err == license.ErrNotShortCode {
+	code, err := license.ParseShortCode(typed)
+	if err == license.ErrNotShortCode {
 		return false
+	}
+	if err == nil && a.o.HasHub != nil && a.o.HasHub() {
+		a.Post(panel.LicenseAsk{Digest: code.Digest()})
+		return true
 	}
 	v := license.Examine(typed, license.Keyring{}, license.Panel{}, license.Clock{}, nil, "")
 	a.Post(panel.LicensePresented{Result: v.Result, Title: v.Title, Message: v.Message, Via: "keypad"})

@@ -38,6 +38,8 @@ type openPart struct {
 	Remember [][]string `cbor:"12,keyasint,omitempty"` // pairs of key and value
 	Sealed   []byte     `cbor:"13,keyasint,omitempty"`
 	ByHand   bool       `cbor:"15,keyasint,omitempty"`
+	Document string     `cbor:"16,keyasint,omitempty"`
+	Digest   string     `cbor:"17,keyasint,omitempty"`
 }
 
 // personalPart names somebody. It can be erased.
@@ -60,7 +62,7 @@ func (r Record) Encode() (open, personal []byte) {
 	part := openPart{
 		Boot: boot, Wall: r.Now.Wall.UnixMilli(), Mono: r.Now.Mono.Milliseconds(), Trusted: r.Now.Trusted, Kind: string(e.Kind),
 		Door: plain(e.Door), Why: plain(e.Why), Reader: plain(e.Reader), Call: plain(e.Call), Button: e.Button, Detail: plain(e.Detail),
-		Sealed: e.Sealed,
+		Sealed: e.Sealed, Document: plain(e.Document), Digest: plain(e.Digest),
 		ByHand: r.Now.ByHand,
 	}
 	named := personalPart{Who: plain(e.Who), Credential: plain(e.Credential)}
@@ -99,7 +101,7 @@ func Decode(open, personal []byte) (Record, error) {
 		},
 		Entry: panel.Entry{
 			Kind: panel.Kind(part.Kind), Door: part.Door, Why: part.Why, Reader: part.Reader, Call: part.Call, Button: part.Button,
-			Detail: part.Detail, Who: named.Who, Credential: named.Credential, Sealed: part.Sealed,
+			Detail: part.Detail, Who: named.Who, Credential: named.Credential, Sealed: part.Sealed, Document: part.Document, Digest: part.Digest,
 		},
 	}
 	for _, pair := range slices.Concat(part.Remember, named.Remember) {

@@ -27,7 +27,7 @@ func (l *Licenses) guarded(v license.Verdict, text, via string) license.Verdict 
 	return v
 }
 
-// ownWord tells that no other panel alone vouches for a code: a root does, or this panel does.
+// ownWord tells that no other panel alone vouches for a code: a root does, or this panel's hub, or this panel.
 func (l *Licenses) ownWord(text string) bool {
 	kind, raw, err := envelope.Unarmor(text)
 	if err != nil {
@@ -36,7 +36,7 @@ func (l *Licenses) ownWord(text string) bool {
 	switch kind {
 	case envelope.Activation, envelope.Slice, envelope.Release:
 		_, signer, err := envelope.OpenBySigner(kind, raw)
-		return err == nil && signer.Equal(l.o.Panel.Key)
+		return err == nil && (signer.Equal(l.o.Panel.Key) || l.o.Panel.Hub.Key != nil && signer.Equal(l.o.Panel.Hub.Key))
 	case envelope.Return:
 		back, err := license.OpenReturn(raw)
 		if err != nil {

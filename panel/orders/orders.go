@@ -36,6 +36,9 @@ type Desk struct {
 	Note func(panel.Noted)
 	// Reply answers upstream. It does not wait.
 	Reply func(telemetry.Reply)
+	// Licenses brings an order about what the panel has from its hub before the core, does it and returns the answer; nil: such an
+	// order is not known.
+	Licenses func(ctx context.Context, c telemetry.Command, order *panel.Order, signer ed25519.PublicKey) telemetry.Reply
 }
 
 // Take brings an order before the core and answers it; retained is the message's flag. Only what cannot be read at all, or is
@@ -52,16 +55,21 @@ func (d Desk) Take(raw []byte, retained bool) {
 	case err != nil:
 		d.refuse(command, "malformed", err.Error())
 		return
-	case !understood(command):
+	case !d.understands(command):
 		d.refuse(command, "unknown_command", command.Verb)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	answer, err := d.obey(ctx, command, &panel.Order{
+	order := &panel.Order{
 		Signer: kid.String(), Panel: command.Panel, Boot: command.Boot, Number: command.Number,
 		Deadline: time.Duration(min(command.DeadlineMS, maxDeadlineMS)) * time.Millisecond, Retained: retained,
-	})
+	}
+	if ofLicenses(command) {
+		d.Reply(d.Licenses(ctx, command, order, d.Keys[kid]))
+		return
+	}
+	answer, err := d.obey(ctx, command, order)
 	reply := telemetry.Reply{Number: command.Number, Result: telemetry.ResultRefused, Why: answer.Why}
 	switch {
 	case err != nil:
@@ -80,7 +88,22 @@ func (d Desk) refuse(c telemetry.Command, why, detail string) {
 	}
 }
 
-func understood(c telemetry.Command) bool {
+// ofLicenses tells whether a command is a whole order about what the panel has from its hub.
+func ofLicenses(c telemetry.Command) bool {
+	switch c.Verb {
+	case telemetry.VerbTell:
+		return c.Object == telemetry.TellLicenses
+	case telemetry.VerbReturn, telemetry.VerbStops:
+		_, err := telemetry.ParseReturnOrder(c.Object)
+		return err == nil
+	}
+	return false
+}
+
+func (d Desk) understands(c telemetry.Command) bool {
+	if d.Licenses != nil && ofLicenses(c) {
+		return true
+	}
 	switch c.Verb {
 	case telemetry.VerbOpen, telemetry.VerbText:
 		return true

@@ -23,6 +23,9 @@ const batch = 64
 type Outbox struct {
 	// DoorChanged is told when an entry says that a door did something: the status shows it at once. Set it before Next is called.
 	DoorChanged func()
+	// Papers sends along what the journal keeps of licenses: what the panel's own hub is to have, and nobody else is to see. Set it
+	// before Next is called.
+	Papers bool
 
 	journal *storage.Journal
 	cursor  *storage.Cursor
@@ -57,7 +60,7 @@ func (o *Outbox) Next(ctx context.Context) (telemetry.Event, error) {
 		f.Before = o.chain // after a gap between two reads
 	}
 	o.ready, o.next, o.chain = o.ready[1:], f.Seq, f.Chain
-	e := EventOf(f)
+	e := eventOf(f, o.Papers)
 	if strings.HasPrefix(e.Kind, "strike.") || strings.HasPrefix(e.Kind, "door.") || strings.HasPrefix(e.Kind, "fire.") {
 		o.DoorChanged()
 	}
@@ -74,7 +77,9 @@ func (o *Outbox) Rewind(from uint64) error {
 }
 
 // EventOf puts one frame of the journal into the words of the contract. What cannot be read is an event that says so.
-func EventOf(f storage.Frame) telemetry.Event {
+func EventOf(f storage.Frame) telemetry.Event { return eventOf(f, false) }
+
+func eventOf(f storage.Frame, papers bool) telemetry.Event {
 	e := telemetry.Event{Epoch: f.Epoch, Seq: f.Seq, Erased: f.Erased, Prev: f.Before, Chain: f.Chain}
 	if f.Gap != nil {
 		e.Kind = "journal.gap"
@@ -89,6 +94,9 @@ func EventOf(f storage.Frame) telemetry.Event {
 	e.Boot, e.Time, e.Trusted, e.MonoMS = r.Boot, r.Now.Wall, r.Now.Trusted, uint64(r.Now.Mono.Milliseconds())
 	e.Kind, e.Door, e.Who, e.Why = string(r.Entry.Kind), r.Entry.Door, r.Entry.Who, r.Entry.Why
 	e.Reader, e.Credential, e.Call, e.Button, e.Detail = r.Entry.Reader, r.Entry.Credential, r.Entry.Call, r.Entry.Button, r.Entry.Detail
-	e.Sealed = r.Entry.Sealed
+	e.Sealed, e.Document, e.Digest = r.Entry.Sealed, r.Entry.Document, r.Entry.Digest
+	if papers {
+		e.Papers = agent.PapersOf(r.Remember)
+	}
 	return e
 }

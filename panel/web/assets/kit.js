@@ -77,9 +77,9 @@ export async function all(path, name) {
 
 export const facts = (...pairs) => h("dl", { class: "facts" }, pairs.filter(([, v]) => v).map(([k, v]) => [h("dt", {}, k), h("dd", {}, v)]));
 
-export const statusTone = { active: "good", ok: "good", ending: "warn", waiting: "warn", grace: "warn", pending: "warn", starting: "warn", failed: "bad", ended: "bad", revoked: "bad", unusable: "bad", "used-elsewhere": "bad" };
+export const statusTone = { active: "good", ok: "good", ending: "warn", waiting: "warn", grace: "warn", pending: "warn", starting: "warn", failed: "bad", ended: "bad", revoked: "bad", unusable: "bad", "used-elsewhere": "bad", unconfirmed: "bad" };
 export const statusWords = { active: "active", ending: "ending soon", waiting: "waiting for somebody", grace: "in its grace time", pending: "not yet begun", ended: "ended", revoked: "revoked", unusable: "cannot be used",
-  "used-elsewhere": "used on another panel", released: "released", missing: "not licensed" };
+  "used-elsewhere": "used on another panel", unconfirmed: "not confirmed by the hub", released: "released", missing: "not licensed" };
 export const status = (word) => badge(statusTone[word] || "", statusWords[word] || word);
 export const until = (t) => (t ? `until ${date(t)}` : "no end");
 
