@@ -48,7 +48,7 @@ var arrows = map[string][]string{
 	"scripts/rig/probe": {"drivers/*", "sip", "license", "license/envelope"},
 	// Helpers of tests, not linked into any program.
 	"drivers/drivertest":  {"drivers/*"},
-	"hub/store/storetest": {"hub/store", "hub/fleet", "hub/monitor", "hub/roles", "telemetry"},
+	"hub/store/storetest": {"hub/store", "hub/fleet", "hub/monitor", "hub/ledger", "hub/roles", "telemetry", "license"},
 }
 
 // testArrows are what tests may import beyond that: real peers and neighbors to play against.

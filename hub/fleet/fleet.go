@@ -167,6 +167,7 @@ const (
 type Delivery struct {
 	ID        string        `json:"id"` // follows from what it tells and whom, so that deciding twice makes one
 	Site      string        `json:"site"`
+	Group     string        `json:"group,omitempty"` // of the license tree, of a reminder
 	Incident  string        `json:"incident,omitempty"`
 	Kind      string        `json:"kind"` // which template
 	Recipient string        `json:"recipient"`

@@ -51,7 +51,9 @@ type Store struct {
 	audit     storage.Raw
 	leases    storage.Table[lease]
 	counters  storage.Table[uint64]
+	ledger    ledgerTables
 
+	counter counter // where decisions of the ledger wait
 	closing sync.Once
 }
 
@@ -99,6 +101,7 @@ func (s *Store) name() {
 	s.audit = storage.NewRaw(s.db, "audit")
 	s.leases = storage.NewTable[lease](s.db, "leases")
 	s.counters = storage.NewTable[uint64](s.db, "counters")
+	s.nameLedger()
 }
 
 // migrations are the steps from each older schema to the next one. There is none older than 1.

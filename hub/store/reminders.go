@@ -1,0 +1,130 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
+)
+
+// ReminderKind is the kind of a delivery that says that a license of the tree ends.
+const ReminderKind = "reminder"
+
+// Names of the facts of a reminder, as the templates of hub/notify know them.
+const (
+	factGroup    = "group"    // the name of the group or user
+	factPath     = "path"     // the groups above it, topmost first
+	factUntil    = "until"    // RFC 3339 in the group's zone
+	factDays     = "days"     // calendar days left
+	factLicense  = "license"  // "sip_numbers|10", one for each resource of the block
+	factStop     = "stop"     // "apps|3", one for each resource of which some stop
+	factStopping = "stopping" // who stops, one for each use
+)
+
+// deliveries are the mails of reminders: one for each address, always with the same id.
+func (b book) deliveries(dues []ledger.Due) ([]fleet.Delivery, error) {
+	var list []fleet.Delivery
+	for _, due := range dues {
+		facts, err := b.facts(due)
+		if err != nil {
+			return nil, err
+		}
+		for _, address := range due.To {
+			list = append(list, fleet.Delivery{
+				ID: reminderID(due.Key, address), Group: groupOf(due), Kind: ReminderKind, Recipient: address, Channel: fleet.Email, Address: address,
+				Facts: facts, Made: due.At, Due: due.At, State: fleet.Waiting,
+			})
+		}
+	}
+	return list, nil
+}
+
+func groupOf(due ledger.Due) string {
+	if due.Group != "" {
+		return due.Group
+	}
+	return due.Root
+}
+
+// reminderID follows from what is told and whom. The address is hashed: it may be long, and ids are shown.
+func reminderID(key, address string) string {
+	sum := sha256.Sum256([]byte(key + "\x00" + address))
+	return "reminder/" + hex.EncodeToString(sum[:16])
+}
+
+func (b book) facts(due ledger.Due) ([]fleet.Fact, error) {
+	path, err := b.pathOf(due)
+	if err != nil {
+		return nil, err
+	}
+	facts := []fleet.Fact{{Name: factGroup, Value: due.Name}, {Name: factPath, Value: path}, {Name: factUntil, Value: inZone(due.Until, due.Zone)}, {Name: factDays, Value: strconv.Itoa(due.Days)}}
+	for _, r := range ledger.Resources() {
+		if n := due.Counts[r]; n > 0 {
+			facts = append(facts, fleet.Fact{Name: factLicense, Value: fmt.Sprintf("%s|%d", r, n)})
+		}
+	}
+	for _, r := range ledger.Resources() {
+		if n := due.Stops[r]; n > 0 {
+			facts = append(facts, fleet.Fact{Name: factStop, Value: fmt.Sprintf("%s|%d", r, n)})
+		}
+	}
+	for _, id := range due.Stopping {
+		who, err := b.holder(id)
+		if err != nil {
+			return nil, err
+		}
+		facts = append(facts, fleet.Fact{Name: factStopping, Value: who})
+	}
+	return facts, nil
+}
+
+func (b book) pathOf(due ledger.Due) (string, error) {
+	places, err := ledger.PathOf(b, groupOf(due))
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, p := range places {
+		if p.Group != due.Group {
+			names = append(names, p.Name)
+		}
+	}
+	return strings.Join(names, " > "), nil
+}
+
+// holder says for people whose use it is: "Anna Rossi|apps|tablet".
+func (b book) holder(use string) (string, error) {
+	u, known, err := b.Use(use)
+	if err != nil || !known {
+		return use, err
+	}
+	who := ""
+	switch {
+	case u.User != "":
+		user, _, err := b.User(u.User)
+		if err != nil {
+			return "", err
+		}
+		who = user.Name
+	case len(u.Groups) > 0:
+		group, _, err := b.Group(u.Groups[0])
+		if err != nil {
+			return "", err
+		}
+		who = group.Name
+	}
+	return strings.Join([]string{strings.ReplaceAll(who, "|", "/"), u.Resource.String(), strings.ReplaceAll(u.Label, "|", "/")}, "|"), nil
+}
+
+func inZone(t time.Time, zone string) string {
+	z, err := time.LoadLocation(zone)
+	if err != nil {
+		z = time.UTC
+	}
+	return t.In(z).Format(time.RFC3339)
+}
