@@ -89,15 +89,15 @@ func (h *house) brokerHealth() web.PartHealth {
 func (h *house) refusals() []web.Counter {
 	var list []web.Counter
 	for _, c := range h.hub.Refusals() {
-		list = append(list, web.Counter{Part: "hub", Reason: string(c.Reason), Count: c.Count, Last: c.Last})
+		list = append(list, web.Counter{Part: "hub", Reason: string(c.Reason), Count: c.Count, Last: c.Last, Example: printable(c.Example)})
 	}
 	if h.broker != nil {
 		for _, c := range h.broker.Refusals() {
-			list = append(list, web.Counter{Part: "broker", Reason: c.Why, Count: c.Count, Last: c.At})
+			list = append(list, web.Counter{Part: "broker", Reason: c.Why, Count: c.Count, Last: c.At, Example: printable(c.Last)})
 		}
 	}
 	for _, c := range h.enrollment.Refusals() {
-		list = append(list, web.Counter{Part: "enrollment", Reason: c.Why, Count: c.Count, Last: c.At})
+		list = append(list, web.Counter{Part: "enrollment", Reason: c.Why, Count: c.Count, Last: c.At, Example: printable(c.Last)})
 	}
 	return list
 }

@@ -201,6 +201,31 @@ func TestMosquittoKeepsPanelsApart(t *testing.T) {
 	}
 }
 
+func TestMosquittoGivesNobodyAnothersSession(t *testing.T) {
+	m := startMosquitto(t)
+	alpha, beta, hubs := certificate(t, m.ca, "alpha"), certificate(t, m.ca, "beta"), certificate(t, m.ca, broker.HubClient)
+	b := m.connect(&beta, "beta")
+	b.granted(telemetry.CommandTopic("villa", "beta"))
+	b.Disconnect(250)
+	hub := m.connect(&hubs, broker.HubClient)
+	hub.say(telemetry.CommandTopic("villa", "beta"), "kept for beta", false)
+	for _, id := range []string{"beta", "doorpanel-villa-beta", broker.HubClient} {
+		a := m.connect(&alpha, id)
+		a.say(telemetry.EventTopic("villa", "alpha"), "it is there", false) // answered, so that whatever it was to get came before
+		select {
+		case message := <-a.messages:
+			t.Errorf("as %s alpha hears %s on %s", id, message.Payload(), message.Topic())
+		default:
+		}
+		a.Disconnect(0)
+	}
+	hub.say(telemetry.CommandTopic("villa", "beta"), "the last", false)
+	b = m.connect(&beta, "another id, which is not looked at")
+	for _, want := range []string{"kept for beta", "the last"} {
+		b.next(want, func(message mqtt.Message) bool { return string(message.Payload()) == want })
+	}
+}
+
 func TestMosquittoRefusesARevokedPanelOnceItReadsTheList(t *testing.T) {
 	m := startMosquitto(t)
 	alpha, beta := certificate(t, m.ca, "alpha"), certificate(t, m.ca, "beta")

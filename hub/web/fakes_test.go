@@ -643,7 +643,7 @@ func furnish(f *hubFake) {
 	f.time = now
 	f.faults = []fleet.Fault{{Panel: front, Site: millLane, At: now.Add(-26 * time.Hour), Kind: fleet.FaultGap, Epoch: "9f86d081884c7d65", Seq: 3, Detail: "The panel says that 12 entries are gone: its journal was full."}}
 	f.health.Parts = []PartHealth{{Name: "broker", State: "ok", Detail: "own, 3 connections"}, {Name: "store", State: "ok", Detail: "214 MiB"}, {Name: "mail", State: "warn", Detail: "the last try failed: connection refused", Since: now.Add(-time.Hour)}, {Name: "sms", State: "off", Detail: "not set up"}}
-	f.health.Counters = []Counter{{Part: "broker", Reason: "publish on another panel's topic", Count: 3, Last: now.Add(-50 * time.Minute)}, {Part: "broker", Reason: "connection without a certificate", Count: 41, Last: now.Add(-2 * time.Minute)}}
+	f.health.Counters = []Counter{{Part: "broker", Reason: "publish on another panel's topic", Count: 3, Last: now.Add(-50 * time.Minute), Example: `panel <b>x</b> wants to write "doorpanel/v1/a/b/event"`}, {Part: "broker", Reason: "connection without a certificate", Count: 41, Last: now.Add(-2 * time.Minute)}}
 	f.health.Figures = []Figure{{"Events stored", "1,204,331"}, {"Messages waiting", "1"}, {"Events a second", "14.2"}}
 	f.health.Certs = []Certificate{{Name: "The hub's own authority", Fingerprint: "4A:0F:...", From: now.AddDate(-1, 0, 0), Until: now.AddDate(19, 0, 0)}, {Name: "Server", Names: []string{"hub.example.org", "192.168.1.9"}, Fingerprint: "9C:11:...", From: now, Until: now.AddDate(0, 0, 20)}}
 	f.settings.Mail = Mail{Server: "mail.example.org", Port: 587, TLS: "starttls", User: "doors", Password: "very secret", From: "doors@example.org"}

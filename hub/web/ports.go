@@ -299,6 +299,8 @@ type Counter struct {
 	Reason string    `json:"reason"` // in words
 	Count  uint64    `json:"count"`
 	Last   time.Time `json:"last,omitzero"`
+	// Example is the last of them, in words, for administrators; what a stranger sent stands in it quoted.
+	Example string `json:"example,omitempty"`
 }
 
 // Figure is one number about the hub.

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -41,16 +42,22 @@ func (s *Server) getOpenAPI(v *visit) error {
 	return nil
 }
 
-func (s *Server) health() Health {
+// health is how the hub is, as far as the caller may see it: examples name panels of whatever site.
+func (s *Server) health(c caller) Health {
 	h := s.o.Health()
-	h.Parts, h.Counters, h.Figures, h.Certs = list(h.Parts), list(h.Counters), list(h.Figures), list(h.Certs)
+	h.Parts, h.Counters, h.Figures, h.Certs = list(h.Parts), list(slices.Clone(h.Counters)), list(h.Figures), list(h.Certs)
+	if !c.may(AsAdministrator) {
+		for i := range h.Counters {
+			h.Counters[i].Example = ""
+		}
+	}
 	return h
 }
 
-func (s *Server) getHealth(v *visit) error { return writeJSON(v.w, http.StatusOK, s.health()) }
+func (s *Server) getHealth(v *visit) error { return writeJSON(v.w, http.StatusOK, s.health(v.caller)) }
 
 func (s *Server) pageHealth(v *visit) error {
-	return v.show("Health", "health", healthPage(s.health(), s.o.Now(), v.caller))
+	return v.show("Health", "health", healthPage(s.health(v.caller), s.o.Now(), v.caller))
 }
 
 func (s *Server) healthz(v *visit) error {

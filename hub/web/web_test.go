@@ -19,10 +19,16 @@ func TestEveryPageIsDrawn(t *testing.T) {
 	for path, says := range map[string]string{
 		"/": "What is wrong", "/sites/" + millLane: "12 Mill Lane", "/panels/" + front: "Front door", "/pair": "Pair a panel", "/pair/w1": "DH1:", "/events": "Ada Lovelace",
 		"/warnings": "open outage", "/warnings/templates": "No contact with a panel", "/settings": "mail.example.org", "/settings/users": "the-administrator",
-		"/settings/audit": "pairing", "/health": "Refused input", "/account": "the-administrator", "/new-site": "Add a site", "/archived": "The archive is empty",
+		"/settings/audit": "pairing", "/health": "panel &lt;b&gt;x&lt;/b&gt; wants to write", "/account": "the-administrator", "/new-site": "Add a site", "/archived": "The archive is empty",
 	} {
 		if page := admin.want(200, "GET", path, nil); !strings.Contains(page, says) {
 			t.Errorf("%s does not say %q: %s", path, says, page)
+		}
+	}
+	operator := as(t, s, f, fleet.Operator, millLane)
+	for _, path := range []string{"/health", "/api/v1/health"} {
+		if answer := operator.request("GET", path, nil); answer.Code == 200 && strings.Contains(answer.Body.String(), "wants to write") {
+			t.Errorf("%s shows somebody of one site what was refused at another", path)
 		}
 	}
 }
