@@ -288,7 +288,7 @@ func BenchmarkDetection(b *testing.B) {
 			for b.Loop() {
 				cut := make(chan struct{})
 				var dialed int
-				c := begin(b, where, 1, 1, func(_ int, o *uplink.Options, _ *ledger) {
+				c := begin(b, where, 1, 1, func(_ int, o *uplink.Options, _ *notebook) {
 					o.KeepAlive = keepAlive
 					o.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 						if dialed++; dialed > 1 {

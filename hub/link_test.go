@@ -113,7 +113,7 @@ func TestAHubKilledUnderLoadLosesNothingDoublesNothingAndKeepsTheOrder(t *testin
 		}
 		until := uint64(entries * death / (deaths + 1))
 		await(t, "a part is acknowledged", moved, func() bool {
-			return slices.ContainsFunc(c.ledgers, func(l *ledger) bool { return l.done.Load() >= until })
+			return slices.ContainsFunc(c.ledgers, func(l *notebook) bool { return l.done.Load() >= until })
 		})
 		if err := child.Process.Kill(); err != nil {
 			t.Error(err)
@@ -141,7 +141,7 @@ func TestAnOrderReachesARealPanelAndItsAnswerComesBack(t *testing.T) {
 			defer stop()
 			var c *crowd
 			ready := make(chan struct{})
-			c = begin(t, where, 1, 1, func(_ int, o *uplink.Options, _ *ledger) {
+			c = begin(t, where, 1, 1, func(_ int, o *uplink.Options, _ *notebook) {
 				o.Command = func(raw []byte, retained bool) {
 					<-ready
 					command, _, err := telemetry.OpenCommand(raw, ringOf(h))

@@ -119,8 +119,8 @@ func (e *embedded) hubLink(t testing.TB, _ string) Link {
 	return l
 }
 
-// ledger is a panel's journal in memory, as the uplink reads it.
-type ledger struct {
+// notebook is a panel's journal in memory, as the uplink reads it.
+type notebook struct {
 	mu     sync.Mutex
 	more   chan struct{}
 	events []telemetry.Event
@@ -131,11 +131,11 @@ type ledger struct {
 	late   func(seq uint64, took time.Duration)
 }
 
-func newLedger(events []telemetry.Event) *ledger {
-	return &ledger{events: events, more: make(chan struct{}), moved: make(chan struct{}, 1), sentAt: map[uint64]time.Time{}}
+func newLedger(events []telemetry.Event) *notebook {
+	return &notebook{events: events, more: make(chan struct{}), moved: make(chan struct{}, 1), sentAt: map[uint64]time.Time{}}
 }
 
-func (l *ledger) append(events ...telemetry.Event) {
+func (l *notebook) append(events ...telemetry.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.events = append(l.events, events...)
@@ -143,7 +143,7 @@ func (l *ledger) append(events ...telemetry.Event) {
 	l.more = make(chan struct{})
 }
 
-func (l *ledger) Next(ctx context.Context) (telemetry.Event, error) {
+func (l *notebook) Next(ctx context.Context) (telemetry.Event, error) {
 	for {
 		l.mu.Lock()
 		more := l.more
@@ -165,7 +165,7 @@ func (l *ledger) Next(ctx context.Context) (telemetry.Event, error) {
 	}
 }
 
-func (l *ledger) Done(seq uint64) error {
+func (l *notebook) Done(seq uint64) error {
 	before := l.done.Swap(seq)
 	if l.late != nil {
 		l.mu.Lock()
@@ -182,7 +182,7 @@ func (l *ledger) Done(seq uint64) error {
 	return nil
 }
 
-func (l *ledger) Rewind(from uint64) error {
+func (l *notebook) Rewind(from uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.next = int(max(from, 1) - 1)
@@ -192,7 +192,7 @@ func (l *ledger) Rewind(from uint64) error {
 // crowd is many panels with a real uplink each.
 type crowd struct {
 	diaries []*diary
-	ledgers []*ledger
+	ledgers []*notebook
 	links   []*uplink.Uplink
 	stop    func()
 }
@@ -200,7 +200,7 @@ type crowd struct {
 func crowdID(i int) string { return fmt.Sprintf("%026d", i) }
 
 // begin connects n panels of which each has written entries already.
-func begin(t testing.TB, where house, n, written int, change func(i int, o *uplink.Options, l *ledger)) *crowd {
+func begin(t testing.TB, where house, n, written int, change func(i int, o *uplink.Options, l *notebook)) *crowd {
 	t.Helper()
 	c := &crowd{}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -34,6 +34,7 @@ func Kinds() []Kind {
 		{"security", "something that a person should look at: a forced door, a tampered panel, a changed journal", event},
 		{"silent_alarm", "somebody opens under duress", event},
 		{"silent_test", "the number that confirms a test of the silent alarm", []string{"site", "panels", "number", "at"}},
+		{"reminder", "licenses of a group or a user end", []string{"group", "path", "until", "days", "licenses", "stops", "stopping"}},
 		{"test", "a try from the settings page", []string{"site", "at", "by"}},
 		{General, "what has no template of its own", []string{"site", "kind", "facts"}},
 	}

@@ -91,6 +91,10 @@ func english(kind string) (subject, body, short string) {
 		return "{site}: test of the silent alarm, number {number}",
 			"This is a test of the silent alarm of {panels} at {site}. Nothing has happened.\n\nNumber: {number}\nWhen: {at}\n\nTell the number to whoever looks after the panel. The silent alarm is switched on when it is entered there.",
 			"{site}, {panels}: test of the silent alarm, number {number}. Nothing has happened."
+	case "reminder":
+		return "{group}: licenses end on {until}",
+			"Licenses of {group} end on {until}: {licenses}.\nDays left: {days}\n\nGroup: {path} > {group}\nThat many stop then unless they are renewed: {stops}\n{stopping}\n\nWhat stops comes back by itself when the licenses are renewed. Calls in progress are not cut off, and doors are not affected.",
+			"{group}: licenses end on {until}: {licenses}."
 	case "test":
 		return "{site}: test message",
 			"This is a test. Messages from {site} reach you.\n\nAsked for by: {by}\nWhen: {at}",
@@ -171,6 +175,10 @@ func italian(kind string) (subject, body, short string) {
 		return "{site}: prova dell'allarme silenzioso, numero {number}",
 			"Questa è una prova dell'allarme silenzioso di {panels} presso {site}. Non è successo nulla.\n\nNumero: {number}\nQuando: {at}\n\nComunichi il numero a chi si occupa del posto esterno. L'allarme silenzioso si attiva quando il numero vi viene inserito.",
 			"{site}, {panels}: prova dell'allarme silenzioso, numero {number}. Non è successo nulla."
+	case "reminder":
+		return "{group}: le licenze scadono il {until}",
+			"Le licenze di {group} scadono il {until}: {licenses}.\nGiorni rimanenti: {days}\n\nGruppo: {path} > {group}\nSenza rinnovo, allora smettono di funzionare: {stops}\n{stopping}\n\nCon il rinnovo tutto riprende da solo. Le chiamate in corso non vengono interrotte e le porte non sono interessate.",
+			"{group}: le licenze scadono il {until}: {licenses}."
 	case "test":
 		return "{site}: messaggio di prova",
 			"Questa è una prova. I messaggi di {site} arrivano.\n\nRichiesta da: {by}\nQuando: {at}",
@@ -251,6 +259,10 @@ func german(kind string) (subject, body, short string) {
 		return "{site}: Test des stillen Alarms, Nummer {number}",
 			"Dies ist ein Test des stillen Alarms von {panels} am Standort {site}. Es ist nichts geschehen.\n\nNummer: {number}\nWann: {at}\n\nNennen Sie die Nummer dem, der die Türstation betreut. Der stille Alarm ist eingeschaltet, sobald sie dort eingegeben ist.",
 			"{site}, {panels}: Test des stillen Alarms, Nummer {number}. Es ist nichts geschehen."
+	case "reminder":
+		return "{group}: Lizenzen enden am {until}",
+			"Lizenzen von {group} enden am {until}: {licenses}.\nVerbleibende Tage: {days}\n\nGruppe: {path} > {group}\nSo viele hören dann auf, wenn nicht verlängert wird: {stops}\n{stopping}\n\nWas aufhört, kommt mit der Verlängerung von selbst zurück. Laufende Gespräche werden nicht getrennt, und Türen sind nicht betroffen.",
+			"{group}: Lizenzen enden am {until}: {licenses}."
 	case "test":
 		return "{site}: Testnachricht",
 			"Dies ist ein Test. Nachrichten von {site} kommen an.\n\nVeranlasst von: {by}\nWann: {at}",

@@ -33,6 +33,12 @@ func (p presented) value(name string, limit int) string {
 		return p.lines()
 	case "kind":
 		return oneLine(p.kind, limit)
+	case "licenses":
+		return oneLine(p.amounts("license"), limit)
+	case "stops":
+		return oneLine(p.amounts("stop"), limit)
+	case "stopping":
+		return p.holders()
 	case "since", "last_seen", "back", "until", "at":
 		return oneLine(moment(p.raw(name), p.language), limit)
 	case "duration":
@@ -86,6 +92,56 @@ func (p presented) lines() string {
 		all = append(all, oneLine(entry, maxFact))
 	}
 	return strings.Join(all, "\n")
+}
+
+// amounts are facts of a name, "resource|number" each, on one line.
+func (p presented) amounts(name string) string {
+	var all []string
+	for _, f := range p.facts {
+		resource, number, ok := strings.Cut(f.Value, "|")
+		if f.Name == name && ok {
+			all = append(all, number+" "+resourceWords(resource, p.language))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// holders are those whose licenses stop: facts named stopping, "holder|resource|label" each, a line for each.
+func (p presented) holders() string {
+	var all []string
+	for _, f := range p.facts {
+		if f.Name != "stopping" {
+			continue
+		}
+		part := strings.Split(f.Value, "|")
+		if len(part) != 3 {
+			all = append(all, "- "+oneLine(f.Value, maxFact))
+			continue
+		}
+		entry := "- " + part[0] + ": " + resourceWords(part[1], p.language)
+		if part[2] != "" {
+			entry += " (" + part[2] + ")"
+		}
+		all = append(all, oneLine(entry, maxFact))
+	}
+	return strings.Join(all, "\n")
+}
+
+// resourceWords names what licenses count.
+func resourceWords(resource, language string) string {
+	switch resource {
+	case "sip_numbers":
+		return pick(language, "SIP numbers", "numeri SIP", "SIP-Nummern")
+	case "apps":
+		return pick(language, "applications", "applicazioni", "Apps")
+	case "ukey":
+		return pick(language, "mobile keys", "chiavi mobili", "mobile Schlüssel")
+	case "buttons":
+		return pick(language, "call buttons", "pulsanti di chiamata", "Klingeltasten")
+	case "panels":
+		return pick(language, "panels", "posti esterni", "Türstationen")
+	}
+	return resource
 }
 
 // moment writes an RFC 3339 time by the clock of its own zone, which is the site's. Anything else stays as it is.

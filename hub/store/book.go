@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/ledger"
@@ -14,7 +15,8 @@ import (
 
 // ledgerTables are the license ledger's records, by their ids, and the ways to find them; docs/hub-store.md lists them.
 type ledgerTables struct {
-	log *slog.Logger
+	log   *slog.Logger
+	zones sync.Map // *time.Location by name; only those that there are
 
 	groups   storage.Table[ledger.Group]
 	users    storage.Table[ledger.User]
@@ -193,6 +195,19 @@ func (b book) Edges(kind ledger.EdgeKind, after, until time.Time) iter.Seq2[ledg
 			}
 		}
 	}
+}
+
+// Zone gives a time zone by its IANA name. Zones are remembered: each decision about a date asks for some.
+func (b book) Zone(name string) (*time.Location, error) {
+	if zone, ok := b.zones.Load(name); ok {
+		return zone.(*time.Location), nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find time zone %.64q: %w", name, err)
+	}
+	b.zones.Store(name, zone)
+	return zone, nil
 }
 
 func pair(a, b string) string { return a + "\x00" + b }
