@@ -62,6 +62,8 @@ type Timetable interface {
 	// Edges yields those of a kind in (after, until], by time, then group, user and block. A zero after is the beginning, a zero
 	// until the end.
 	Edges(kind EdgeKind, after, until time.Time) iter.Seq2[Edge, error]
+	// Zone is the time zone with an IANA name (time.LoadLocation); an error = there is none.
+	Zone(name string) (*time.Location, error)
 }
 
 // Changes is what the store writes, in the transaction in which they were decided: all or nothing. A record with the same id is

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -42,8 +44,35 @@ func Decide(book Book, r Request, change Change) (Changes, error) {
 	if err := d.pass(); err != nil {
 		return Changes{}, err
 	}
-	if err := change.decide(d); err != nil {
+	if err := d.decide(change); err != nil {
 		return Changes{}, err
 	}
 	return d.changes()
+}
+
+// decide lets a change be decided. What the book failed to read goes before a refusal that was decided without it.
+func (d *draft) decide(change Change) error {
+	err := change.decide(d)
+	if d.failure != nil {
+		return d.failure
+	}
+	return err
+}
+
+func (b Batch) decide(d *draft) error {
+	if len(b.Changes) > MaxBatch {
+		return refusal(Invalid, "%d changes at once: at most %d", len(b.Changes), MaxBatch)
+	}
+	for i, change := range b.Changes {
+		err := change.decide(d)
+		if r, refused := err.(*Refusal); refused && r != nil {
+			at := *r
+			at.Text = fmt.Sprintf("%d of %d: %s", i+1, len(b.Changes), r.Text)
+			return &at
+		}
+		if err != nil || d.failure != nil {
+			return errors.Join(d.failure, err)
+		}
+	}
+	return nil
 }

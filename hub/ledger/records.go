@@ -44,8 +44,8 @@ const (
 	Daily        Every = "daily"
 	Weekly       Every = "weekly"
 	Every30Days  Every = "every_30_days"
-	firstOfDays        = 3650 // the most days in advance
-	defaultHour        = 8
+	maxDaysAhead       = 3650
+	defaultHour        = 8  // in the morning
 	midnightHour       = 24 // stands for 0 in Reminder.Hour, which means the default
 )
 
@@ -70,6 +70,7 @@ type Block struct {
 	Package  string    `json:"package,omitempty"`
 	Reminder *Reminder `json:"reminder,omitempty"` // nil = the group's
 	Saved    time.Time `json:"saved,omitzero"`     // when its end or reminder was set; by Decide
+	Next     time.Time `json:"next,omitzero"`      // when the next reminder is due; by Decide
 }
 
 // Limits are the license settings of a group or a user, saved as one (B-13).
@@ -199,8 +200,8 @@ type Trial struct {
 
 // Claim is who holds a bearer license: the panel that activated it first.
 type Claim struct {
-	License string    `json:"license"` // license.TokenID as text
-	Panel   string    `json:"panel"`
+	License string    `json:"license"`           // license.TokenID as text
+	Panel   string    `json:"panel"`             // empty when it was given up
 	Began   time.Time `json:"began"`             // as the panel's signed activation says
 	Offline bool      `json:"offline,omitempty"` // made without the hub: another panel's earlier one may still come
 	Settled time.Time `json:"settled,omitzero"`  // from then on no other offline claim is heard

@@ -49,13 +49,3 @@ type Offer struct {
 
 // Error is the refusal's text.
 func (r *Refusal) Error() string { return r.Text }
-
-// For is the refusal as an asker may read it.
-func (r *Refusal) For(asker Asker) *Refusal {
-	out := *r
-	out.Binds = asker.binds(r.Binds)
-	if asker.hides(r.Binds) {
-		out.Text, out.At, out.Most = asker.sentence(out.Binds), time.Time{}, 0
-	}
-	return &out
-}

@@ -34,7 +34,8 @@ type Bind struct {
 	Room     int       `json:"room"`               // Limit less Used, never below 0
 	Reserved bool      `json:"reserved,omitempty"` // it is the reserved mode of that group that binds
 	Until    time.Time `json:"until,omitzero"`     // when its limit changes next
-	Hidden   bool      `json:"hidden,omitempty"`   // the asker may not see it: only Level is set (R-21)
+	Manager  string    `json:"manager,omitempty"`  // whom to ask: the group's, or the nearest above
+	Hidden   bool      `json:"hidden,omitempty"`   // the asker may not see it: only Name ("your building"), Level and Manager are set (R-21)
 }
 
 // Line is one resource or feature of a State (B-14 to B-17).
@@ -52,7 +53,10 @@ type Line struct {
 	// Available is what can be taken into use now, never below 0. For applications it is bounded by the SIP numbers too (R-15).
 	Available int    `json:"available"`
 	Binds     []Bind `json:"binds,omitempty"` // whose room is Available, or who switch the feature off; topmost first
-	Text      string `json:"text,omitempty"`  // "own 40, bounded by Company 30", "blocked by Building 7: 50 of 50 used"
+	// Text is what is to be said of it, such as "own 40, bounded by Company 30; blocked by Building 7: 50 of 50 used; 2 over".
+	Text string `json:"text,omitempty"`
+
+	bounds []Bind // whose limit is Maximum, when Own is more
 }
 
 // State is how a group or user stands at an instant.
