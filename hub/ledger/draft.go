@@ -139,7 +139,6 @@ type draft struct {
 	reminders []Due
 	notices   []Notice
 	touched   []node // whose order of suspension changed though no counter did
-	passed    bool   // an edge lay between the mark and now
 
 	failure error // the first error of the book
 }

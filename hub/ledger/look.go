@@ -59,7 +59,7 @@ func (d *draft) stateFor(subject Subject, asker Asker) (State, error) {
 }
 
 func (d *draft) state(n node) State {
-	p := place{user: n.user}
+	var p place
 	if n.user != nil {
 		p = d.placeOf(n.user.Groups, n.user.ID)
 	} else {
