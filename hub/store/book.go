@@ -108,9 +108,6 @@ func (b book) Claim(license string) (ledger.Claim, bool, error) {
 	return found(b, b.claims, "claim", license)
 }
 
-// Zone implements ledger.Book.
-func (b book) Zone(name string) (*time.Location, error) { return time.LoadLocation(name) }
-
 // Children implements ledger.Book.
 func (b book) Children(parent, after string) iter.Seq2[ledger.Group, error] {
 	return listed(b, b.children, b.groups, parent, after, func(g ledger.Group) bool { return g.Parent == parent })
