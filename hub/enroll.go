@@ -123,7 +123,8 @@ type WindowAsk struct {
 	Name     string // of the panel; empty: that of the panel it replaces, else the name it brings
 	Identity string // DI1:..., of the only panel that may come; empty: any that knows the secret
 	Replaces string // the panel whose place it takes; empty: none
-	By       string // who asks
+	// Change is for the audit, kept with the window, whose id becomes its Object; its Who opens the window.
+	Change fleet.Change
 }
 
 // OpenWindow opens a window for WindowTime and returns it with the pairing code, which is kept nowhere.
@@ -150,12 +151,14 @@ func (e *Enrollment) OpenWindow(ctx context.Context, ask WindowAsk) (fleet.Windo
 	var secret telemetry.PairingSecret
 	rand.Read(secret[:]) // never fails: crypto/rand ends the program instead
 	w := fleet.Window{
-		ID: newWindowID(), Site: ask.Site, Name: ask.Name, Replaces: ask.Replaces, By: ask.By, Opened: now, Until: now.Add(WindowTime), Proof: hashOfProof(secret.Proof()),
+		ID: newWindowID(), Site: ask.Site, Name: ask.Name, Replaces: ask.Replaces, By: ask.Change.Who, Opened: now, Until: now.Add(WindowTime), Proof: hashOfProof(secret.Proof()),
 	}
 	code, err := telemetry.Pairing{URL: e.o.URL(), CA: e.o.Fingerprint, Secret: secret, Expires: w.Until, Hub: e.o.Name()}.Text()
 	if err != nil {
 		return fail(err)
 	}
+	opened := ask.Change
+	opened.Object = w.ID
 	ids := []string{}
 	if comes != nil {
 		w.Panel = comes.ID
@@ -164,7 +167,10 @@ func (e *Enrollment) OpenWindow(ctx context.Context, ask WindowAsk) (fleet.Windo
 	if ask.Replaces != "" {
 		ids = append(ids, ask.Replaces)
 	}
-	err = e.o.Registry.Enrolling(ctx, ids, func(all *fleet.Enrolling) error { return addWindow(all, w, comes, now) })
+	err = e.o.Registry.Enrolling(ctx, ids, func(all *fleet.Enrolling) error {
+		all.Changes = append(all.Changes, opened)
+		return addWindow(all, w, comes, now)
+	})
 	if err != nil {
 		return fail(err)
 	}
@@ -247,12 +253,13 @@ func (e *Enrollment) Windows(context.Context) ([]fleet.Window, error) {
 }
 
 // CloseWindow ends a window before its time. One that is over already stays as it is.
-func (e *Enrollment) CloseWindow(ctx context.Context, id, by string) error {
+func (e *Enrollment) CloseWindow(ctx context.Context, id string, change fleet.Change) error {
 	return e.o.Registry.Enrolling(ctx, nil, func(all *fleet.Enrolling) error {
 		for i, w := range all.Windows {
 			if w.ID == id {
 				if w.Open(e.o.Now()) {
-					all.Windows[i].Closed = "closed by " + by
+					all.Windows[i].Closed = "closed by " + change.Who
+					all.Changes = append(all.Changes, change)
 				}
 				return nil
 			}
@@ -261,8 +268,9 @@ func (e *Enrollment) CloseWindow(ctx context.Context, id, by string) error {
 	})
 }
 
-// Revoke ends a panel's rights, at once and durably. Revoking twice is once.
-func (e *Enrollment) Revoke(ctx context.Context, panel, by string) error {
+// Revoke ends a panel's rights, at once and durably. Revoking twice is once. The change is written into the
+// audit with it; its Who ends the rights.
+func (e *Enrollment) Revoke(ctx context.Context, panel string, change fleet.Change) error {
 	err := e.o.Registry.Enrolling(ctx, []string{panel}, func(all *fleet.Enrolling) error {
 		p, known := all.Panels[panel]
 		if !known {
@@ -273,7 +281,8 @@ func (e *Enrollment) Revoke(ctx context.Context, panel, by string) error {
 			p.Revoked = now
 			all.Panels[panel] = p
 		}
-		revoke(all, panel, "", "revoked by "+by, now)
+		revoke(all, panel, "", "revoked by "+change.Who, now)
+		all.Changes = append(all.Changes, change)
 		return nil
 	})
 	if err != nil {

@@ -117,7 +117,7 @@ func (o *office) tryWindow(ask hub.WindowAsk) (telemetry.Pairing, error) {
 	if ask.Site == "" {
 		ask.Site = "villa"
 	}
-	ask.By = "anna"
+	ask.Change.Who = "anna"
 	_, text, err := o.OpenWindow(context.Background(), ask)
 	if err != nil {
 		return telemetry.Pairing{}, err
@@ -397,14 +397,14 @@ func TestWindowsEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := o.CloseWindow(context.Background(), windows[0].ID, "bert"); err != nil {
+	if err := o.CloseWindow(context.Background(), windows[0].ID, fleet.Change{Who: "bert"}); err != nil {
 		t.Fatal(err)
 	}
 	if s := v.enroll(closed); s.why != "window_closed" || !strings.Contains(s.detail, "bert") {
 		t.Errorf("%+v", s)
 	}
 	v.comes(inTime)
-	if err := o.CloseWindow(context.Background(), "none", "bert"); why(err) != "unknown_window" {
+	if err := o.CloseWindow(context.Background(), "none", fleet.Change{Who: "bert"}); why(err) != "unknown_window" {
 		t.Error(err)
 	}
 	// What is over for a day is forgotten.
@@ -456,7 +456,7 @@ func TestRevokedPanelStaysOut(t *testing.T) {
 	code := o.window(hub.WindowAsk{})
 	v.comes(code)
 	for range 2 {
-		if err := o.Revoke(context.Background(), v.id, "bert"); err != nil {
+		if err := o.Revoke(context.Background(), v.id, fleet.Change{Who: "bert"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -474,7 +474,7 @@ func TestRevokedPanelStaysOut(t *testing.T) {
 	if site, err := o.honors(v); err != nil || site != "villa" {
 		t.Errorf("taken back: %q, %v", site, err)
 	}
-	if err := o.Revoke(context.Background(), "nobody", "bert"); why(err) != "unknown_panel" {
+	if err := o.Revoke(context.Background(), "nobody", fleet.Change{Who: "bert"}); why(err) != "unknown_panel" {
 		t.Error(err)
 	}
 }

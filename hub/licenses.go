@@ -117,7 +117,7 @@ func (l *Licenses) place(site fleet.Site) license.Panel {
 
 // Enter examines a code DP1: for a site and keeps what it brings before it says yes. A delegation or a revocation list is taken
 // for all sites. A refusal is an answer; an error says that the code was good and could not be kept.
-func (l *Licenses) Enter(site, text, by string) (LicenseAnswer, error) {
+func (l *Licenses) Enter(site, text string, change fleet.Change) (LicenseAnswer, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s, known := l.o.Site(site)
@@ -129,7 +129,7 @@ func (l *Licenses) Enter(site, text, by string) (LicenseAnswer, error) {
 	answer := answerOf(verdict)
 	switch verdict.Kind {
 	case envelope.Delegation, envelope.Revocation:
-		return answer, l.keepPapers(verdict, by)
+		return answer, l.keepPapers(verdict, change.Who)
 	case envelope.License:
 	default:
 		if verdict.Kind != "" {
@@ -152,8 +152,8 @@ func (l *Licenses) Enter(site, text, by string) (LicenseAnswer, error) {
 	if verdict.Result == license.AlreadyActive {
 		return answer, nil
 	}
-	record := fleet.License{ID: answer.License, Site: site, Token: []byte(strings.TrimSpace(text)), Added: clock.Now.UTC().Truncate(time.Second), By: by}
-	change := fleet.Change{At: clock.Now, Who: by, Via: "hub", What: "license.entered", Object: answer.License, Site: site, Detail: answer.Message}
+	record := fleet.License{ID: answer.License, Site: site, Token: []byte(strings.TrimSpace(text)), Added: clock.Now.UTC().Truncate(time.Second), By: change.Who}
+	change.At, change.What, change.Object, change.Site, change.Detail = clock.Now, "license.entered", answer.License, site, answer.Message
 	err := l.o.Shelf.PutLicense(record, change)
 	if errors.Is(err, fleet.ErrTaken) { // another hub was quicker
 		if why, _ := l.bound(verdict, site); why != "" {

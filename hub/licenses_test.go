@@ -123,7 +123,7 @@ func (c *counter) open(v *vendor) {
 
 func (c *counter) enter(site, code string) LicenseAnswer {
 	c.t.Helper()
-	a, err := c.Enter(site, code, "anna")
+	a, err := c.Enter(site, code, fleet.Change{Who: "anna", Via: "web"})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestALicenseThatIsNoneIsRefusedInTheWordsOfAPanel(t *testing.T) {
 			t.Fatalf("%s: kept", test.name)
 		}
 	}
-	if _, err := c.Enter("castle", v.code(t, nil), "anna"); err == nil {
+	if _, err := c.Enter("castle", v.code(t, nil), fleet.Change{Who: "anna", Via: "web"}); err == nil {
 		t.Error("a license for a site that is not known")
 	}
 }
@@ -287,7 +287,7 @@ func TestALicenseThatCannotBeKeptGivesNothing(t *testing.T) {
 	v := newVendor(1)
 	c := newCounter(t, v)
 	c.cabinet.fail = fmt.Errorf("the disk is full")
-	if _, err := c.Enter("villa", v.code(t, nil), "anna"); err == nil || c.holds("villa") {
+	if _, err := c.Enter("villa", v.code(t, nil), fleet.Change{Who: "anna", Via: "web"}); err == nil || c.holds("villa") {
 		t.Errorf("%v", err)
 	}
 }

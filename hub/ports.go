@@ -26,9 +26,9 @@ type (
 	Situations interface {
 		// Situation is the stored JSON of a site; empty when there is none.
 		Situation(site string) ([]byte, error)
-		// Commit keeps it together with new deliveries and those taken back, all or nothing.
-		Commit(site string, state []byte, deliveries []fleet.Delivery, withdrawn []string) error
-		AddDeliveries(deliveries []fleet.Delivery) (added int, err error)
+		// Commit keeps it together with new deliveries, those taken back and what the audit says of it, all or nothing.
+		Commit(site string, state []byte, deliveries []fleet.Delivery, withdrawn []string, changes ...fleet.Change) error
+		AddDeliveries(deliveries []fleet.Delivery, changes ...fleet.Change) (added int, err error)
 	}
 	// Leases let several hubs share the work.
 	Leases interface {

@@ -34,7 +34,8 @@ type told struct {
 	all    signal
 	fault  *fleet.Fault
 	alarm  *fleet.Received
-	answer chan error // nil: nobody waits
+	change fleet.Change // what the audit says of the event; without What: nothing
+	answer chan error   // nil: nobody waits
 }
 
 // signal is something that concerns all sites.
@@ -54,8 +55,9 @@ type watched struct {
 	kept     uint64 // the Revision that is durable
 	deliver  []fleet.Delivery
 	withdraw []string
-	waiting  []chan error // who asked for a change that is not durable yet
-	retry    time.Time    // the store did not take it: not before
+	changes  []fleet.Change // for the audit, with what they changed
+	waiting  []chan error   // who asked for a change that is not durable yet
+	retry    time.Time      // the store did not take it: not before
 	renew    time.Time
 	expires  time.Time
 	unusable string // the stored state cannot be read: nothing is changed
@@ -97,10 +99,11 @@ func (p *presence) status(site, panel string, status telemetry.Status, retained 
 func (p *presence) warn(f fleet.Fault) { p.send(told{site: f.Site, fault: &f}) }
 
 // Tell brings an event, such as a changed policy, before the monitor of a site, and returns when what came of it is durable.
-func (h *Hub) Tell(ctx context.Context, site string, event monitor.Event) error {
+// What the change says is written into the audit with it, or neither is; without What nothing is.
+func (h *Hub) Tell(ctx context.Context, site string, event monitor.Event, change fleet.Change) error {
 	answer := make(chan error, 1)
 	select {
-	case h.presence.queue <- told{site: site, event: event, answer: answer}:
+	case h.presence.queue <- told{site: site, event: event, change: change, answer: answer}:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-h.presence.over:
@@ -353,6 +356,9 @@ func (p *presence) take(t told) {
 		t.reply(errors.New(w.unusable))
 	default:
 		p.step(w, t.event)
+		if t.change.What != "" {
+			w.changes = append(w.changes, t.change)
+		}
 		if t.answer != nil {
 			w.waiting = append(w.waiting, t.answer)
 		}
@@ -397,7 +403,7 @@ func (p *presence) commit(w *watched, now time.Time) {
 		return
 	}
 	changed := w.unusable == "" && w.state.Revision != w.kept
-	if !changed && len(w.deliver) == 0 && len(w.withdraw) == 0 && len(w.waiting) == 0 {
+	if !changed && len(w.deliver) == 0 && len(w.withdraw) == 0 && len(w.changes) == 0 && len(w.waiting) == 0 {
 		p.publish(w)
 		return
 	}
@@ -406,7 +412,7 @@ func (p *presence) commit(w *watched, now time.Time) {
 		w.retry = now.Add(commitPause)
 		return
 	}
-	w.kept, w.retry, w.deliver, w.withdraw = w.state.Revision, time.Time{}, nil, nil
+	w.kept, w.retry, w.deliver, w.withdraw, w.changes = w.state.Revision, time.Time{}, nil, nil, nil
 	for _, answer := range w.waiting {
 		answer <- nil
 	}
@@ -417,17 +423,17 @@ func (p *presence) commit(w *watched, now time.Time) {
 
 func (p *presence) write(w *watched, changed bool) error {
 	if !changed && len(w.withdraw) == 0 {
-		if len(w.deliver) == 0 {
+		if len(w.deliver) == 0 && len(w.changes) == 0 {
 			return nil
 		}
-		_, err := p.hub.o.Store.AddDeliveries(w.deliver)
+		_, err := p.hub.o.Store.AddDeliveries(w.deliver, w.changes...)
 		return err
 	}
 	raw, err := w.state.Encode()
 	if err != nil {
 		return err
 	}
-	return p.hub.o.Store.Commit(w.site, raw, w.deliver, w.withdraw)
+	return p.hub.o.Store.Commit(w.site, raw, w.deliver, w.withdraw, w.changes...)
 }
 
 func (p *presence) publish(w *watched) {

@@ -28,7 +28,7 @@ func licensed(_ *world, o *Options) {
 func (w *world) warned(topics ...monitor.Topic) {
 	w.t.Helper()
 	anna := monitor.Recipient{ID: "anna", Name: "Anna", Group: monitor.First, Topics: topics, Ways: []monitor.Way{{Channel: fleet.Email, Address: "anna@example.org"}}}
-	if err := w.Tell(context.Background(), siteID, monitor.RecipientsChanged{Recipients: []monitor.Recipient{anna}}); err != nil {
+	if err := w.Tell(context.Background(), siteID, monitor.RecipientsChanged{Recipients: []monitor.Recipient{anna}}, fleet.Change{}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -193,7 +193,7 @@ func TestWhatTheStoreRefusesIsNotForgotten(t *testing.T) {
 		w.status(panelID, will("b1"), true)
 		told := make(chan error, 1)
 		go func() {
-			told <- w.Tell(context.Background(), siteID, monitor.PolicyChanged{Policy: monitor.DefaultPolicy()})
+			told <- w.Tell(context.Background(), siteID, monitor.PolicyChanged{Policy: monitor.DefaultPolicy()}, fleet.Change{})
 		}()
 		w.pass(4 * time.Minute)
 		if got := w.notices(); len(got) != 0 {
@@ -227,7 +227,7 @@ func TestOneOfTwoHubsWatchesASiteAndTheOtherTakesOver(t *testing.T) {
 		if _, ok := second.Situation(siteID); ok {
 			t.Error("two hubs watch one site")
 		}
-		if err := second.Tell(context.Background(), siteID, monitor.Tick{}); !errors.Is(err, ErrElsewhere) {
+		if err := second.Tell(context.Background(), siteID, monitor.Tick{}, fleet.Change{}); !errors.Is(err, ErrElsewhere) {
 			t.Errorf("%v", err)
 		}
 		first()
@@ -368,7 +368,7 @@ func TestASituationOfANewerProgramIsLeftAlone(t *testing.T) {
 		w.store.situations[siteID] = []byte(`{"v":99,"id":"villa"}`)
 	}, func(w *world) {
 		w.live("b1", 5*time.Minute)
-		if err := w.Tell(context.Background(), siteID, monitor.Tick{}); err == nil {
+		if err := w.Tell(context.Background(), siteID, monitor.Tick{}, fleet.Change{}); err == nil {
 			t.Error("a change was said to be kept")
 		}
 		if raw := read(w.store, func() string { return string(w.store.situations[siteID]) }); raw != `{"v":99,"id":"villa"}` {

@@ -32,6 +32,7 @@ type memory struct {
 	situations map[string][]byte
 	commits    int
 	deliveries map[string]fleet.Delivery
+	changes    []fleet.Change
 	withdrawn  []string
 	leases     map[string]string
 	orders     map[uint64]fleet.Order
@@ -139,7 +140,7 @@ func (m *memory) Situation(site string) ([]byte, error) {
 	return m.situations[site], nil
 }
 
-func (m *memory) Commit(site string, state []byte, deliveries []fleet.Delivery, withdrawn []string) error {
+func (m *memory) Commit(site string, state []byte, deliveries []fleet.Delivery, withdrawn []string, changes ...fleet.Change) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
@@ -149,6 +150,7 @@ func (m *memory) Commit(site string, state []byte, deliveries []fleet.Delivery, 
 	m.situations[site] = state
 	m.add(deliveries)
 	m.withdrawn = append(m.withdrawn, withdrawn...)
+	m.changes = append(m.changes, changes...)
 	return nil
 }
 
@@ -162,12 +164,13 @@ func (m *memory) add(deliveries []fleet.Delivery) (added int) {
 	return added
 }
 
-func (m *memory) AddDeliveries(deliveries []fleet.Delivery) (int, error) {
+func (m *memory) AddDeliveries(deliveries []fleet.Delivery, changes ...fleet.Change) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
 		return 0, m.fail
 	}
+	m.changes = append(m.changes, changes...)
 	return m.add(deliveries), nil
 }
 

@@ -156,7 +156,7 @@ func (h *house) alive(ctx context.Context) error {
 	if !h.online {
 		return errOffline
 	}
-	err := h.hub.Tell(ctx, "", monitor.Tick{})
+	err := h.hub.Tell(ctx, "", monitor.Tick{}, fleet.Change{})
 	if err != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
 		return err
 	}

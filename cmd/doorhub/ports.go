@@ -18,9 +18,6 @@ import (
 // adapter gives the pages what they ask for in the words of the parts that do it.
 type adapter struct{ h *house }
 
-// quiet is an edit that the pages write into the audit themselves.
-var quiet = fleet.Edit{From: fleet.AnyEdition}
-
 // told puts errors of the parts into the words of the pages.
 func told(err error) error {
 	var refusal *hub.Refusal
@@ -48,30 +45,35 @@ func told(err error) error {
 func (a adapter) Sites() ([]fleet.Site, error) { return a.h.store.Sites() }
 
 // PutSite implements web.Sites.
-func (a adapter) PutSite(_ context.Context, s fleet.Site) error {
-	_, err := a.h.store.PutSite(s, quiet)
+func (a adapter) PutSite(_ context.Context, s fleet.Site, edit fleet.Edit) error {
+	_, err := a.h.store.PutSite(s, edit)
 	a.h.hub.Changed()
 	return told(err)
+}
+
+// SiteToEdit implements web.Sites.
+func (a adapter) SiteToEdit(id string) (fleet.Site, fleet.Edition, error) {
+	return a.h.store.SiteToEdit(id)
 }
 
 // Panels implements web.Panels.
 func (a adapter) Panels() ([]fleet.Panel, error) { return a.h.store.Panels() }
 
 // RenamePanel implements web.Panels.
-func (a adapter) RenamePanel(_ context.Context, id, name string) error {
+func (a adapter) RenamePanel(_ context.Context, id, name string, change fleet.Change) error {
 	p, edition, err := a.h.store.PanelToEdit(id)
 	if err != nil {
 		return told(err)
 	}
 	p.Name = name
-	_, err = a.h.store.PutPanel(p, fleet.Edit{From: edition.Number})
+	_, err = a.h.store.PutPanel(p, fleet.Edit{From: edition.Number, Change: change})
 	a.h.hub.Changed()
 	return told(err)
 }
 
 // RevokePanel implements web.Panels.
-func (a adapter) RevokePanel(ctx context.Context, id, by string) error {
-	return told(a.h.enrollment.Revoke(ctx, id, by))
+func (a adapter) RevokePanel(ctx context.Context, id string, change fleet.Change) error {
+	return told(a.h.enrollment.Revoke(ctx, id, change))
 }
 
 // Said implements web.Statuses.
@@ -129,11 +131,11 @@ func (a adapter) keptSituation(s fleet.Site) (monitor.Site, error) {
 }
 
 // Tell implements web.Watch.
-func (a adapter) Tell(ctx context.Context, site string, event monitor.Event) error {
+func (a adapter) Tell(ctx context.Context, site string, event monitor.Event, change fleet.Change) error {
 	if !a.h.online {
 		return fmt.Errorf("%w: %w; start it for this", web.ErrBusy, errOffline)
 	}
-	return told(a.h.hub.Tell(ctx, site, event))
+	return told(a.h.hub.Tell(ctx, site, event, change))
 }
 
 // pairing is the enrollment's windows as the pages show them.
@@ -141,7 +143,7 @@ type pairing struct{ h *house }
 
 // OpenWindow implements web.Pairing.
 func (p pairing) OpenWindow(ctx context.Context, ask web.PairingAsk) (web.PairingWindow, error) {
-	w, code, err := p.h.enrollment.OpenWindow(ctx, hub.WindowAsk{Site: ask.Site, Name: ask.Name, Identity: ask.Identity, Replaces: ask.Replaces, By: ask.By})
+	w, code, err := p.h.enrollment.OpenWindow(ctx, hub.WindowAsk{Site: ask.Site, Name: ask.Name, Identity: ask.Identity, Replaces: ask.Replaces, Change: ask.Change})
 	if err != nil {
 		return web.PairingWindow{}, told(err)
 	}
@@ -172,8 +174,8 @@ func windowOf(w fleet.Window) web.PairingWindow {
 }
 
 // CloseWindow implements web.Pairing.
-func (p pairing) CloseWindow(ctx context.Context, id string) error {
-	return told(p.h.enrollment.CloseWindow(ctx, id, "an administrator"))
+func (p pairing) CloseWindow(ctx context.Context, id string, change fleet.Change) error {
+	return told(p.h.enrollment.CloseWindow(ctx, id, change))
 }
 
 // Order implements web.Orders.
@@ -193,7 +195,7 @@ func (a adapter) Wait(ctx context.Context, seen uint64) (uint64, error) {
 }
 
 // Retry implements web.Messenger.
-func (a adapter) Retry(_ context.Context, id, _ string) error {
+func (a adapter) Retry(_ context.Context, id string, change fleet.Change) error {
 	d, err := a.h.store.Delivery(id)
 	if err != nil {
 		return told(err)
@@ -204,7 +206,7 @@ func (a adapter) Retry(_ context.Context, id, _ string) error {
 	again := d
 	// Its time begins anew: an old one would be given up at the first failure.
 	again.State, again.Due, again.Tries, again.Tried, again.Last = fleet.Waiting, time.Now(), 0, time.Time{}, "sent again by hand"
-	if err := a.h.store.Move(d, again); err != nil {
+	if err := a.h.store.MoveByHand(d, again, change); err != nil {
 		return told(err)
 	}
 	a.h.deliverer.Wake()
@@ -212,7 +214,7 @@ func (a adapter) Retry(_ context.Context, id, _ string) error {
 }
 
 // Test implements web.Messenger.
-func (a adapter) Test(_ context.Context, d fleet.Delivery, by string) (fleet.Delivery, error) {
+func (a adapter) Test(_ context.Context, d fleet.Delivery, change fleet.Change) (fleet.Delivery, error) {
 	if d.Channel != fleet.Webhook {
 		address, err := notify.CheckAddress(string(d.Channel), d.Address)
 		if err != nil {
@@ -222,8 +224,8 @@ func (a adapter) Test(_ context.Context, d fleet.Delivery, by string) (fleet.Del
 	}
 	now := time.Now().UTC()
 	d.ID, d.Kind, d.State, d.Made, d.Due = "test-"+newID(8), "test", fleet.Waiting, now, now
-	d.Facts = []fleet.Fact{{Name: "site", Value: a.siteName(d.Site)}, {Name: "at", Value: now.Format(time.RFC3339)}, {Name: "by", Value: by}}
-	if _, err := a.h.store.AddDeliveries([]fleet.Delivery{d}); err != nil {
+	d.Facts = []fleet.Fact{{Name: "site", Value: a.siteName(d.Site)}, {Name: "at", Value: now.Format(time.RFC3339)}, {Name: "by", Value: change.Who}}
+	if _, err := a.h.store.AddDeliveries([]fleet.Delivery{d}, change); err != nil {
 		return d, told(err)
 	}
 	a.h.deliverer.Wake()
@@ -253,8 +255,8 @@ func (a adapter) MonitoringLicense(site string) (web.MonitoringLicense, bool, er
 }
 
 // EnterLicense implements web.MonitoringLicenses.
-func (a adapter) EnterLicense(_ context.Context, site, text, by string) (web.MonitoringLicense, error) {
-	answer, err := a.h.licenses.Enter(site, text, by)
+func (a adapter) EnterLicense(_ context.Context, site, text string, change fleet.Change) (web.MonitoringLicense, error) {
+	answer, err := a.h.licenses.Enter(site, text, change)
 	if err != nil {
 		return web.MonitoringLicense{}, told(err)
 	}
@@ -271,13 +273,20 @@ func (a adapter) EnterLicense(_ context.Context, site, text, by string) (web.Mon
 func (a adapter) Users() ([]fleet.User, error) { return a.h.store.Users() }
 
 // PutUser implements web.Accounts.
-func (a adapter) PutUser(u fleet.User) error {
-	_, err := a.h.store.PutUser(u, quiet)
+func (a adapter) PutUser(u fleet.User, edit fleet.Edit) error {
+	_, err := a.h.store.PutUser(u, edit)
 	return told(err)
 }
 
 // DeleteUser implements web.Accounts.
-func (a adapter) DeleteUser(name string) error { return told(a.h.store.DeleteUser(name, quiet)) }
+func (a adapter) DeleteUser(name string, edit fleet.Edit) error {
+	return told(a.h.store.DeleteUser(name, edit))
+}
+
+// UserToEdit implements web.Accounts.
+func (a adapter) UserToEdit(name string) (fleet.User, fleet.Edition, error) {
+	return a.h.store.UserToEdit(name)
+}
 
 func licenseOf(e license.Entry) web.MonitoringLicense {
 	return web.MonitoringLicense{

@@ -71,7 +71,7 @@ func TestOtherWordsAreKeptAndTheBuiltInOnesComeBack(t *testing.T) {
 		return applied.Render(notify.Message{Kind: "lost", Language: language, Facts: []notify.Fact{{Name: "site", Value: "House"}, {Name: "panels", Value: "Gate"}}}).Short
 	}
 	built := say("en")
-	if err := w.PutTemplate(t.Context(), web.Template{Kind: "lost", Language: "en", Channel: fleet.SMS, Text: "Gone: {panels}"}); err != nil {
+	if err := w.PutTemplate(t.Context(), web.Template{Kind: "lost", Language: "en", Channel: fleet.SMS, Text: "Gone: {panels}"}, fleet.Change{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := say("en"); got != "Gone: Gate" {
@@ -91,13 +91,13 @@ func TestOtherWordsAreKeptAndTheBuiltInOnesComeBack(t *testing.T) {
 	if err != nil || own != 1 || len(list) != 2*len(notify.Kinds())*len(notify.Languages()) {
 		t.Errorf("%d templates, %d of them our own, %v", len(list), own, err)
 	}
-	if err := w.PutTemplate(t.Context(), web.Template{Kind: "lost", Language: "en", Channel: fleet.SMS, Text: "{nothing}"}); !errors.Is(err, web.ErrInvalid) || say("en") != "Gone: Gate" {
+	if err := w.PutTemplate(t.Context(), web.Template{Kind: "lost", Language: "en", Channel: fleet.SMS, Text: "{nothing}"}, fleet.Change{}); !errors.Is(err, web.ErrInvalid) || say("en") != "Gone: Gate" {
 		t.Errorf("%v, %q", err, say("en"))
 	}
 	if subject, _, err := w.Preview(web.Template{Kind: "lost", Language: "en", Channel: fleet.Email, Subject: "{panels}!", Text: "x"}); err != nil || !strings.HasSuffix(subject, "!") {
 		t.Errorf("%q, %v", subject, err)
 	}
-	if err := w.PutTemplate(t.Context(), web.Template{Kind: "lost", Language: "en", Channel: fleet.SMS}); err != nil || say("en") != built {
+	if err := w.PutTemplate(t.Context(), web.Template{Kind: "lost", Language: "en", Channel: fleet.SMS}, fleet.Change{}); err != nil || say("en") != built {
 		t.Errorf("%q, %v", say("en"), err)
 	}
 }

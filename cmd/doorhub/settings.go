@@ -36,8 +36,9 @@ type settings struct {
 	check func(web.HubSettings) error
 	apply func(web.HubSettings)
 
-	mu  sync.Mutex
-	now web.HubSettings // with secrets
+	mu      sync.Mutex
+	now     web.HubSettings // with secrets
+	edition fleet.Edition   // from which they are changed: another hub may have done so
 }
 
 // load reads them, at the start.
@@ -55,6 +56,7 @@ func (s *settings) load() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.edition = kept.Edition
 	s.now = s.withFile(stored)
 	return nil
 }
@@ -126,7 +128,7 @@ func hide(secret *string) {
 }
 
 // PutSettings implements web.Settings.
-func (s *settings) PutSettings(_ context.Context, h web.HubSettings) error {
+func (s *settings) PutSettings(_ context.Context, h web.HubSettings, change fleet.Change) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := reveal(&h, s.now); err != nil {
@@ -141,9 +143,11 @@ func (s *settings) PutSettings(_ context.Context, h web.HubSettings) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.store.PutSetting(settingsName, raw, fleet.Edit{From: fleet.AnyEdition}); err != nil {
-		return err
+	edition, err := s.store.PutSetting(settingsName, raw, fleet.Edit{From: s.edition.Number, Change: change})
+	if err != nil {
+		return told(err)
 	}
+	s.edition = edition
 	s.now = h
 	s.apply(h)
 	return nil

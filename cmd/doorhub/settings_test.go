@@ -55,7 +55,7 @@ func TestSecretsOfSettingsAreNeverShownAndStayWhatTheyWere(t *testing.T) {
 		SMS:   []web.SMSGateway{{Name: "one", URL: "https://s", Secret: "hush"}},
 		Hooks: []web.Hook{{Name: "desk", URL: "https://h", Secret: "hush"}},
 	}
-	if err := s.PutSettings(t.Context(), given); err != nil {
+	if err := s.PutSettings(t.Context(), given, fleet.Change{}); err != nil {
 		t.Fatal(err)
 	}
 	shown, err := s.Settings()
@@ -63,7 +63,7 @@ func TestSecretsOfSettingsAreNeverShownAndStayWhatTheyWere(t *testing.T) {
 		t.Errorf("%+v, %v", shown, err)
 	}
 	shown.Mail.From = "x@b.c"
-	if err := s.PutSettings(t.Context(), shown); err != nil {
+	if err := s.PutSettings(t.Context(), shown, fleet.Change{}); err != nil {
 		t.Fatal(err)
 	}
 	now := (*applied)[len(*applied)-1]
@@ -83,12 +83,12 @@ func TestASecretIsNotSentElsewhere(t *testing.T) {
 			if err := s.PutSettings(t.Context(), web.HubSettings{
 				Mail: web.Mail{Server: "m", Password: "hush"}, SMS: []web.SMSGateway{{Name: "one", URL: "https://s", Secret: "hush"}},
 				Hooks: []web.Hook{{Name: "desk", URL: "https://h", Secret: "hush"}},
-			}); err != nil {
+			}, fleet.Change{}); err != nil {
 				t.Fatal(err)
 			}
 			shown, _ := s.Settings()
 			change(&shown)
-			if err := s.PutSettings(t.Context(), shown); !errors.Is(err, web.ErrInvalid) || len(*applied) != 1 {
+			if err := s.PutSettings(t.Context(), shown, fleet.Change{}); !errors.Is(err, web.ErrInvalid) || len(*applied) != 1 {
 				t.Errorf("%v, applied %d times", err, len(*applied))
 			}
 		})
@@ -104,7 +104,7 @@ func TestWhatTheFileGivesWinsAndItsSecretsStayThere(t *testing.T) {
 	}
 	shown, _ := s.Settings()
 	shown.Name, shown.SMS = "Page", []web.SMSGateway{{Name: "one", URL: "https://s"}}
-	if err := s.PutSettings(t.Context(), shown); err != nil {
+	if err := s.PutSettings(t.Context(), shown, fleet.Change{}); err != nil {
 		t.Fatal(err)
 	}
 	if h := s.current(); h.Name != "File" || len(h.SMS) != 1 {
@@ -119,12 +119,12 @@ func TestSettingsThatCannotBeKeptAreNotInForce(t *testing.T) {
 	store := &keptSettings{}
 	s, applied := newSettings(t, store, "")
 	store.fails = errors.New("disk full")
-	if err := s.PutSettings(t.Context(), web.HubSettings{Name: "x"}); err == nil || len(*applied) > 0 || s.name() != defaultName {
+	if err := s.PutSettings(t.Context(), web.HubSettings{Name: "x"}, fleet.Change{}); err == nil || len(*applied) > 0 || s.name() != defaultName {
 		t.Errorf("%v, %d, %s", err, len(*applied), s.name())
 	}
 	store.fails = nil
 	s.check = func(web.HubSettings) error { return errors.New("no such server") }
-	if err := s.PutSettings(t.Context(), web.HubSettings{Name: "x"}); !errors.Is(err, web.ErrInvalid) || store.value != nil {
+	if err := s.PutSettings(t.Context(), web.HubSettings{Name: "x"}, fleet.Change{}); !errors.Is(err, web.ErrInvalid) || store.value != nil {
 		t.Errorf("%v, %s", err, store.value)
 	}
 }

@@ -22,8 +22,9 @@ type wordings struct {
 	store settingStore
 	apply func(notify.Templates)
 
-	mu     sync.Mutex
-	edited []notify.Template
+	mu      sync.Mutex
+	edited  []notify.Template
+	edition fleet.Edition // from which they are edited: another hub may have done so
 }
 
 // load reads them, at the start. Those that cannot be used are told; the built-in ones stand in for them.
@@ -33,6 +34,7 @@ func (w *wordings) load() error {
 		return nil
 	}
 	if err == nil {
+		w.edition = kept.Edition
 		err = json.Unmarshal(kept.Value, &w.edited)
 	}
 	if err != nil {
@@ -96,7 +98,7 @@ func (w *wordings) filled(t web.Template) (notify.Template, error) {
 }
 
 // PutTemplate implements web.Templates.
-func (w *wordings) PutTemplate(_ context.Context, t web.Template) error {
+func (w *wordings) PutTemplate(_ context.Context, t web.Template, change fleet.Change) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	one, err := w.filled(t)
@@ -111,9 +113,11 @@ func (w *wordings) PutTemplate(_ context.Context, t web.Template) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.store.PutSetting(wordingsName, raw, quiet); err != nil {
+	edition, err := w.store.PutSetting(wordingsName, raw, fleet.Edit{From: w.edition.Number, Change: change})
+	if err != nil {
 		return told(err)
 	}
+	w.edition = edition
 	w.edited = edited
 	templates, err := notify.NewTemplates(edited)
 	w.apply(templates)

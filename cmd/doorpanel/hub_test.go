@@ -203,7 +203,7 @@ func (s *hubSide) window(ask hub.WindowAsk) string {
 	if ask.Site == "" {
 		ask.Site = "villa"
 	}
-	ask.By = "anna"
+	ask.Change.Who = "anna"
 	_, code, err := s.enrollment.OpenWindow(context.Background(), ask)
 	if err != nil {
 		s.t.Fatal(err)
@@ -379,7 +379,7 @@ func TestPanelIsNotTakenInWithoutARightCode(t *testing.T) {
 		if !w.Open(time.Now()) {
 			continue
 		}
-		if err := s.enrollment.CloseWindow(context.Background(), w.ID, "anna"); err != nil {
+		if err := s.enrollment.CloseWindow(context.Background(), w.ID, fleet.Change{Who: "anna"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -410,7 +410,7 @@ func TestRevokedPanelIsOfflineAtOnceAndSaysWhy(t *testing.T) {
 	s.awaitStatus("online", online)
 	p.untilHub("it is connected", connected)
 	began := time.Now()
-	if err := s.enrollment.Revoke(context.Background(), p.id, "anna"); err != nil {
+	if err := s.enrollment.Revoke(context.Background(), p.id, fleet.Change{Who: "anna"}); err != nil {
 		t.Fatal(err)
 	}
 	v := p.untilHub("it is revoked", func(v belongs) bool { return strings.Contains(v.Detail, "does not honor this panel any more") })
@@ -559,7 +559,7 @@ func TestInstallerJoinsAHubOnThePage(t *testing.T) {
 	b.shows("main", "connected")
 	s.awaitStatus("online", online)
 	b.shot("hub")
-	if err := s.enrollment.Revoke(context.Background(), p.id, "anna"); err != nil {
+	if err := s.enrollment.Revoke(context.Background(), p.id, fleet.Change{Who: "anna"}); err != nil {
 		t.Fatal(err)
 	}
 	b.shows("main", "does not honor this panel any more")

@@ -42,4 +42,5 @@ type Enrolling struct {
 	Windows      []Window         // all that are kept; what is left out is forgotten
 	Panels       map[string]Panel // by id: of those that were asked for the ones that are known
 	Certificates []Certificate    // of the panels that were asked for, oldest first
+	Changes      []Change         // for the audit, written with the rest; empty at first
 }

@@ -38,6 +38,15 @@ func (s *Store) Note(change fleet.Change) error {
 	return s.update(func(tx *storage.Tx) error { return s.auditTx(tx, change) })
 }
 
+func (s *Store) changesTx(tx *storage.Tx, changes []fleet.Change) error {
+	for _, c := range changes {
+		if err := s.auditTx(tx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // auditTx writes a change, if it says what was done.
 func (s *Store) auditTx(tx *storage.Tx, change fleet.Change) error {
 	if change.What == "" {

@@ -90,7 +90,7 @@ func (s *Store) enrolledTx(tx *storage.Tx, was, is fleet.Enrolling) error {
 		if err := s.knowsSite(tx, p.Site); err != nil {
 			return err
 		}
-		edit := fleet.Edit{From: fleet.AnyEdition, Change: fleet.Change{Who: enrollment, At: time.Now().UTC()}}
+		edit := fleet.Edit{From: fleet.AnyEdition, Change: editorOf(is.Changes)}
 		if _, err := s.panels.putTx(tx, id, p, edit); err != nil {
 			return err
 		}
@@ -100,7 +100,15 @@ func (s *Store) enrolledTx(tx *storage.Tx, was, is fleet.Enrolling) error {
 			return err
 		}
 	}
-	return nil
+	return s.changesTx(tx, is.Changes)
+}
+
+// editorOf is who changed the panels, for those who edit them at the same time: the audit has it in words of its own.
+func editorOf(changes []fleet.Change) fleet.Change {
+	if len(changes) > 0 {
+		return fleet.Change{Who: changes[0].Who, At: changes[0].At}
+	}
+	return fleet.Change{Who: enrollment, At: time.Now().UTC()}
 }
 
 func windowKey(w fleet.Window) string { return timeKey(w.Opened) + "/" + w.ID }

@@ -33,8 +33,8 @@ func (s *Store) Situations() ([]fleet.Situation, error) {
 }
 
 // Commit stores what the monitor knows of a site together with what it decided, all or nothing: deliveries whose id is not
-// there yet are added, and those withdrawn that nobody has begun to send.
-func (s *Store) Commit(site string, state []byte, deliveries []fleet.Delivery, withdrawn []string) error {
+// there yet are added, those withdrawn that nobody has begun to send, and the changes written into the audit.
+func (s *Store) Commit(site string, state []byte, deliveries []fleet.Delivery, withdrawn []string, changes ...fleet.Change) error {
 	return s.update(func(tx *storage.Tx) error {
 		if err := s.states.PutTx(tx, site, state); err != nil {
 			return err
@@ -56,15 +56,17 @@ func (s *Store) Commit(site string, state []byte, deliveries []fleet.Delivery, w
 				return err
 			}
 		}
-		return nil
+		return s.changesTx(tx, changes)
 	})
 }
 
-// AddDeliveries adds those whose id is not there yet and returns how many they were.
-func (s *Store) AddDeliveries(deliveries []fleet.Delivery) (added int, err error) {
+// AddDeliveries adds those whose id is not there yet, with the changes in the audit, and returns how many they were.
+func (s *Store) AddDeliveries(deliveries []fleet.Delivery, changes ...fleet.Change) (added int, err error) {
 	err = s.update(func(tx *storage.Tx) error {
-		added, err = s.addTx(tx, deliveries)
-		return err
+		if added, err = s.addTx(tx, deliveries); err != nil {
+			return err
+		}
+		return s.changesTx(tx, changes)
 	})
 	return added, err
 }
@@ -136,6 +138,15 @@ func (s *Store) Due(now time.Time, limit int) (due []fleet.Delivery, next time.T
 // Move puts to in the place of from, which has the same ID, and adds those of more whose ID is not there yet, all or
 // nothing. It changes nothing and answers fleet.ErrTaken unless the stored one has from's State, By, Tries and Due.
 func (s *Store) Move(from, to fleet.Delivery, more ...fleet.Delivery) error {
+	return s.move(from, to, more, nil)
+}
+
+// MoveByHand is Move because somebody wants it, with what the audit says of it, both or neither.
+func (s *Store) MoveByHand(from, to fleet.Delivery, change fleet.Change) error {
+	return s.move(from, to, nil, []fleet.Change{change})
+}
+
+func (s *Store) move(from, to fleet.Delivery, more []fleet.Delivery, changes []fleet.Change) error {
 	if from.ID != to.ID || !mayMove(from.State, to.State) {
 		return fmt.Errorf("cannot move delivery %s from %s to %s, %s: there is no such way", from.ID, from.State, to.ID, to.State)
 	}
@@ -152,8 +163,10 @@ func (s *Store) Move(from, to fleet.Delivery, more ...fleet.Delivery) error {
 		if err := s.replaceTx(tx, was, to); err != nil {
 			return err
 		}
-		_, err = s.addTx(tx, more)
-		return err
+		if _, err = s.addTx(tx, more); err != nil {
+			return err
+		}
+		return s.changesTx(tx, changes)
 	})
 }
 

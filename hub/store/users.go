@@ -61,6 +61,33 @@ func (s *Store) Tokens() (map[string]fleet.Session, error) {
 	return out, err
 }
 
+// MakeToken stores a session with a label, under the hash of its token, and the change in the audit.
+func (s *Store) MakeToken(hash string, session fleet.Session, change fleet.Change) error {
+	if session.Label == "" {
+		return errors.New("cannot store token: its label is missing")
+	}
+	return s.update(func(tx *storage.Tx) error {
+		if err := s.sessions.PutTx(tx, hash, session); err != nil {
+			return err
+		}
+		return s.auditTx(tx, change)
+	})
+}
+
+// EndToken deletes the session under the hash of its token, and writes the change into the audit. fleet.ErrUnknown: there is
+// none any more.
+func (s *Store) EndToken(hash string, change fleet.Change) error {
+	return s.update(func(tx *storage.Tx) error {
+		if _, known, err := s.sessions.GetTx(tx, hash); err != nil || !known {
+			return errors.Join(err, fleet.ErrUnknown)
+		}
+		if err := s.sessions.DeleteTx(tx, hash); err != nil {
+			return err
+		}
+		return s.auditTx(tx, change)
+	})
+}
+
 // ForgetSessions deletes the logins that were not used since the given time, and returns how many. Tokens stay until they
 // are over.
 func (s *Store) ForgetSessions(seen, now time.Time) (int, error) {

@@ -62,7 +62,7 @@ func TestALivingHubInARealBrowser(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
 	s := newServer(t, f)
-	if err := f.PutUser(fleet.User{Name: "admin", Role: fleet.Administrator, Hash: hashed(t), Made: f.now()}); err != nil {
+	if err := f.PutUser(fleet.User{Name: "admin", Role: fleet.Administrator, Hash: hashed(t), Made: f.now()}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
 		t.Fatal(err)
 	}
 	url := serveReal(t, s)

@@ -363,6 +363,11 @@ func (s *Server) doErase(v *visit, in eraseRequest) (outcome, error) {
 	if err := checkName("the person's name", person, true); err != nil {
 		return outcome{}, err
 	}
+	// Before as well as after: what was begun is in the audit even when the hub dies on the way.
+	v.note("events.erasing", "", "", "a person is being taken out of the events")
+	if err := v.record(); err != nil {
+		return outcome{}, err
+	}
 	n, err := s.o.Eraser.Erase(v.r.Context(), person)
 	if err != nil {
 		return outcome{}, err

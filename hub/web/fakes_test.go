@@ -48,6 +48,8 @@ type hubFake struct {
 	users      []fleet.User
 	sessions   map[string]fleet.Session
 	changes    []fleet.Change
+	alone      []string // what was written into the audit apart from a change
+	editions   map[string]fleet.Edition
 	erased     []string
 	broken     error // every port's answer; nil: they work
 	health     Health
@@ -59,7 +61,7 @@ type hubFake struct {
 func newHubFake() *hubFake {
 	return &hubFake{
 		time: time.Date(2026, 11, 22, 14, 30, 0, 0, time.UTC), watched: map[string]monitor.Site{}, heads: map[string]fleet.Head{}, licenses: map[string]MonitoringLicense{},
-		sessions: map[string]fleet.Session{}, changed: make(chan struct{}), answer: fleet.OrderDone,
+		sessions: map[string]fleet.Session{}, editions: map[string]fleet.Edition{}, changed: make(chan struct{}), answer: fleet.OrderDone,
 		settings: HubSettings{Name: "Doorhub", Addrs: []string{"hub.example.org", "192.168.1.9"}},
 		health:   Health{Version: "1.0.0-test", Started: time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC), Ready: true},
 		templates: []Template{
@@ -117,8 +119,8 @@ func (f *hubFake) Sites() ([]fleet.Site, error) {
 	return read(f, func() []fleet.Site { return slices.Clone(f.sites) }), f.broken
 }
 
-func (f *hubFake) PutSite(_ context.Context, s fleet.Site) error {
-	f.do(func() {
+func (f *hubFake) PutSite(_ context.Context, s fleet.Site, edit fleet.Edit) error {
+	return f.edit("site "+s.ID, edit, func() {
 		i := slices.IndexFunc(f.sites, func(old fleet.Site) bool { return old.ID == s.ID })
 		if i < 0 {
 			f.sites = append(f.sites, s)
@@ -128,7 +130,64 @@ func (f *hubFake) PutSite(_ context.Context, s fleet.Site) error {
 		f.sites[i] = s
 		f.step(s.ID, monitor.SiteChanged{Site: s})
 	})
-	return f.broken
+}
+
+// edit makes a change from an edition, with what the audit says of it, as one.
+func (f *hubFake) edit(what string, edit fleet.Edit, change func()) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken != nil {
+		return f.broken
+	}
+	if edit.From != fleet.AnyEdition && edit.From != f.editions[what].Number {
+		return &fleet.ChangedError{What: what, Now: f.editions[what]}
+	}
+	f.editions[what] = fleet.Edition{Number: f.editions[what].Number + 1, By: edit.Change.Who, At: edit.Change.At}
+	change()
+	f.noteWith(edit.Change)
+	f.news()
+	return nil
+}
+
+// noteWith writes into the audit what a port keeps together with a change. f.mu is held.
+func (f *hubFake) noteWith(c fleet.Change) {
+	if c.What == "" {
+		return
+	}
+	c.Number = uint64(len(f.changes) + 1)
+	f.changes = append(f.changes, c)
+}
+
+func (f *hubFake) SiteToEdit(id string) (fleet.Site, fleet.Edition, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.sites {
+		if s.ID == id {
+			return s, f.editions["site "+id], nil
+		}
+	}
+	return fleet.Site{}, fleet.Edition{}, fleet.ErrUnknown
+}
+
+func (f *hubFake) UserToEdit(name string) (fleet.User, fleet.Edition, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, u := range f.users {
+		if u.Name == name {
+			return u, f.editions["user "+name], nil
+		}
+	}
+	return fleet.User{}, fleet.Edition{}, fleet.ErrUnknown
+}
+
+func (f *hubFake) MakeToken(hash string, t fleet.Session, change fleet.Change) error {
+	f.do(func() { f.sessions[hash] = t; f.noteWith(change) })
+	return nil
+}
+
+func (f *hubFake) EndToken(hash string, change fleet.Change) error {
+	f.do(func() { delete(f.sessions, hash); f.noteWith(change) })
+	return nil
 }
 
 func (f *hubFake) Panels() ([]fleet.Panel, error) {
@@ -144,13 +203,14 @@ func (f *hubFake) panel(id string) *fleet.Panel {
 	return nil
 }
 
-func (f *hubFake) RenamePanel(_ context.Context, id, name string) error {
-	f.do(func() { f.panel(id).Name = name })
+func (f *hubFake) RenamePanel(_ context.Context, id, name string, change fleet.Change) error {
+	f.do(func() { f.panel(id).Name = name; f.noteWith(change) })
 	return nil
 }
 
-func (f *hubFake) RevokePanel(_ context.Context, id, _ string) error {
+func (f *hubFake) RevokePanel(_ context.Context, id string, change fleet.Change) error {
 	f.do(func() {
+		f.noteWith(change)
 		p := f.panel(id)
 		p.Revoked = f.time
 		f.step(p.Site, monitor.PanelRemoved{ID: id})
@@ -189,13 +249,14 @@ func (f *hubFake) Watched() ([]monitor.Site, error) {
 	return all, nil
 }
 
-func (f *hubFake) Tell(_ context.Context, site string, event monitor.Event) error {
+func (f *hubFake) Tell(_ context.Context, site string, event monitor.Event, change fleet.Change) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if _, ok := f.watched[site]; !ok {
 		return fleet.ErrUnknown
 	}
 	f.step(site, event)
+	f.noteWith(change)
 	f.news()
 	return nil
 }
@@ -203,9 +264,11 @@ func (f *hubFake) Tell(_ context.Context, site string, event monitor.Event) erro
 func (f *hubFake) OpenWindow(_ context.Context, ask PairingAsk) (PairingWindow, error) {
 	var w PairingWindow
 	f.do(func() {
-		w = PairingWindow{ID: fmt.Sprintf("w%d", len(f.windows)+1), Site: ask.Site, Replaces: ask.Replaces, By: ask.By, Opened: f.time, Until: f.time.Add(10 * time.Minute),
+		w = PairingWindow{ID: fmt.Sprintf("w%d", len(f.windows)+1), Site: ask.Site, Replaces: ask.Replaces, By: ask.Change.Who, Opened: f.time, Until: f.time.Add(10 * time.Minute),
 			Code: "DH1:" + strings.Repeat("6BFOXN$RN34", 16)}
 		f.windows = append(f.windows, w)
+		ask.Change.Object = w.ID
+		f.noteWith(ask.Change)
 	})
 	return w, nil
 }
@@ -214,12 +277,13 @@ func (f *hubFake) Windows() ([]PairingWindow, error) {
 	return read(f, func() []PairingWindow { return slices.Clone(f.windows) }), nil
 }
 
-func (f *hubFake) CloseWindow(_ context.Context, id string) error {
+func (f *hubFake) CloseWindow(_ context.Context, id string, change fleet.Change) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range f.windows {
 		if f.windows[i].ID == id {
 			f.windows[i].Closed = "closed by an administrator"
+			f.noteWith(change)
 			f.news()
 			return nil
 		}
@@ -393,8 +457,9 @@ func (f *hubFake) Delivery(id string) (fleet.Delivery, error) {
 	return fleet.Delivery{}, fleet.ErrUnknown
 }
 
-func (f *hubFake) Retry(_ context.Context, id, _ string) error {
+func (f *hubFake) Retry(_ context.Context, id string, change fleet.Change) error {
 	f.do(func() {
+		f.noteWith(change)
 		for i := range f.deliveries {
 			if f.deliveries[i].ID == id {
 				f.deliveries[i].State = fleet.Waiting
@@ -404,8 +469,9 @@ func (f *hubFake) Retry(_ context.Context, id, _ string) error {
 	return nil
 }
 
-func (f *hubFake) Test(_ context.Context, d fleet.Delivery, _ string) (fleet.Delivery, error) {
+func (f *hubFake) Test(_ context.Context, d fleet.Delivery, change fleet.Change) (fleet.Delivery, error) {
 	f.do(func() {
+		f.noteWith(change)
 		d.ID, d.Made, d.State = fmt.Sprintf("test-%d", len(f.deliveries)+1), f.time, fleet.Waiting
 		f.deliveries = append(f.deliveries, d)
 	})
@@ -416,8 +482,9 @@ func (f *hubFake) Templates() ([]Template, error) {
 	return read(f, func() []Template { return slices.Clone(f.templates) }), nil
 }
 
-func (f *hubFake) PutTemplate(_ context.Context, t Template) error {
+func (f *hubFake) PutTemplate(_ context.Context, t Template, change fleet.Change) error {
 	f.do(func() {
+		f.noteWith(change)
 		for i, old := range f.templates {
 			if old.Kind == t.Kind && old.Language == t.Language && old.Channel == t.Channel {
 				t.Own = t.Text != ""
@@ -443,7 +510,7 @@ func (f *hubFake) MonitoringLicense(site string) (MonitoringLicense, bool, error
 	return l, ok, nil
 }
 
-func (f *hubFake) EnterLicense(_ context.Context, site, text, _ string) (MonitoringLicense, error) {
+func (f *hubFake) EnterLicense(_ context.Context, site, text string, change fleet.Change) (MonitoringLicense, error) {
 	if !strings.HasPrefix(text, "DP1:") {
 		return MonitoringLicense{}, fmt.Errorf("%w: this is not a license", ErrInvalid)
 	}
@@ -451,6 +518,8 @@ func (f *hubFake) EnterLicense(_ context.Context, site, text, _ string) (Monitor
 	f.do(func() {
 		l = MonitoringLicense{ID: "5c1d", Label: "Monitoring, one year", Status: "active", Message: "people are warned until 22 November 2027", Activated: f.time, From: f.time, Until: f.time.AddDate(1, 0, 0)}
 		f.licenses[site] = l
+		change.Object, change.Detail = l.ID, l.Message
+		f.noteWith(change)
 		f.step(site, monitor.LicenseChanged{From: l.From, Until: l.Until})
 	})
 	return l, nil
@@ -460,8 +529,9 @@ func (f *hubFake) Settings() (HubSettings, error) {
 	return read(f, func() HubSettings { return f.settings }), nil
 }
 
-func (f *hubFake) PutSettings(_ context.Context, s HubSettings) error {
+func (f *hubFake) PutSettings(_ context.Context, s HubSettings, change fleet.Change) error {
 	f.do(func() {
+		f.noteWith(change)
 		if s.Mail.Password == Hidden {
 			s.Mail.Password = f.settings.Mail.Password
 		}
@@ -474,22 +544,22 @@ func (f *hubFake) Users() ([]fleet.User, error) {
 	return read(f, func() []fleet.User { return slices.Clone(f.users) }), f.broken
 }
 
-func (f *hubFake) PutUser(u fleet.User) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for i := range f.users {
-		if f.users[i].Name == u.Name {
-			f.users[i] = u
-			return nil
+func (f *hubFake) PutUser(u fleet.User, edit fleet.Edit) error {
+	return f.edit("user "+u.Name, edit, func() {
+		for i := range f.users {
+			if f.users[i].Name == u.Name {
+				f.users[i] = u
+				return
+			}
 		}
-	}
-	f.users = append(f.users, u)
-	return nil
+		f.users = append(f.users, u)
+	})
 }
 
-func (f *hubFake) DeleteUser(name string) error {
-	f.do(func() { f.users = slices.DeleteFunc(f.users, func(u fleet.User) bool { return u.Name == name }) })
-	return nil
+func (f *hubFake) DeleteUser(name string, edit fleet.Edit) error {
+	return f.edit("user "+name, edit, func() {
+		f.users = slices.DeleteFunc(f.users, func(u fleet.User) bool { return u.Name == name })
+	})
 }
 
 func (f *hubFake) Session(hash string) (fleet.Session, bool, error) {
@@ -528,8 +598,8 @@ func (f *hubFake) Tokens() (map[string]fleet.Session, error) {
 func (f *hubFake) Note(c fleet.Change) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c.Number = uint64(len(f.changes) + 1)
-	f.changes = append(f.changes, c)
+	f.noteWith(c)
+	f.alone = append(f.alone, c.What)
 	return nil
 }
 
@@ -684,7 +754,7 @@ func as(t *testing.T, s *Server, f *hubFake, role fleet.Role, sites ...string) c
 	t.Helper()
 	name := "the-" + string(role)
 	token := login.NewToken()
-	if err := f.PutUser(fleet.User{Name: name, Role: role, Sites: sites, Generation: 1, Hash: hashed(t)}); err != nil {
+	if err := f.PutUser(fleet.User{Name: name, Role: role, Sites: sites, Generation: 1, Hash: hashed(t)}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.PutSession(login.HashToken(token), fleet.Session{User: name, Generation: 1, Made: f.now(), Seen: f.now()}); err != nil {

@@ -19,7 +19,8 @@ const (
 
 // decodeForm reads a posted form into the struct that into points to. The fields have the names that the same struct has as
 // JSON; those of a list are numbered: "hooks.0.url". Unknown names are refused as they are in JSON.
-func decodeForm(w http.ResponseWriter, r *http.Request, into any) error {
+func (v *visit) decodeForm(into any) error {
+	w, r := v.w, v.r
 	if t := mediaType(r); t != "" && t != "application/x-www-form-urlencoded" {
 		return problem(http.StatusUnsupportedMediaType, "unsupported-media-type", fmt.Sprintf("the body is %.80q; send a form", t))
 	}
@@ -31,6 +32,9 @@ func decodeForm(w http.ResponseWriter, r *http.Request, into any) error {
 	if err != nil {
 		return problem(http.StatusBadRequest, "malformed-form", "cannot read form: it is not encoded as forms are")
 	}
+	v.typed = values
+	v.drawn = values.Get(editionField)
+	delete(values, editionField)
 	if err := fillForm(values, into); err != nil {
 		return problem(http.StatusBadRequest, "malformed-form", "cannot read form: "+err.Error())
 	}

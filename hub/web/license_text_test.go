@@ -13,9 +13,9 @@ type licenseListener struct {
 	text string
 }
 
-func (l *licenseListener) EnterLicense(ctx context.Context, site, text, by string) (MonitoringLicense, error) {
+func (l *licenseListener) EnterLicense(ctx context.Context, site, text string, change fleet.Change) (MonitoringLicense, error) {
 	l.text = text
-	return l.MonitoringLicenses.EnterLicense(ctx, site, text, by)
+	return l.MonitoringLicenses.EnterLicense(ctx, site, text, change)
 }
 
 // Two spaces beside each other are two digits of base45: one license in eight has them.

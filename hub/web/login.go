@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -33,6 +34,8 @@ type (
 		User  string     `json:"user"`
 		Role  fleet.Role `json:"role"`
 		Sites []string   `json:"sites,omitempty"` // empty: all
+		// Edition is for If-Match, in the list of users.
+		Edition string `json:"edition,omitempty"`
 	}
 	loginAnswer struct {
 		Token string `json:"token"`
@@ -118,12 +121,11 @@ func (s *Server) doSetup(v *visit, in setupRequest) (outcome, error) {
 		return outcome{}, err
 	}
 	user := fleet.User{Name: in.User, Role: fleet.Administrator, Hash: hash, Generation: firstGeneration(), Made: s.o.Now()}
-	if err := s.o.Accounts.PutUser(user); err != nil {
+	v.caller.User = in.User
+	if err := s.o.Accounts.PutUser(user, fleet.Edit{Change: v.change("user.made", in.User, "", "first administrator made")}); err != nil {
 		return outcome{}, err
 	}
 	s.setup.Hide()
-	v.caller.User = in.User
-	v.note("user.made", in.User, "", "first administrator made")
 	if v.isPage() {
 		// Whoever typed the code and the password need not type the password again.
 		if _, err := s.begin(v, user); err != nil {
@@ -164,7 +166,7 @@ func (s *Server) doLogin(v *visit, in loginRequest) (outcome, error) {
 	}
 	v.caller.User = user.Name
 	v.note("login.done", user.Name, "", "logged in")
-	return outcome{Body: loginAnswer{token, account{user.Name, user.Role, user.Sites}, int(SessionIdle.Seconds())}, Back: nextPage(in.Next)}, nil
+	return outcome{Body: loginAnswer{token, account{User: user.Name, Role: user.Role, Sites: user.Sites}, int(SessionIdle.Seconds())}, Back: nextPage(in.Next)}, nil
 }
 
 // begin makes a session and gives its cookie to the browser.
@@ -216,11 +218,11 @@ func (s *Server) doPassword(v *visit, in passwordRequest) (outcome, error) {
 	s.logins.Wrong(keys)
 	s.users.Lock()
 	defer s.users.Unlock()
-	user, found, err := s.user(v.caller.User)
-	if err != nil {
+	user, edition, err := s.o.Accounts.UserToEdit(v.caller.User)
+	if err != nil && !errors.Is(err, fleet.ErrUnknown) {
 		return outcome{}, err
 	}
-	if !found {
+	if err != nil {
 		return outcome{}, problem(http.StatusConflict, "conflict", "callers of the socket have no password; change one's with PUT /api/v1/users/{name}")
 	}
 	match, err := s.hasher.Matches(v.r.Context(), in.Old, user.Hash)
@@ -236,13 +238,13 @@ func (s *Server) doPassword(v *visit, in passwordRequest) (outcome, error) {
 		return outcome{}, err
 	}
 	user.Generation++
-	if err := s.o.Accounts.PutUser(user); err != nil {
+	edit := fleet.Edit{From: edition.Number, Change: v.change("user.changed", user.Name, "", "own password changed")}
+	if err := s.o.Accounts.PutUser(user, edit); err != nil {
 		return outcome{}, err
 	}
 	if err := s.keepSession(v, user); err != nil {
 		return outcome{}, err
 	}
-	v.note("user.changed", user.Name, "", "own password changed")
 	return outcome{Said: "Your password is changed; everywhere else you are logged out.", Back: "/account"}, nil
 }
 

@@ -3,8 +3,10 @@ package web
 import (
 	"bytes"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -125,14 +127,14 @@ func (v *visit) render(status int, c templ.Component) error {
 
 // failPage shows a problem to a person: in the page for its script, as a page of its own otherwise. Whoever is not logged in is
 // sent to do that.
-func (s *Server) failPage(w http.ResponseWriter, r *http.Request, d *details) {
+func (s *Server) failPage(w http.ResponseWriter, r *http.Request, d *details, typed url.Values) {
 	if d.Status == http.StatusUnauthorized && d.Type == problemType+"not-logged-in" {
 		redirect(w, r, s.entrance(r))
 		return
 	}
 	retryAfter(w, d)
 	var page bytes.Buffer
-	c := problemPage(d)
+	c := problemPage(d, enteredIn(typed))
 	if isScripted(r) {
 		c = trouble(d.Detail)
 	}
@@ -143,6 +145,24 @@ func (s *Server) failPage(w http.ResponseWriter, r *http.Request, d *details) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(d.Status)
 	_, _ = w.Write(page.Bytes()) // a reader that went away needs no answer
+}
+
+// entry is one field of a form that was refused.
+type entry struct{ name, value string }
+
+// enteredIn is what somebody typed, to be shown to him again: all but secrets and what is empty.
+func enteredIn(typed url.Values) []entry {
+	var shown []entry
+	for _, name := range slices.Sorted(maps.Keys(typed)) {
+		last := name[strings.LastIndex(name, ".")+1:]
+		if slices.Contains([]string{"password", "old", "new", "secret", "code", "token", "next", "person", "confirm", editionField}, last) {
+			continue
+		}
+		if value := strings.Join(typed[name], ", "); value != "" && len(name) <= maxName {
+			shown = append(shown, entry{strings.ReplaceAll(name, "_", " "), value})
+		}
+	}
+	return shown
 }
 
 // entrance is where whoever is not logged in goes first.

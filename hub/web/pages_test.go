@@ -148,7 +148,7 @@ func BenchmarkOverviewOfAThousandPanels(b *testing.B) {
 	}
 	defer s.Close()
 	token := login.NewToken()
-	_ = f.PutUser(fleet.User{Name: "v", Role: fleet.Viewer})
+	_ = f.PutUser(fleet.User{Name: "v", Role: fleet.Viewer}, fleet.Edit{From: fleet.AnyEdition})
 	_ = f.PutSession(login.HashToken(token), fleet.Session{User: "v", Seen: f.now()})
 	h := s.Handler()
 	for b.Loop() {
@@ -292,7 +292,7 @@ func TestNewsAndEventsArriveWhileOneWaits(t *testing.T) {
 		t.Errorf("the operator of one site hears %s", first)
 	}
 	// Who is not a user any more hears nothing more.
-	if err := f.DeleteUser("the-viewer"); err != nil {
+	if err := f.DeleteUser("the-viewer", fleet.Edit{From: fleet.AnyEdition}); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()

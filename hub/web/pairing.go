@@ -155,7 +155,12 @@ func (s *Server) doPair(v *visit, in pairingRequest) (outcome, error) {
 		}
 		in.Name = cmp.Or(in.Name, dead.Name)
 	}
-	w, err := s.o.Pairing.OpenWindow(v.r.Context(), PairingAsk{Site: site.ID, Name: in.Name, Identity: in.Identity, Replaces: in.Replaces, By: v.caller.User})
+	detail := "pairing window opened"
+	if in.Replaces != "" {
+		detail += ", to replace " + in.Replaces
+	}
+	w, err := s.o.Pairing.OpenWindow(v.r.Context(), PairingAsk{Site: site.ID, Name: in.Name, Identity: in.Identity, Replaces: in.Replaces,
+		Change: v.change("pairing.opened", "", site.ID, detail)})
 	if err != nil {
 		return outcome{}, err
 	}
@@ -164,20 +169,14 @@ func (s *Server) doPair(v *visit, in pairingRequest) (outcome, error) {
 		return outcome{}, err
 	}
 	s.codes.keep(w, s.o.Now())
-	detail := "pairing window opened"
-	if in.Replaces != "" {
-		detail += ", to replace " + in.Replaces
-	}
-	v.note("pairing.opened", w.ID, site.ID, detail)
 	return outcome{Body: pairingAnswer{w, picture}, Back: at("pair", w.ID)}, nil
 }
 
 func (s *Server) doCloseWindow(v *visit, _ none) (outcome, error) {
-	if err := s.o.Pairing.CloseWindow(v.r.Context(), v.path("id")); err != nil {
+	if err := s.o.Pairing.CloseWindow(v.r.Context(), v.path("id"), v.change("pairing.closed", v.path("id"), "", "pairing window closed")); err != nil {
 		return outcome{}, err
 	}
 	s.codes.forget(v.path("id"))
-	v.note("pairing.closed", v.path("id"), "", "pairing window closed")
 	return outcome{Said: "The pairing window is closed.", Back: "/pair"}, nil
 }
 

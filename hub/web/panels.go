@@ -246,14 +246,20 @@ func (s *Server) doRename(v *visit, in nameRequest) (outcome, error) {
 	if err := checkName("the name", in.Name, true); err != nil {
 		return outcome{}, err
 	}
+	s.edits.Lock()
+	defer s.edits.Unlock()
 	panel, err := v.panelRecord(v.path("panel"))
 	if err != nil {
 		return outcome{}, err
 	}
-	if err := s.o.Panels.RenamePanel(v.r.Context(), panel.ID, in.Name); err != nil {
+	if err := v.fresh("the name of this panel", editionOf(panel.Name), fleet.Edition{}); err != nil {
 		return outcome{}, err
 	}
-	v.note("panel.renamed", panel.ID, panel.Site, fmt.Sprintf("%s is called %s now", panel.Name, in.Name))
+	change := v.change("panel.renamed", panel.ID, panel.Site, fmt.Sprintf("%s is called %s now", panel.Name, in.Name))
+	change.Before, change.After = panel.Name, in.Name
+	if err := s.o.Panels.RenamePanel(v.r.Context(), panel.ID, in.Name, change); err != nil {
+		return outcome{}, err
+	}
 	return outcome{Said: "Saved.", Back: at("panels", panel.ID)}, nil
 }
 
@@ -265,9 +271,8 @@ func (s *Server) doRevoke(v *visit, _ none) (outcome, error) {
 	if state := panel.State(); state == fleet.PanelRevoked || state == fleet.PanelReplaced {
 		return outcome{}, problem(http.StatusConflict, "conflict", "the panel's certificate has ended already")
 	}
-	if err := s.o.Panels.RevokePanel(v.r.Context(), panel.ID, v.caller.User); err != nil {
+	if err := s.o.Panels.RevokePanel(v.r.Context(), panel.ID, v.change("panel.revoked", panel.ID, panel.Site, panel.Name+" revoked")); err != nil {
 		return outcome{}, err
 	}
-	v.note("panel.revoked", panel.ID, panel.Site, panel.Name+" revoked")
 	return outcome{Said: "Revoked: the panel is disconnected and not heard any more.", Back: at("panels", panel.ID)}, nil
 }

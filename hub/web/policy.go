@@ -111,6 +111,7 @@ func (s *Server) doPolicyForm(v *visit, in policyForm) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
+	// What the page does not say to the second is taken from the policy that it was drawn from, which doPolicy looks at again.
 	now := site.Policy
 	p := monitor.Policy{HoldOffS: in.HoldOff, GraceS: in.Grace, HeartbeatPercent: in.Heartbeat, TogetherS: in.Together, StoppedAfterS: minutes(now.StoppedAfterS, in.StoppedAfter),
 		RepeatS: minutes(now.RepeatS, in.Repeat), RepeatTimes: in.RepeatTimes, EscalateS: minutes(now.EscalateS, in.Escalate), FlapOutages: in.FlapOutages, FlapS: minutes(now.FlapS, in.Flap),

@@ -26,16 +26,20 @@ type Sites interface {
 	// Sites lists all of them, archived ones too, in any order.
 	Sites() ([]fleet.Site, error)
 	// PutSite makes a site or changes it, also for those who watch it. The zone and the id have been checked.
-	PutSite(ctx context.Context, s fleet.Site) error
+	// What edit says is written into the audit with it, or neither is.
+	PutSite(ctx context.Context, s fleet.Site, edit fleet.Edit) error
+	// SiteToEdit returns a site and the edition that a change is made from; fleet.ErrUnknown when there is none.
+	SiteToEdit(id string) (fleet.Site, fleet.Edition, error)
 }
 
 // Panels keeps the panels and ends their rights.
 type Panels interface {
 	// Panels lists all of them, revoked and replaced ones too, in any order.
 	Panels() ([]fleet.Panel, error)
-	RenamePanel(ctx context.Context, id, name string) error
+	// RenamePanel writes the change into the audit with the name, or neither.
+	RenamePanel(ctx context.Context, id, name string, change fleet.Change) error
 	// RevokePanel ends the panel's certificate: it is disconnected at once and not heard any more.
-	RevokePanel(ctx context.Context, id, by string) error
+	RevokePanel(ctx context.Context, id string, change fleet.Change) error
 }
 
 // Statuses tells what the panels said of themselves last.
@@ -60,8 +64,8 @@ type Watch interface {
 	// Watched lists every site's, in any order.
 	Watched() ([]monitor.Site, error)
 	// Tell takes an event in: PolicyChanged, RecipientsChanged, MaintenanceSet or Acknowledged. What follows from it is durable
-	// when it returns nil. fleet.ErrUnknown: there is no such site.
-	Tell(ctx context.Context, site string, event monitor.Event) error
+	// when it returns nil, and so is the change in the audit. fleet.ErrUnknown: there is no such site.
+	Tell(ctx context.Context, site string, event monitor.Event, change fleet.Change) error
 }
 
 // Pairing opens windows in which a panel may be enrolled.
@@ -69,16 +73,16 @@ type Pairing interface {
 	OpenWindow(ctx context.Context, ask PairingAsk) (PairingWindow, error)
 	// Windows are the open ones and those of the last hour, newest first. Their Code is empty: the hub keeps only its hash.
 	Windows() ([]PairingWindow, error)
-	CloseWindow(ctx context.Context, id string) error
+	CloseWindow(ctx context.Context, id string, change fleet.Change) error
 }
 
 // PairingAsk says who may come in.
 type PairingAsk struct {
 	Site     string
-	Name     string // of the panel; empty: the name it brings
-	Identity string // DI1:…, from the panel's display; empty: any panel that shows the secret
-	Replaces string // id of the dead panel whose place it takes; empty: none
-	By       string
+	Name     string       // of the panel; empty: the name it brings
+	Identity string       // DI1:…, from the panel's display; empty: any panel that shows the secret
+	Replaces string       // id of the dead panel whose place it takes; empty: none
+	Change   fleet.Change // for the audit, kept with the window; its Who opens it and its Object becomes the window's id
 }
 
 // PairingWindow is ten minutes in which one panel may be enrolled.
@@ -139,10 +143,10 @@ type Outbox interface {
 // Messenger has messages sent because somebody wants them sent.
 type Messenger interface {
 	// Retry has a failed or uncertain delivery sent again, as somebody decided who knows that it may arrive twice.
-	Retry(ctx context.Context, id, by string) error
+	Retry(ctx context.Context, id string, change fleet.Change) error
 	// Test puts a test message into the outbox. Site, Recipient, Channel, Address and Language of d are set. It returns the
 	// delivery with its ID.
-	Test(ctx context.Context, d fleet.Delivery, by string) (fleet.Delivery, error)
+	Test(ctx context.Context, d fleet.Delivery, change fleet.Change) (fleet.Delivery, error)
 }
 
 // Templates are the words of messages.
@@ -151,7 +155,7 @@ type Templates interface {
 	Templates() ([]Template, error)
 	// PutTemplate keeps another wording; one with empty Subject and Text brings the built-in one back. ErrInvalid says where a
 	// template cannot be read.
-	PutTemplate(ctx context.Context, t Template) error
+	PutTemplate(ctx context.Context, t Template, change fleet.Change) error
 	// Preview fills a template with an example. The errors are those of PutTemplate.
 	Preview(t Template) (subject, text string, err error)
 }
@@ -166,6 +170,8 @@ type Template struct {
 	Text     string        `json:"text"`
 	Own      bool          `json:"own"`   // not the built-in wording
 	Names    []string      `json:"names"` // of the facts that it may use
+	// Edition is set by the API, for If-Match.
+	Edition string `json:"edition,omitempty"`
 }
 
 // MonitoringLicenses are what warnings are sent with, one for each site (I-28).
@@ -173,7 +179,8 @@ type MonitoringLicenses interface {
 	// MonitoringLicense is the site's newest; ok is false when none was ever entered.
 	MonitoringLicense(site string) (l MonitoringLicense, ok bool, err error)
 	// EnterLicense examines the text DP1:… and keeps it for the site. ErrInvalid says in words why it is refused.
-	EnterLicense(ctx context.Context, site, text, by string) (MonitoringLicense, error)
+	// The change in the audit is kept with it; its Object becomes the license's id, its Detail what is said of it.
+	EnterLicense(ctx context.Context, site, text string, change fleet.Change) (MonitoringLicense, error)
 }
 
 // MonitoringLicense is what is known of a site's license.
@@ -193,7 +200,8 @@ type Settings interface {
 	// Settings returns them with every secret as Hidden.
 	Settings() (HubSettings, error)
 	// PutSettings keeps them durably and puts them in force. A secret that is Hidden stays what it was.
-	PutSettings(ctx context.Context, s HubSettings) error
+	// What change says is written into the audit with them, or neither is.
+	PutSettings(ctx context.Context, s HubSettings, change fleet.Change) error
 }
 
 // Hidden stands where a secret is set.
@@ -209,6 +217,8 @@ type HubSettings struct {
 	Hooks []Hook       `json:"hooks"`
 	Keep  []fleet.Keep `json:"keep"`
 	Fixed []string     `json:"fixed,omitempty"` // of name, mail, sms, hooks, keep
+	// Editions count the changes of each section, so that nobody overwrites what he has not seen.
+	Editions map[string]int `json:"editions,omitempty"`
 }
 
 // Mail is the server that takes e-mail.
@@ -245,8 +255,11 @@ type Hook struct {
 // Accounts are who may log in.
 type Accounts interface {
 	Users() ([]fleet.User, error)
-	PutUser(u fleet.User) error
-	DeleteUser(name string) error
+	// UserToEdit returns a user and the edition that a change is made from; fleet.ErrUnknown when there is none.
+	UserToEdit(name string) (fleet.User, fleet.Edition, error)
+	// PutUser and DeleteUser write what edit says into the audit with the user, or do neither.
+	PutUser(u fleet.User, edit fleet.Edit) error
+	DeleteUser(name string, edit fleet.Edit) error
 }
 
 // Sessions are who is logged in, by the hash of the token.
@@ -260,6 +273,9 @@ type Sessions interface {
 type Tokens interface {
 	// Tokens returns the sessions with a Label, by their hash.
 	Tokens() (map[string]fleet.Session, error)
+	// MakeToken and EndToken write the change into the audit with the token, or do neither.
+	MakeToken(hash string, t fleet.Session, change fleet.Change) error
+	EndToken(hash string, change fleet.Change) error
 }
 
 // Audit is who changed what. It only grows.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -46,20 +47,28 @@ type visit struct {
 	caller caller
 	seen   uint64 // the news at the beginning
 	noted  []fleet.Change
+	typed  url.Values // what a form brought
+	drawn  string     // the edition that a form was drawn from
 }
 
-// note keeps for the audit what the handler did. It is written when the handler has succeeded.
+// note keeps for the audit what the handler did, where no record changes with it. It is written when the handler has succeeded.
 func (v *visit) note(what, object, site, detail string) {
 	v.noted = append(v.noted, fleet.Change{What: what, Object: object, Site: site, Detail: detail})
 }
 
+// change is what the audit says of what the caller does, for a port that keeps both as one.
+func (v *visit) change(what, object, site, detail string) fleet.Change {
+	c := fleet.Change{At: v.s.o.Now(), Who: v.caller.User, Via: v.caller.Via, From: v.caller.Peer, What: what, Object: object, Site: site, Detail: detail}
+	if v.caller.Label != "" {
+		c.Who += " (" + v.caller.Label + ")"
+	}
+	return c
+}
+
 // record writes the notes into the audit.
 func (v *visit) record() error {
-	for _, c := range v.noted {
-		c.At, c.Who, c.Via, c.From = v.s.o.Now(), v.caller.User, v.caller.Via, v.caller.Peer
-		if v.caller.Label != "" {
-			c.Who += " (" + v.caller.Label + ")"
-		}
+	for _, n := range v.noted {
+		c := v.change(n.What, n.Object, n.Site, n.Detail)
 		if err := v.s.o.Audit.Note(c); err != nil {
 			return err
 		}
@@ -76,8 +85,8 @@ func (v *visit) noteRefused(what, user, detail string) {
 	}
 }
 
-// differs adds to the last note which fields of a record were changed, from what to what. Records with secrets are not for it.
-func (v *visit) differs(before, after any) {
+// differing adds to a change which fields of a record were changed, from what to what. Records with secrets are not for it.
+func differing(c fleet.Change, before, after any) fleet.Change {
 	was, is := fieldsOf(before), fieldsOf(after)
 	var old, now []string
 	for _, name := range slices.Sorted(maps.Keys(is)) {
@@ -85,8 +94,8 @@ func (v *visit) differs(before, after any) {
 			old, now = append(old, name+"="+was[name]), append(now, name+"="+is[name])
 		}
 	}
-	last := &v.noted[len(v.noted)-1]
-	last.Before, last.After = short(strings.Join(old, ", ")), short(strings.Join(now, ", "))
+	c.Before, c.After = short(strings.Join(old, ", ")), short(strings.Join(now, ", "))
+	return c
 }
 
 // fieldsOf is a record as its JSON fields.
@@ -177,7 +186,7 @@ func form[In any](pattern string, access Access, summary string, do func(v *visi
 		Method: "POST", Pattern: pattern, Access: access, Summary: summary, Page: true, Changes: true, Status: http.StatusSeeOther,
 		Handler: func(v *visit) error {
 			var in In
-			if err := decodeForm(v.w, v.r, &in); err != nil {
+			if err := v.decodeForm(&in); err != nil {
 				return err
 			}
 			out, err := do(v, in)

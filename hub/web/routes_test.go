@@ -22,7 +22,7 @@ func TestEveryRouteAsksForTheRoleThatItNames(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
 	s := newServer(t, f)
-	if err := f.PutUser(fleet.User{Name: "boss", Role: fleet.Administrator, Hash: "-"}); err != nil {
+	if err := f.PutUser(fleet.User{Name: "boss", Role: fleet.Administrator, Hash: "-"}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
 		t.Fatal(err)
 	}
 	levels := map[Access]int{Public: 0, Local: 1, AsViewer: 1, AsOperator: 2, AsAdministrator: 3}

@@ -117,7 +117,7 @@ func TestFirstRun(t *testing.T) {
 func TestLogin(t *testing.T) {
 	f := newHubFake()
 	s := newServer(t, f)
-	if err := f.PutUser(fleet.User{Name: "ines", Role: fleet.Viewer, Hash: hashed(t), Generation: 7}); err != nil {
+	if err := f.PutUser(fleet.User{Name: "ines", Role: fleet.Viewer, Hash: hashed(t), Generation: 7}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
 		t.Fatal(err)
 	}
 	c := client{t, s.Handler(), ""}
@@ -153,7 +153,7 @@ func TestLogin(t *testing.T) {
 func TestGuessingPasswordsIsSlow(t *testing.T) {
 	f := newHubFake()
 	s := newServer(t, f)
-	if err := f.PutUser(fleet.User{Name: "ines", Role: fleet.Viewer, Hash: hashed(t)}); err != nil {
+	if err := f.PutUser(fleet.User{Name: "ines", Role: fleet.Viewer, Hash: hashed(t)}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
 		t.Fatal(err)
 	}
 	c := client{t, s.Handler(), ""}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -179,12 +180,12 @@ func (s *Server) handler(identify func(*http.Request) (caller, error)) http.Hand
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
 		c, err := identify(r)
 		if err != nil {
-			s.fail(w, r, isPage(r), err)
+			s.fail(w, r, isPage(r), err, nil)
 			return
 		}
 		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
 		if _, pattern := mux.Handler(r); pattern == "" {
-			s.fail(w, r, isPage(r), unrouted(mux, w, r))
+			s.fail(w, r, isPage(r), unrouted(mux, w, r), nil)
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -227,19 +228,19 @@ func (s *Server) serve(rt route) http.Handler {
 			err = rt.Handler(v)
 		}
 		if err != nil {
-			s.fail(w, r, rt.Page, err)
+			s.fail(w, r, rt.Page, err, v.typed)
 		}
 	})
 }
 
-// fail answers with the problem: JSON for programs, a page or a part of one for people.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, page bool, err error) {
+// fail answers with the problem: JSON for programs, a page or a part of one for people, with what they typed.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, page bool, err error, typed url.Values) {
 	d := s.explain(r, err)
 	if !page {
 		writeProblem(w, d)
 		return
 	}
-	s.failPage(w, r, d)
+	s.failPage(w, r, d, typed)
 }
 
 // secure sets what a browser must know before it looks at the page.

@@ -2,10 +2,12 @@ package web
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/mail"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,6 +56,11 @@ type (
 	}
 )
 
+// edition is the state of a section.
+func (p settingsView) edition(section string) string {
+	return strconv.Itoa(p.settings.Editions[section])
+}
+
 func (s *Server) settingsRoutes() []route {
 	routes := slices.Concat(
 		[]route{
@@ -94,20 +101,25 @@ func (s *Server) settings() (HubSettings, error) {
 	if err != nil {
 		return HubSettings{}, err
 	}
+	settings.SMS, settings.Hooks, settings.Keep = slices.Clone(list(settings.SMS)), slices.Clone(list(settings.Hooks)), list(settings.Keep)
+	hideSecrets(&settings)
+	return settings, nil
+}
+
+// hideSecrets overwrites what must not be shown; the lists are the caller's own.
+func hideSecrets(h *HubSettings) {
 	hide := func(secret *string) {
 		if *secret != "" {
 			*secret = Hidden
 		}
 	}
-	hide(&settings.Mail.Password)
-	settings.SMS, settings.Hooks, settings.Keep = slices.Clone(list(settings.SMS)), slices.Clone(list(settings.Hooks)), list(settings.Keep)
-	for i := range settings.SMS {
-		hide(&settings.SMS[i].Secret)
+	hide(&h.Mail.Password)
+	for i := range h.SMS {
+		hide(&h.SMS[i].Secret)
 	}
-	for i := range settings.Hooks {
-		hide(&settings.Hooks[i].Secret)
+	for i := range h.Hooks {
+		hide(&h.Hooks[i].Secret)
 	}
-	return settings, nil
 }
 
 func (s *Server) pageSettings(v *visit) error {
@@ -133,14 +145,35 @@ func (s *Server) edit(v *visit, section string, change func(*HubSettings) error)
 	if slices.Contains(settings.Fixed, section) {
 		return outcome{}, problem(http.StatusConflict, "conflict", "this is given by the hub's configuration file; change it there")
 	}
+	if err := v.fresh("this section", strconv.Itoa(settings.Editions[section]), fleet.Edition{}); err != nil {
+		return outcome{}, err
+	}
+	before := settings
 	if err := change(&settings); err != nil {
 		return outcome{}, err
 	}
-	if err := s.o.Settings.PutSettings(v.r.Context(), settings); err != nil {
+	settings.Editions = maps.Clone(settings.Editions)
+	if settings.Editions == nil {
+		settings.Editions = map[string]int{}
+	}
+	settings.Editions[section]++
+	noted := sectionDiffers(v.change("settings.changed", section, "", "settings of "+section+" changed"), section, before, settings)
+	if err := s.o.Settings.PutSettings(v.r.Context(), settings, noted); err != nil {
 		return outcome{}, err
 	}
-	v.note("settings.changed", section, "", "settings of "+section+" changed")
 	return outcome{Said: "Saved.", Back: "/settings#" + section}, nil
+}
+
+// sectionDiffers says what a section was and is, with a secret that was entered shown as *** as one that was there.
+func sectionDiffers(c fleet.Change, section string, before, after HubSettings) fleet.Change {
+	shown := func(h HubSettings) HubSettings {
+		h.Editions, h.SMS, h.Hooks = nil, slices.Clone(h.SMS), slices.Clone(h.Hooks)
+		hideSecrets(&h)
+		return h
+	}
+	was, is := fieldsOf(shown(before)), fieldsOf(shown(after))
+	c.Before, c.After = short(was[section]), short(is[section])
+	return c
 }
 
 func (s *Server) doName(v *visit, in nameSetting) (outcome, error) {
@@ -339,11 +372,11 @@ func (s *Server) doTest(v *visit, in testRequest) (outcome, error) {
 	if !slices.Contains(languages(), in.Language) {
 		return outcome{}, notValid("the language is one of " + strings.Join(languages(), ", "))
 	}
-	d, err := s.o.Messenger.Test(v.r.Context(), fleet.Delivery{Site: testSite, Kind: TestKind, Recipient: v.caller.User, Channel: in.Channel, Address: in.Address, Language: in.Language}, v.caller.User)
+	d, err := s.o.Messenger.Test(v.r.Context(), fleet.Delivery{Site: testSite, Kind: TestKind, Recipient: v.caller.User, Channel: in.Channel, Address: in.Address, Language: in.Language},
+		v.change("settings.tested", string(in.Channel), "", "test message sent"))
 	if err != nil {
 		return outcome{}, err
 	}
-	v.note("settings.tested", string(in.Channel), "", "test message sent")
 	return outcome{Body: d, Said: "A test message is on its way; see below what becomes of it.", Back: "/settings#tests"}, nil
 }
 

@@ -38,6 +38,7 @@ type (
 		Recipients  []monitor.Recipient   `json:"recipients"`
 		Maintenance []monitor.Maintenance `json:"maintenance_windows"`
 		License     *MonitoringLicense    `json:"license,omitempty"`
+		Editions    object                `json:"editions,omitempty"` // for If-Match
 	}
 	// sitePageView is what the page of a site shows.
 	sitePageView struct {
@@ -113,7 +114,17 @@ func (s *Server) getSite(v *visit) error {
 	if ok {
 		answer.License = &license
 	}
+	answer.Editions = object{"site": editionOf(site.Site), "policy": editionOf(site.Watch.Policy), "recipients": recipientEditions(site.Watch.Recipients)}
 	return writeJSON(v.w, http.StatusOK, answer)
+}
+
+// recipientEditions are those of each recipient, by id.
+func recipientEditions(recipients []monitor.Recipient) object {
+	editions := object{}
+	for _, r := range recipients {
+		editions[r.ID] = editionOf(r)
+	}
+	return editions
 }
 
 // hideAddresses leaves names and channels: who only looks need not know anybody's number.
@@ -190,10 +201,10 @@ func (s *Server) doNewSite(v *visit, in newSiteRequest) (outcome, error) {
 		return outcome{}, problem(http.StatusConflict, "conflict", "there are as many sites as this hub keeps")
 	}
 	site := fleet.Site{ID: in.ID, Name: words.Name, Zone: words.Zone, Language: words.Language, Address: words.Address, Created: s.o.Now()}
-	if err := s.o.Sites.PutSite(v.r.Context(), site); err != nil {
+	edit := fleet.Edit{Change: v.change("site.made", site.ID, site.ID, "site "+site.Name+" added")}
+	if err := s.o.Sites.PutSite(v.r.Context(), site, edit); err != nil {
 		return outcome{}, err
 	}
-	v.note("site.made", site.ID, site.ID, "site "+site.Name+" added")
 	return outcome{Body: site, Said: "The site is there. Pair its first panel now.", Back: with("/pair", "site", site.ID)}, nil
 }
 
@@ -203,18 +214,28 @@ func (s *Server) doSite(v *visit, in siteRequest) (outcome, error) {
 	}
 	s.edits.Lock()
 	defer s.edits.Unlock()
-	site, err := v.siteRecord(v.path("site"))
+	site, edition, err := v.siteToEdit(v.path("site"))
 	if err != nil {
+		return outcome{}, err
+	}
+	if err := v.fresh("the site "+site.Name, editionOf(site), edition); err != nil {
 		return outcome{}, err
 	}
 	before := site
 	site.Name, site.Zone, site.Language, site.Address = in.Name, in.Zone, in.Language, in.Address
-	if err := s.o.Sites.PutSite(v.r.Context(), site); err != nil {
+	change := differing(v.change("site.changed", site.ID, site.ID, "name, zone, language or address changed"), before, site)
+	if err := s.o.Sites.PutSite(v.r.Context(), site, fleet.Edit{From: edition.Number, Change: change}); err != nil {
 		return outcome{}, err
 	}
-	v.note("site.changed", site.ID, site.ID, "name, zone, language or address changed")
-	v.differs(before, site)
 	return outcome{Body: site, Said: "Saved.", Back: at("sites", site.ID)}, nil
+}
+
+// siteToEdit is a site that the caller sees, and the edition that a change is made from.
+func (v *visit) siteToEdit(id string) (fleet.Site, fleet.Edition, error) {
+	if _, err := v.siteRecord(id); err != nil {
+		return fleet.Site{}, fleet.Edition{}, err
+	}
+	return v.s.o.Sites.SiteToEdit(id)
 }
 
 func (s *Server) doArchive(v *visit, _ none) (outcome, error) {
@@ -229,30 +250,33 @@ func (s *Server) doArchive(v *visit, _ none) (outcome, error) {
 			return outcome{}, problem(http.StatusConflict, "conflict", fmt.Sprintf("the panel %s is still here; revoke it first", p.title()))
 		}
 	}
-	site := view.Site
+	site, edition, err := v.siteToEdit(view.Site.ID)
+	if err != nil {
+		return outcome{}, err
+	}
 	if !site.Archived.IsZero() {
 		return outcome{Said: "It is in the archive.", Back: at("sites", site.ID)}, nil
 	}
 	site.Archived = s.o.Now()
-	if err := s.o.Sites.PutSite(v.r.Context(), site); err != nil {
+	edit := fleet.Edit{From: edition.Number, Change: v.change("site.archived", site.ID, site.ID, "site archived")}
+	if err := s.o.Sites.PutSite(v.r.Context(), site, edit); err != nil {
 		return outcome{}, err
 	}
-	v.note("site.archived", site.ID, site.ID, "site archived")
 	return outcome{Said: "The site is in the archive. Its events stay.", Back: "/"}, nil
 }
 
 func (s *Server) doUnarchive(v *visit, _ none) (outcome, error) {
 	s.edits.Lock()
 	defer s.edits.Unlock()
-	site, err := v.siteRecord(v.path("site"))
+	site, edition, err := v.siteToEdit(v.path("site"))
 	if err != nil {
 		return outcome{}, err
 	}
 	site.Archived = time.Time{}
-	if err := s.o.Sites.PutSite(v.r.Context(), site); err != nil {
+	edit := fleet.Edit{From: edition.Number, Change: v.change("site.unarchived", site.ID, site.ID, "site taken out of the archive")}
+	if err := s.o.Sites.PutSite(v.r.Context(), site, edit); err != nil {
 		return outcome{}, err
 	}
-	v.note("site.unarchived", site.ID, site.ID, "site taken out of the archive")
 	return outcome{Said: "The site is back.", Back: at("sites", site.ID)}, nil
 }
 

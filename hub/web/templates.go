@@ -27,6 +27,7 @@ type (
 		chosen  Template
 		preview previewAnswer
 		trouble string
+		edition string
 	}
 )
 
@@ -50,35 +51,46 @@ func (s *Server) getTemplates(v *visit) error {
 	if err != nil {
 		return err
 	}
+	for i := range all {
+		all[i].Edition = templateEdition(all[i])
+	}
 	return writeJSON(v.w, http.StatusOK, object{"templates": list(all)})
 }
 
-// template finds the wording that the address names, and puts the asked words into it.
-func (v *visit) template(in templateRequest) (Template, error) {
+// templateEdition names the state of a wording.
+func templateEdition(t Template) string { return editionOf([]string{t.Subject, t.Text}) }
+
+// template finds the wording that the address names, and puts the asked words into it; was is how it stands.
+func (v *visit) template(in templateRequest) (t, was Template, err error) {
 	all, err := v.s.o.Templates.Templates()
 	if err != nil {
-		return Template{}, err
+		return Template{}, Template{}, err
 	}
 	i := slices.IndexFunc(all, func(t Template) bool {
 		return t.Kind == v.path("kind") && t.Language == v.path("language") && string(t.Channel) == v.path("channel")
 	})
 	if i < 0 {
-		return Template{}, notThere()
+		return Template{}, Template{}, notThere()
 	}
 	if len(in.Subject)+len(in.Text) > maxTemplate {
-		return Template{}, notValid(fmt.Sprintf("subject and text have more than %d bytes", maxTemplate))
+		return Template{}, Template{}, notValid(fmt.Sprintf("subject and text have more than %d bytes", maxTemplate))
 	}
-	t := all[i]
+	t, was = all[i], all[i]
 	t.Subject, t.Text = strings.TrimSpace(in.Subject), in.Text
 	if strings.TrimSpace(t.Text) == "" {
 		t.Text = ""
 	}
-	return t, nil
+	return t, was, nil
 }
 
 func (s *Server) doTemplate(v *visit, in templateRequest) (outcome, error) {
-	t, err := v.template(in)
+	s.edits.Lock()
+	defer s.edits.Unlock()
+	t, was, err := v.template(in)
 	if err != nil {
+		return outcome{}, err
+	}
+	if err := v.fresh("this wording", templateEdition(was), fleet.Edition{}); err != nil {
 		return outcome{}, err
 	}
 	if t.Subject != "" && t.Text == "" {
@@ -89,14 +101,15 @@ func (s *Server) doTemplate(v *visit, in templateRequest) (outcome, error) {
 			return outcome{}, err
 		}
 	}
-	if err := s.o.Templates.PutTemplate(v.r.Context(), t); err != nil {
-		return outcome{}, err
-	}
 	said := "The wording is saved."
 	if t.Text == "" {
 		said = "The built-in wording is back."
 	}
-	v.note("template.changed", strings.Join([]string{t.Kind, t.Language, string(t.Channel)}, "/"), "", said)
+	change := v.change("template.changed", strings.Join([]string{t.Kind, t.Language, string(t.Channel)}, "/"), "", said)
+	change.Before, change.After = short(was.Text), short(t.Text)
+	if err := s.o.Templates.PutTemplate(v.r.Context(), t, change); err != nil {
+		return outcome{}, err
+	}
 	return outcome{Said: said, Back: templateAddress(t)}, nil
 }
 
@@ -109,7 +122,7 @@ func (s *Server) postPreview(v *visit) error {
 	if err := decode(v.w, v.r, &in); err != nil {
 		return err
 	}
-	t, err := v.template(in)
+	t, _, err := v.template(in)
 	if err != nil {
 		return err
 	}
@@ -123,15 +136,15 @@ func (s *Server) postPreview(v *visit) error {
 // postTemplate saves, or shows the page again with what it would be.
 func (s *Server) postTemplate(v *visit) error {
 	var in templateRequest
-	if err := decodeForm(v.w, v.r, &in); err != nil {
+	if err := v.decodeForm(&in); err != nil {
 		return err
 	}
 	if in.Preview {
-		t, err := v.template(in)
+		t, _, err := v.template(in)
 		if err != nil {
 			return err
 		}
-		return s.showTemplates(v, t)
+		return s.showTemplates(v, t, v.drawn)
 	}
 	out, err := s.doTemplate(v, in)
 	if err == nil {
@@ -161,15 +174,16 @@ func (s *Server) pageTemplates(v *visit) error {
 			break
 		}
 	}
-	return s.showTemplates(v, chosen)
+	return s.showTemplates(v, chosen, templateEdition(chosen))
 }
 
-func (s *Server) showTemplates(v *visit, chosen Template) error {
+// showTemplates shows one wording to be edited, made from an edition that may be older than the words.
+func (s *Server) showTemplates(v *visit, chosen Template, edition string) error {
 	all, err := s.o.Templates.Templates()
 	if err != nil {
 		return err
 	}
-	p := templatesView{all: all, chosen: chosen}
+	p := templatesView{all: all, chosen: chosen, edition: edition}
 	if p.preview.Subject, p.preview.Text, err = s.o.Templates.Preview(chosen); err != nil {
 		d := v.s.explain(v.r, err)
 		p.trouble = d.Detail

@@ -79,7 +79,7 @@ func (s *Server) getUsers(v *visit) error {
 	}
 	list := make([]account, 0, len(users))
 	for _, u := range users {
-		list = append(list, account{User: u.Name, Role: u.Role, Sites: u.Sites})
+		list = append(list, account{User: u.Name, Role: u.Role, Sites: u.Sites, Edition: userEdition(u)})
 	}
 	return writeJSON(v.w, http.StatusOK, object{"users": list})
 }
@@ -92,7 +92,7 @@ func (s *Server) doNewUser(v *visit, in newUserRequest) (outcome, error) {
 		return outcome{}, problem(http.StatusConflict, "conflict", "there is a user of this name already")
 	}
 	v.r.SetPathValue("name", in.User)
-	return s.doUser(v, userRequest{in.Role, in.Password, in.Sites})
+	return s.doUser(v, userRequest{Role: in.Role, Password: in.Password, Sites: in.Sites})
 }
 
 func (s *Server) doUser(v *visit, in userRequest) (outcome, error) {
@@ -119,8 +119,15 @@ func (s *Server) doUser(v *visit, in userRequest) (outcome, error) {
 	}
 	i := slices.IndexFunc(users, func(u fleet.User) bool { return u.Name == name })
 	user, what := fleet.User{Name: name, Made: s.o.Now(), Generation: firstGeneration()}, "user.made"
+	var edition fleet.Edition
 	if i >= 0 {
-		user, what = users[i], "user.changed"
+		if user, edition, err = s.o.Accounts.UserToEdit(name); err != nil {
+			return outcome{}, err
+		}
+		what = "user.changed"
+		if err := v.fresh("the user "+name, userEdition(user), edition); err != nil {
+			return outcome{}, err
+		}
 	} else if in.Password == "" || in.Role == "" {
 		return outcome{}, notValid("a new user needs a role and a password")
 	} else if len(users) >= maxUsers {
@@ -142,14 +149,6 @@ func (s *Server) doUser(v *visit, in userRequest) (outcome, error) {
 		}
 		user.Generation++
 	}
-	if err := s.o.Accounts.PutUser(user); err != nil {
-		return outcome{}, err
-	}
-	if v.caller.User == name && v.caller.Token != "" {
-		if err := s.keepSession(v, user); err != nil {
-			return outcome{}, err
-		}
-	}
 	detail := "role " + string(user.Role)
 	if len(user.Sites) > 0 {
 		detail += ", sites " + strings.Join(user.Sites, ", ")
@@ -157,7 +156,18 @@ func (s *Server) doUser(v *visit, in userRequest) (outcome, error) {
 	if in.Password != "" {
 		detail += ", password set"
 	}
-	v.note(what, name, "", detail)
+	change := v.change(what, name, "", detail)
+	if i >= 0 {
+		change = differing(change, account{User: name, Role: users[i].Role, Sites: users[i].Sites}, account{User: name, Role: user.Role, Sites: user.Sites})
+	}
+	if err := s.o.Accounts.PutUser(user, fleet.Edit{From: edition.Number, Change: change}); err != nil {
+		return outcome{}, err
+	}
+	if v.caller.User == name && v.caller.Token != "" {
+		if err := s.keepSession(v, user); err != nil {
+			return outcome{}, err
+		}
+	}
 	return outcome{Body: account{User: user.Name, Role: user.Role, Sites: user.Sites}, Said: "The user " + name + " is saved.", Back: "/settings/users"}, nil
 }
 
@@ -193,10 +203,18 @@ func (s *Server) doRemoveUser(v *visit, _ none) (outcome, error) {
 	if users[i].Role == fleet.Administrator && administrators(users) == 1 {
 		return outcome{}, problem(http.StatusConflict, "last-administrator", "this is the only administrator; make another one first")
 	}
-	if err := s.o.Accounts.DeleteUser(name); err != nil {
+	user, edition, err := s.o.Accounts.UserToEdit(name)
+	if err != nil {
 		return outcome{}, err
 	}
-	v.note("user.removed", name, "", "user removed")
+	if err := v.fresh("the user "+name, userEdition(user), edition); err != nil {
+		return outcome{}, err
+	}
+	change := v.change("user.removed", name, "", "user removed")
+	change.Before = "role " + string(user.Role)
+	if err := s.o.Accounts.DeleteUser(name, fleet.Edit{From: edition.Number, Change: change}); err != nil {
+		return outcome{}, err
+	}
 	return outcome{Said: "The user " + name + " is removed and logged out.", Back: "/settings/users"}, nil
 }
 
@@ -266,17 +284,16 @@ func (s *Server) doToken(v *visit, in tokenRequest) (outcome, error) {
 	if in.Days > 0 {
 		made.Until = now.AddDate(0, 0, in.Days)
 	}
-	if err := s.o.Sessions.PutSession(login.HashToken(token), made); err != nil {
+	if err := s.o.Tokens.MakeToken(login.HashToken(token), made, v.change("token.made", in.Label, "", "token for a script made")); err != nil {
 		return outcome{}, err
 	}
-	v.note("token.made", in.Label, "", "token for a script made")
 	return outcome{Body: tokenAnswer{token, viewToken(login.HashToken(token), made)}}, nil
 }
 
 // postToken shows the token on the page that answers: nothing but this answer ever holds it.
 func (s *Server) postToken(v *visit) error {
 	var in tokenRequest
-	if err := decodeForm(v.w, v.r, &in); err != nil {
+	if err := v.decodeForm(&in); err != nil {
 		return err
 	}
 	out, err := s.doToken(v, in)
@@ -299,10 +316,9 @@ func (s *Server) doRemoveToken(v *visit, _ none) (outcome, error) {
 		if viewToken(hash, t).ID != v.path("id") {
 			continue
 		}
-		if err := s.o.Sessions.DeleteSession(hash); err != nil {
+		if err := s.o.Tokens.EndToken(hash, v.change("token.ended", t.Label, "", "token of "+t.User+" ended")); err != nil {
 			return outcome{}, err
 		}
-		v.note("token.ended", t.Label, "", "token of "+t.User+" ended")
 		return outcome{Said: "The token is ended.", Back: "/settings/users"}, nil
 	}
 	return outcome{}, problem(http.StatusNotFound, "not-found", "there is no such token")

@@ -175,10 +175,9 @@ func (s *Server) doRetry(v *visit, _ none) (outcome, error) {
 	if d.State != fleet.Failed && d.State != fleet.Uncertain {
 		return outcome{}, problem(http.StatusConflict, "conflict", "only a message that failed, or may have been sent, can be sent again")
 	}
-	if err := s.o.Messenger.Retry(v.r.Context(), d.ID, v.caller.User); err != nil {
+	if err := s.o.Messenger.Retry(v.r.Context(), d.ID, v.change("delivery.retried", d.ID, d.Site, "sent again to "+d.Recipient)); err != nil {
 		return outcome{}, err
 	}
-	v.note("delivery.retried", d.ID, d.Site, "sent again to "+d.Recipient)
 	return outcome{Said: "It is sent again.", Back: "/warnings"}, nil
 }
 

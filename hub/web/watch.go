@@ -81,27 +81,31 @@ func (s *Server) doPolicy(v *visit, in monitor.Policy) (outcome, error) {
 	if err := monitor.CheckPolicy(in); err != nil {
 		return outcome{}, notValid(policyWords(err))
 	}
+	s.edits.Lock()
+	defer s.edits.Unlock()
 	before, err := v.watched(v.path("site"))
 	if err != nil {
 		return outcome{}, err
 	}
-	if err := s.o.Watch.Tell(v.r.Context(), before.ID, monitor.PolicyChanged{Policy: in}); err != nil {
+	if err := v.fresh("when people are warned here", editionOf(before.Policy), fleet.Edition{}); err != nil {
 		return outcome{}, err
 	}
-	v.note("policy.changed", before.ID, before.ID, "when people are warned changed")
-	v.differs(before.Policy, in)
+	change := differing(v.change("policy.changed", before.ID, before.ID, "when people are warned changed"), before.Policy, in)
+	if err := s.o.Watch.Tell(v.r.Context(), before.ID, monitor.PolicyChanged{Policy: in}, change); err != nil {
+		return outcome{}, err
+	}
 	return outcome{Body: in, Said: "The rules for warnings are saved.", Back: at("sites", before.ID) + "#warnings"}, nil
 }
 
 // editRecipients changes the list of a site's recipients as one step.
-func (s *Server) editRecipients(v *visit, change func(monitor.Site) ([]monitor.Recipient, error)) error {
+func (s *Server) editRecipients(v *visit, edit func(monitor.Site) ([]monitor.Recipient, fleet.Change, error)) error {
 	s.edits.Lock()
 	defer s.edits.Unlock()
 	site, err := v.watched(v.path("site"))
 	if err != nil {
 		return err
 	}
-	next, err := change(site)
+	next, change, err := edit(site)
 	if err != nil {
 		return err
 	}
@@ -111,7 +115,7 @@ func (s *Server) editRecipients(v *visit, change func(monitor.Site) ([]monitor.R
 	if err := monitor.CheckRecipients(next); err != nil {
 		return notValid(err.Error())
 	}
-	return s.o.Watch.Tell(v.r.Context(), site.ID, monitor.RecipientsChanged{Recipients: next})
+	return s.o.Watch.Tell(v.r.Context(), site.ID, monitor.RecipientsChanged{Recipients: next}, change)
 }
 
 func (s *Server) doNewRecipient(v *visit, in recipientRequest) (outcome, error) {
@@ -119,17 +123,16 @@ func (s *Server) doNewRecipient(v *visit, in recipientRequest) (outcome, error) 
 	if err != nil {
 		return outcome{}, err
 	}
-	err = s.editRecipients(v, func(site monitor.Site) ([]monitor.Recipient, error) {
+	err = s.editRecipients(v, func(site monitor.Site) ([]monitor.Recipient, fleet.Change, error) {
 		made.ID = freeID(slug(made.Name), func(id string) bool {
 			return slices.ContainsFunc(site.Recipients, func(r monitor.Recipient) bool { return r.ID == id }) ||
 				slices.ContainsFunc(site.Mail, func(m monitor.Mailbox) bool { return m.Recipient == id })
 		})
-		return append(slices.Clone(site.Recipients), made), nil
+		return append(slices.Clone(site.Recipients), made), v.change("recipient.made", made.ID, site.ID, "recipient "+made.Name+" added"), nil
 	})
 	if err != nil {
 		return outcome{}, err
 	}
-	v.note("recipient.made", made.ID, v.path("site"), "recipient "+made.Name+" added")
 	return outcome{Body: made, Said: made.Name + " is told from now on. Send a test message to see that it arrives.", Back: at("sites", v.path("site")) + "#recipients"}, nil
 }
 
@@ -148,35 +151,41 @@ func (s *Server) doRecipient(v *visit, in recipientRequest) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	err = s.editRecipients(v, func(site monitor.Site) ([]monitor.Recipient, error) {
+	err = s.editRecipients(v, func(site monitor.Site) ([]monitor.Recipient, fleet.Change, error) {
 		i := slices.IndexFunc(site.Recipients, func(r monitor.Recipient) bool { return r.ID == v.path("id") })
 		if i < 0 {
-			return nil, notThere()
+			return nil, fleet.Change{}, notThere()
 		}
-		changed.ID = site.Recipients[i].ID
+		was := site.Recipients[i]
+		if err := v.fresh("the recipient "+was.Name, editionOf(was), fleet.Edition{}); err != nil {
+			return nil, fleet.Change{}, err
+		}
+		changed.ID = was.ID
 		next := slices.Clone(site.Recipients)
 		next[i] = changed
-		return next, nil
+		return next, differing(v.change("recipient.changed", changed.ID, site.ID, "recipient "+changed.Name+" changed"), was, changed), nil
 	})
 	if err != nil {
 		return outcome{}, err
 	}
-	v.note("recipient.changed", changed.ID, v.path("site"), "recipient "+changed.Name+" changed")
 	return outcome{Body: changed, Said: "Saved.", Back: at("sites", v.path("site")) + "#recipients"}, nil
 }
 
 func (s *Server) doRemoveRecipient(v *visit, _ none) (outcome, error) {
-	err := s.editRecipients(v, func(site monitor.Site) ([]monitor.Recipient, error) {
-		next := slices.DeleteFunc(slices.Clone(site.Recipients), func(r monitor.Recipient) bool { return r.ID == v.path("id") })
-		if len(next) == len(site.Recipients) {
-			return nil, notThere()
+	err := s.editRecipients(v, func(site monitor.Site) ([]monitor.Recipient, fleet.Change, error) {
+		i := slices.IndexFunc(site.Recipients, func(r monitor.Recipient) bool { return r.ID == v.path("id") })
+		if i < 0 {
+			return nil, fleet.Change{}, notThere()
 		}
-		return next, nil
+		was := site.Recipients[i]
+		if err := v.fresh("the recipient "+was.Name, editionOf(was), fleet.Edition{}); err != nil {
+			return nil, fleet.Change{}, err
+		}
+		return slices.Delete(slices.Clone(site.Recipients), i, i+1), v.change("recipient.removed", was.ID, site.ID, "recipient "+was.Name+" removed"), nil
 	})
 	if err != nil {
 		return outcome{}, err
 	}
-	v.note("recipient.removed", v.path("id"), v.path("site"), "recipient removed")
 	return outcome{Said: "Removed; nothing more is sent there.", Back: at("sites", v.path("site")) + "#recipients"}, nil
 }
 
@@ -268,13 +277,12 @@ func (s *Server) doTestRecipient(v *visit, _ none) (outcome, error) {
 	sent := []fleet.Delivery{}
 	for _, way := range r.Ways {
 		d, err := s.o.Messenger.Test(v.r.Context(), fleet.Delivery{Site: site.ID, Kind: TestKind, Recipient: r.ID, Channel: way.Channel, Address: way.Address,
-			Language: cmp.Or(r.Language, site.Language)}, v.caller.User)
+			Language: cmp.Or(r.Language, site.Language)}, v.change("recipient.tested", r.ID, site.ID, "test message to "+r.Name))
 		if err != nil {
 			return outcome{}, err
 		}
 		sent = append(sent, d)
 	}
-	v.note("recipient.tested", r.ID, site.ID, "test message to "+r.Name)
 	return outcome{Body: object{"deliveries": sent}, Said: "A test message to " + r.Name + " is on its way; see below what becomes of it.", Back: at("sites", site.ID) + "#recipients"}, nil
 }
 
@@ -289,14 +297,14 @@ func (v *visit) tests(site string) ([]fleet.Delivery, error) {
 }
 
 // editMaintenance changes the list of a site's maintenance windows as one step. Those that are over for a week are forgotten.
-func (s *Server) editMaintenance(v *visit, change func(monitor.Site) ([]monitor.Maintenance, error)) error {
+func (s *Server) editMaintenance(v *visit, edit func(monitor.Site) ([]monitor.Maintenance, fleet.Change, error)) error {
 	s.edits.Lock()
 	defer s.edits.Unlock()
 	site, err := v.watched(v.path("site"))
 	if err != nil {
 		return err
 	}
-	next, err := change(site)
+	next, change, err := edit(site)
 	if err != nil {
 		return err
 	}
@@ -308,7 +316,7 @@ func (s *Server) editMaintenance(v *visit, change func(monitor.Site) ([]monitor.
 	if err := monitor.CheckMaintenance(next); err != nil {
 		return notValid(err.Error())
 	}
-	return s.o.Watch.Tell(v.r.Context(), site.ID, monitor.MaintenanceSet{Windows: next})
+	return s.o.Watch.Tell(v.r.Context(), site.ID, monitor.MaintenanceSet{Windows: next}, change)
 }
 
 func (s *Server) doMaintenance(v *visit, in maintenanceRequest) (outcome, error) {
@@ -321,21 +329,20 @@ func (s *Server) doMaintenance(v *visit, in maintenanceRequest) (outcome, error)
 		return outcome{}, err
 	}
 	made.By = v.caller.User
-	err = s.editMaintenance(v, func(watch monitor.Site) ([]monitor.Maintenance, error) {
+	err = s.editMaintenance(v, func(watch monitor.Site) ([]monitor.Maintenance, fleet.Change, error) {
 		for _, id := range made.Panels {
 			if _, ok := watch.Panel(id); !ok {
-				return nil, notValid(fmt.Sprintf("the site has no panel %.26q", id))
+				return nil, fleet.Change{}, notValid(fmt.Sprintf("the site has no panel %.26q", id))
 			}
 		}
 		made.ID = freeID("m-"+s.o.Now().UTC().Format("20060102-150405"), func(id string) bool {
 			return slices.ContainsFunc(watch.Maintenance, func(m monitor.Maintenance) bool { return m.ID == id })
 		})
-		return append(slices.Clone(watch.Maintenance), made), nil
+		return append(slices.Clone(watch.Maintenance), made), v.change("maintenance.set", made.ID, site.ID, maintenanceWords(made, zoneOf(site.Zone), s.o.Now())), nil
 	})
 	if err != nil {
 		return outcome{}, err
 	}
-	v.note("maintenance.set", made.ID, site.ID, maintenanceWords(made, zoneOf(site.Zone), s.o.Now()))
 	return outcome{Body: made, Said: "Maintenance " + maintenanceWords(made, zoneOf(site.Zone), s.o.Now()) + ": nobody is warned then.", Back: at("sites", site.ID) + "#maintenance"}, nil
 }
 
@@ -399,17 +406,16 @@ func maintenanceWords(m monitor.Maintenance, zone *time.Location, now time.Time)
 }
 
 func (s *Server) doEndMaintenance(v *visit, _ none) (outcome, error) {
-	err := s.editMaintenance(v, func(watch monitor.Site) ([]monitor.Maintenance, error) {
+	err := s.editMaintenance(v, func(watch monitor.Site) ([]monitor.Maintenance, fleet.Change, error) {
 		next := slices.DeleteFunc(slices.Clone(watch.Maintenance), func(m monitor.Maintenance) bool { return m.ID == v.path("id") })
 		if len(next) == len(watch.Maintenance) {
-			return nil, notThere()
+			return nil, fleet.Change{}, notThere()
 		}
-		return next, nil
+		return next, v.change("maintenance.ended", v.path("id"), watch.ID, "maintenance window ended"), nil
 	})
 	if err != nil {
 		return outcome{}, err
 	}
-	v.note("maintenance.ended", v.path("id"), v.path("site"), "maintenance window ended")
 	return outcome{Said: "The maintenance is over: people are warned again.", Back: at("sites", v.path("site")) + "#maintenance"}, nil
 }
 
@@ -422,11 +428,10 @@ func (s *Server) doLicense(v *visit, in licenseRequest) (outcome, error) {
 	if text == "" || len(text) > maxLicense {
 		return outcome{}, notValid("paste the text of the license, which begins with DP1:")
 	}
-	license, err := s.o.Licenses.EnterLicense(v.r.Context(), site.ID, text, v.caller.User)
+	license, err := s.o.Licenses.EnterLicense(v.r.Context(), site.ID, text, v.change("license.entered", "", site.ID, ""))
 	if err != nil {
 		return outcome{}, err
 	}
-	v.note("license.entered", license.ID, site.ID, cmp.Or(license.Label, "monitoring license")+": "+license.Status)
 	return outcome{Body: license, Said: "The monitoring license is entered: " + cmp.Or(license.Message, license.Status) + ".", Back: at("sites", site.ID) + "#license"}, nil
 }
 
@@ -440,10 +445,10 @@ func (s *Server) doAcknowledge(v *visit, _ none) (outcome, error) {
 		return outcome{}, notThere()
 	}
 	if site.Open[i].Acked.IsZero() {
-		if err := s.o.Watch.Tell(v.r.Context(), site.ID, monitor.Acknowledged{Incident: site.Open[i].ID, By: v.caller.User}); err != nil {
+		if err := s.o.Watch.Tell(v.r.Context(), site.ID, monitor.Acknowledged{Incident: site.Open[i].ID, By: v.caller.User},
+			v.change("outage.acknowledged", site.Open[i].ID, site.ID, "taken on: "+incidentTitle(site.Open[i]))); err != nil {
 			return outcome{}, err
 		}
-		v.note("outage.acknowledged", site.Open[i].ID, site.ID, "taken on: "+incidentTitle(site.Open[i]))
 	}
 	return outcome{Said: "You have taken it on: nothing is repeated and nobody else is called.", Back: nextPage(cmp.Or(v.r.URL.Query().Get("back"), "/warnings"))}, nil
 }

@@ -58,6 +58,8 @@ type Store interface {
 	PutSession(hash string, session fleet.Session) error
 	DeleteSession(hash string) error
 	Tokens() (map[string]fleet.Session, error)
+	MakeToken(hash string, session fleet.Session, change fleet.Change) error
+	EndToken(hash string, change fleet.Change) error
 	ForgetSessions(seen, now time.Time) (int, error)
 	Note(change fleet.Change) error
 	Changes(q fleet.ChangeQuery) ([]fleet.Change, uint64, error)
@@ -65,10 +67,11 @@ type Store interface {
 
 	Situation(site string) ([]byte, error)
 	Situations() ([]fleet.Situation, error)
-	Commit(site string, state []byte, deliveries []fleet.Delivery, withdrawn []string) error
-	AddDeliveries(deliveries []fleet.Delivery) (int, error)
+	Commit(site string, state []byte, deliveries []fleet.Delivery, withdrawn []string, changes ...fleet.Change) error
+	AddDeliveries(deliveries []fleet.Delivery, changes ...fleet.Change) (int, error)
 	Due(now time.Time, limit int) ([]fleet.Delivery, time.Time, error)
 	Move(from, to fleet.Delivery, more ...fleet.Delivery) error
+	MoveByHand(from, to fleet.Delivery, change fleet.Change) error
 	Delivery(id string) (fleet.Delivery, error)
 	Deliveries(q fleet.DeliveryQuery) (fleet.DeliveryPage, error)
 	ForgetDeliveries(made time.Time, limit int) (int, error)
@@ -96,7 +99,7 @@ func Run(t *testing.T, b Bench) {
 		name string
 		test func(*testing.T, Bench)
 	}{
-		{"events", testEvents}, {"records", testRecords}, {"outbox", testOutbox}, {"people", testPeople},
+		{"events", testEvents}, {"records", testRecords}, {"outbox", testOutbox}, {"people", testPeople}, {"together", testTogether},
 	} {
 		t.Run(one.name, func(t *testing.T) { one.test(t, b) })
 	}
