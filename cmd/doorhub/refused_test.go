@@ -128,7 +128,10 @@ func TestWhatIsForgedIsRefusedCountedAndShown(t *testing.T) {
 		{"a wrong topic", "broker", "write", victim.id, nil, func(c mqtt.Client) { c.Publish(telemetry.EventTopic(site, victim.id), 1, false, "forged") }},
 		{"an order of its own", "broker", "write", "command", nil, func(c mqtt.Client) { c.Publish(telemetry.CommandTopic(site, thief.id), 1, false, "forged") }},
 		{"too large", "broker", "too_large", thief.id, nil, func(c mqtt.Client) { c.Publish(own, 1, false, strings.Repeat("x", 80_000)) }},
-		{"a wildcard", "broker", "wildcard", "doorpanel/v1/#", nil, func(c mqtt.Client) { c.Subscribe("doorpanel/v1/#", 1, nil).WaitTimeout(patience); c.Publish(victim.id, 1, false, "") }},
+		{"a wildcard", "broker", "wildcard", "doorpanel/v1/#", nil, func(c mqtt.Client) {
+			c.Subscribe("doorpanel/v1/#", 1, nil).WaitTimeout(patience)
+			c.Publish(victim.id, 1, false, "")
+		}},
 		{"malformed", "hub", "cannot be read", own, nil, func(c mqtt.Client) {
 			c.Publish(own, 1, false, `{"v":1,`).WaitTimeout(patience)
 			c.Publish(own, 1, false, "\x1b[2J<script>").WaitTimeout(patience)

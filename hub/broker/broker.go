@@ -344,8 +344,6 @@ func (b *Broker) admit(w *wire, pk packets.Packet) *refusal {
 		return refuse("keep_alive", "%s asks for a keep-alive of %d s, not 1 to %d", who, pk.Connect.Keepalive, maxKeepAlive)
 	case pk.Connect.WillFlag && pk.Connect.WillTopic != telemetry.StatusTopic(who.site, who.panel):
 		return refuse("will", "the will of %s is for %.200q", who, pk.Connect.WillTopic)
-	case pk.Connect.WillFlag && len(pk.Connect.WillPayload) > telemetry.StatusLimit:
-		return refuse("will", "the will of %s has %d bytes", who, len(pk.Connect.WillPayload))
 	}
 	w.who = who
 	return nil

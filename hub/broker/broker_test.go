@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"net/url"
@@ -341,6 +342,9 @@ func TestNobodyReachesWhatIsNotTheirs(t *testing.T) {
 	retaining := f.panel("alpha")
 	retaining.Publish(event, 1, true, "forged")
 	retaining.waitLost()
+	talkative := f.panel("alpha")
+	talkative.Publish(telemetry.ReplyTopic("villa", "alpha"), 1, false, strings.Repeat("x", telemetry.ReplyLimit+1))
+	talkative.waitLost()
 	large := f.panel("alpha")
 	large.Publish(event, 1, false, strings.Repeat("x", broker.PayloadLimit+1))
 	large.waitLost()
@@ -359,6 +363,58 @@ func TestNobodyReachesWhatIsNotTheirs(t *testing.T) {
 		}
 		return string(m.Payload()) == "true"
 	})
+}
+
+func TestTheHubSaysNothingInAPanelsPlace(t *testing.T) {
+	f := newField(t, nil)
+	hub := f.hub()
+	hub.Publish(telemetry.StatusTopic("villa", "alpha"), 1, true, "forged")
+	hub.waitLost()
+	f.refused("write")
+}
+
+func TestAPanelThatIsRevokedWhileItConnectsIsSentAway(t *testing.T) {
+	asked := make(chan struct{}, 1)
+	f := newField(t, func(o *broker.Options) {
+		o.Honor = func(string, string) (string, error) {
+			select {
+			case asked <- struct{}{}:
+				return "villa", nil
+			default:
+				return "", errors.New("it was revoked meanwhile")
+			}
+		}
+	})
+	if panel, err := f.try(f.options("alpha", panelID("alpha"))); err == nil {
+		panel.waitLost()
+	}
+	if list := f.Connected(); len(list) != 0 {
+		t.Errorf("connected: %v", list)
+	}
+}
+
+func TestEachConnectionShowsItsCertificate(t *testing.T) {
+	f := newField(t, nil)
+	config := &tls.Config{
+		RootCAs: f.ca.Pool(), ServerName: "localhost", Certificates: []tls.Certificate{certificate(t, f.ca, "alpha")}, ClientSessionCache: tls.NewLRUClientSessionCache(4),
+	}
+	for range 2 {
+		c, err := tls.Dial("tcp", f.Addr(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(patience))
+		if _, err := c.Write(hello("alpha")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, make([]byte, 4)); err != nil { // with the answer a ticket would come
+			t.Fatal(err)
+		}
+		if c.ConnectionState().DidResume {
+			t.Error("a session was taken up again without a certificate")
+		}
+		c.Close()
+	}
 }
 
 func count(list []broker.Refusals, why string) uint64 {

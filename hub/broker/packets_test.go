@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -180,6 +181,55 @@ func TestOversizePacketEndsItsConnectionAtItsHeader(t *testing.T) {
 	}
 	f.refused("too_large")
 	f.refused("malformed")
+}
+
+func TestOnlyTheProtocolOfPanelsIsSpoken(t *testing.T) {
+	f := newField(t, nil)
+	as := certificate(t, f.ca, "alpha")
+	for _, version := range []byte{3, 5} {
+		before := count(f.Refusals(), "protocol") + count(f.Refusals(), "malformed")
+		c := f.raw(as)
+		packet := hello("alpha")
+		packet[8] = version
+		if version == 5 { // properties, of which there are none, stand before the client id
+			packet = slices.Insert(packet, 12, 0)
+			packet[1]++
+		}
+		if _, err := c.Write(packet); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(c)
+		c.Close()
+		if err != nil && strings.Contains(err.Error(), "timeout") || len(answer) > 3 && answer[3] == 0 {
+			t.Errorf("version %d is taken: % x, %v", version, answer, err)
+		}
+		if after := count(f.Refusals(), "protocol") + count(f.Refusals(), "malformed"); after != before+1 {
+			t.Errorf("version %d is counted %d times: %+v", version, after-before, f.Refusals())
+		}
+	}
+	if count(f.Refusals(), "protocol") == 0 {
+		t.Errorf("nobody is told which protocol it was: %+v", f.Refusals())
+	}
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	f := newField(t, func(o *broker.Options) { o.MaxClients = 1 })
+	const most = 1 + 128 // and those that have not said who they are
+	for n := range most + 1 {
+		c, err := net.Dial("tcp", f.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if n < most {
+			continue
+		}
+		_ = c.SetDeadline(time.Now().Add(patience))
+		if _, err := c.Read(make([]byte, 1)); err == nil || strings.Contains(err.Error(), "timeout") {
+			t.Errorf("one too many is served: %v", err)
+		}
+	}
+	f.refused("full")
 }
 
 func TestConnectionThatSaysNothingIsEnded(t *testing.T) {
