@@ -323,6 +323,33 @@ func TestHubsOwnCertificateIsAClients(t *testing.T) {
 	}
 }
 
+func TestACertificateForOneConnectionEndsSoon(t *testing.T) {
+	m := newAuthority(t)
+	c, err := m.PassingCertificate("alpha", 5*time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(c.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if leaf.Subject.CommonName != "alpha" || leaf.NotAfter.After(m.now.Add(5*time.Minute)) || leaf.IsCA {
+		t.Errorf("it is for %s and ends %v after it was made", leaf.Subject, leaf.NotAfter.Sub(m.now))
+	}
+}
+
+func TestTheAuthorityHasNoneBelowIt(t *testing.T) {
+	m := newAuthority(t)
+	block, _ := pem.Decode(m.CertificatePEM())
+	own, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !own.IsCA || own.MaxPathLen != 0 || !own.MaxPathLenZero {
+		t.Errorf("its certificate lets %d authorities stand below it", own.MaxPathLen)
+	}
+}
+
 func write(t *testing.T, path string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, content, 0o600); err != nil {
