@@ -13,6 +13,7 @@ type Site struct {
 	Zone     string    `json:"zone"`     // IANA name; days, quiet hours and maintenance are counted in it
 	Language string    `json:"language"` // of its messages, such as "en" or "it"
 	Address  string    `json:"address,omitempty"`
+	Group    string    `json:"group,omitempty"` // id of the group of the license tree that it hangs below; empty: none yet
 	Created  time.Time `json:"created"`
 	Archived time.Time `json:"archived,omitzero"`
 }

@@ -111,6 +111,15 @@ type License struct {
 	WithdrawnBy string    `json:"withdrawn_by,omitempty"`
 }
 
+// Voucher is a signed package for a group of users that the hub knows; whether it is used stands in the license ledger.
+type Voucher struct {
+	ID    string    `json:"id"`   // license.TokenID as text
+	Code  string    `json:"code"` // digest of its short code
+	Text  []byte    `json:"text"` // as it was given, to be verified again
+	Added time.Time `json:"added"`
+	By    string    `json:"by"`
+}
+
 // DeliveryQuery asks for deliveries, newest first. Zero fields ask nothing.
 type DeliveryQuery struct {
 	Site, Incident, Recipient string

@@ -33,25 +33,27 @@ type Store struct {
 	db     *storage.Store
 	events *eventLog
 
-	sites     shelf[fleet.Site]
-	panels    shelf[fleet.Panel]
-	users     shelf[fleet.User]
-	settings  shelf[rawJSON]
-	sessions  storage.Table[fleet.Session]
-	windows   storage.Table[fleet.Window]
-	certs     storage.Table[fleet.Certificate]
-	documents storage.Table[fleet.Document]
-	licenses  storage.Table[fleet.License]
-	orders    storage.Table[fleet.Order]
-	byPanel   storage.Raw // panel and number of an order
-	states    storage.Raw // of the monitor, by site
-	outbox    storage.Table[fleet.Delivery]
-	byMade    storage.Raw // when a delivery was made, and its id
-	byDue     storage.Raw // when a waiting one is due, and its id
-	audit     storage.Raw
-	leases    storage.Table[lease]
-	counters  storage.Table[uint64]
-	ledger    ledgerTables
+	sites        shelf[fleet.Site]
+	panels       shelf[fleet.Panel]
+	users        shelf[fleet.User]
+	settings     shelf[rawJSON]
+	sessions     storage.Table[fleet.Session]
+	windows      storage.Table[fleet.Window]
+	certs        storage.Table[fleet.Certificate]
+	documents    storage.Table[fleet.Document]
+	licenses     storage.Table[fleet.License]
+	orders       storage.Table[fleet.Order]
+	byPanel      storage.Raw // panel and number of an order
+	states       storage.Raw // of the monitor, by site
+	outbox       storage.Table[fleet.Delivery]
+	byMade       storage.Raw // when a delivery was made, and its id
+	byDue        storage.Raw // when a waiting one is due, and its id
+	audit        storage.Raw
+	leases       storage.Table[lease]
+	counters     storage.Table[uint64]
+	vouchers     storage.Table[fleet.Voucher]
+	voucherCodes storage.Raw // digest of a short code
+	ledger       ledgerTables
 
 	counter counter // where decisions of the ledger wait
 	closing sync.Once
@@ -101,6 +103,8 @@ func (s *Store) name() {
 	s.audit = storage.NewRaw(s.db, "audit")
 	s.leases = storage.NewTable[lease](s.db, "leases")
 	s.counters = storage.NewTable[uint64](s.db, "counters")
+	s.vouchers = storage.NewTable[fleet.Voucher](s.db, "vouchers")
+	s.voucherCodes = storage.NewRaw(s.db, "vouchers_by_code")
 	s.nameLedger()
 }
 

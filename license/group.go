@@ -1,0 +1,41 @@
+package license
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/doorpanel/doorpanel/license/envelope"
+)
+
+// ExamineGroup decides about a license for a group of users, which is entered at a hub and never at a panel: readable, genuine, known
+// issuer, not revoked, for a group, for this one if it names one, not over. Activated says that it may be used; there is nothing to
+// sign or keep, and whether it is used elsewhere is the hub's ledger to know. A license that begins later is none the worse.
+func ExamineGroup(text string, ring Keyring, group string, clock Clock) Verdict {
+	kind, raw, err := envelope.Unarmor(text)
+	v := Verdict{Kind: kind}
+	switch {
+	case err != nil && kind == "":
+		return v.notOurs(text)
+	case err != nil:
+		return v.because(Malformed, "the code is damaged or cut off")
+	case kind != envelope.License:
+		return v.because(NotPossible, "this code is no package of licenses")
+	}
+	r := read(ring, Panel{}, nil)
+	p := r.license(raw)
+	v = v.about(p)
+	switch {
+	case p.refused != nil:
+		return v.because(p.refused.result, p.refused.detail)
+	case !p.revoked.IsZero():
+		return v.because(Revoked, "this license was revoked on "+p.revoked.Format(time.DateOnly))
+	case p.Scope != ScopeGroup:
+		return v.because(NotPossible, fmt.Sprintf("this license is for a %s and not for a group; enter it there", p.Scope))
+	case len(p.Subject) > 0 && p.For() != group:
+		return v.because(NotPossible, fmt.Sprintf("this license is for group %s; enter it there", p.For()))
+	case !p.Expires.IsZero() && !clock.certain().Before(p.Expires):
+		return v.because(Expired, "this license ended on "+p.Expires.Format(time.DateOnly))
+	}
+	v.Result, v.Title = Activated, Activated.Title()
+	return v
+}
