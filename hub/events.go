@@ -167,9 +167,12 @@ func (k *keeper) answer(ctx context.Context, r fleet.Received, o fleet.Outcome) 
 		k.ahead(ctx, r, o.Want)
 		return
 	}
-	if o.Verdict == fleet.Stored {
+	switch o.Verdict {
+	case fleet.Stored:
 		delete(k.asked, r.Panel)
-		k.silentAlarm(r)
+		k.silentAlarm(ctx, r, false)
+	case fleet.Duplicate:
+		k.silentAlarm(ctx, r, true) // the hub may have died before anybody was told
 	}
 	k.acks.stored(r.Site, r.Panel, r.Event.Epoch, r.Event.Seq)
 }

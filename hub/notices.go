@@ -3,7 +3,6 @@ package hub
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
@@ -31,20 +30,25 @@ func securityNotices(site monitor.Site, zone *time.Location, now time.Time, f fl
 	})
 }
 
-// alarmNotices tells those who chose it of a silent alarm, also during quiet hours.
-func alarmNotices(site monitor.Site, zone *time.Location, now time.Time, r fleet.Received, panel string) []fleet.Delivery {
+// alarmNotices tells those who chose it of a silent alarm or of its test, also during quiet hours.
+func alarmNotices(site monitor.Site, zone *time.Location, now time.Time, a alarm, panel string) []fleet.Delivery {
 	if !site.License.Holds(now) {
 		return nil
 	}
+	r := a.event
 	facts := []fleet.Fact{
 		{Name: monitor.FactSite, Value: site.Name},
 		{Name: monitor.FactPanels, Value: panel},
-		{Name: monitor.FactDoor, Value: r.Event.Door},
 		{Name: monitor.FactAt, Value: stamp(r.At, zone)},
-		{Name: monitor.FactText, Value: strings.TrimSpace("Silent alarm: a code for duress was used. " + r.Event.Who)},
+	}
+	kind := monitor.KindSilentAlarm
+	if a.number != "" {
+		kind, facts = monitor.KindSilentTest, append(facts, fleet.Fact{Name: monitor.FactNumber, Value: a.number})
+	} else {
+		facts = append(facts, fleet.Fact{Name: monitor.FactDoor, Value: r.Event.Door}, fleet.Fact{Name: monitor.FactText, Value: r.Event.Who})
 	}
 	id := fmt.Sprintf("alarm/%s/%s/%s/%d", site.ID, r.Panel, r.Event.Epoch, r.Event.Seq)
-	return notices(site, monitor.KindSilentAlarm, id, facts, now, func(r monitor.Recipient) bool { return slices.Contains(r.Topics, monitor.TopicSilentAlarm) })
+	return notices(site, kind, id, facts, now, func(r monitor.Recipient) bool { return slices.Contains(r.Topics, monitor.TopicSilentAlarm) })
 }
 
 func stamp(t time.Time, zone *time.Location) string { return t.In(zone).Format(time.RFC3339) }

@@ -33,7 +33,7 @@ type told struct {
 	event  monitor.Event
 	all    signal
 	fault  *fleet.Fault
-	alarm  *fleet.Received
+	alarm  *alarm
 	change fleet.Change // what the audit says of the event; without What: nothing
 	answer chan error   // nil: nobody waits
 }
@@ -94,6 +94,20 @@ func (p *presence) tell(s signal) { p.send(told{all: s}) }
 
 func (p *presence) status(site, panel string, status telemetry.Status, retained bool) {
 	p.send(told{site: site, event: monitor.StatusReceived{Panel: panel, Status: status, Retained: retained}})
+}
+
+// alarm returns when it is durable that people are told, or when it cannot be any more.
+func (p *presence) alarm(ctx context.Context, a alarm) {
+	answer := make(chan error, 1)
+	p.send(told{site: a.event.Site, alarm: &a, answer: answer})
+	select {
+	case err := <-answer:
+		if err != nil {
+			p.hub.log.Error("nobody is told of a silent alarm", "site", a.event.Site, "panel", a.event.Panel, "cause", err)
+		}
+	case <-p.over:
+	case <-ctx.Done():
+	}
 }
 
 func (p *presence) warn(f fleet.Fault) { p.send(told{site: f.Site, fault: &f}) }
@@ -350,8 +364,9 @@ func (p *presence) take(t told) {
 		t.reply(ErrElsewhere)
 	case t.fault != nil:
 		w.deliver = append(w.deliver, securityNotices(w.state, w.zone, p.now(), *t.fault)...)
-	case t.alarm != nil:
-		w.deliver = append(w.deliver, alarmNotices(w.state, w.zone, p.now(), *t.alarm, p.hub.panelName(t.alarm.Panel))...)
+	case t.alarm != nil && w.unusable == "":
+		w.deliver = append(w.deliver, alarmNotices(w.state, w.zone, p.now(), *t.alarm, p.hub.panelName(t.alarm.event.Panel))...)
+		w.waiting = append(w.waiting, t.answer)
 	case w.unusable != "":
 		t.reply(errors.New(w.unusable))
 	default:

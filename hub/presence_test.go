@@ -362,6 +362,101 @@ func TestASilentAlarmIsToldAtOnceAndOnlyToThoseWhoChoseIt(t *testing.T) {
 	}
 }
 
+func TestATestOfTheSilentAlarmBringsItsNumberToWhoeverGetsTheAlarm(t *testing.T) {
+	private, err := ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := hpke.NewDHKEMPrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := func(info, plain string) []byte {
+		raw, err := hpke.Seal(key.PublicKey(), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(info), []byte(plain))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	for _, test := range []struct {
+		name   string
+		kind   string
+		sealed []byte
+		want   []string
+	}{
+		{"a test", testKind, sealed(testInfo, "40718352"), []string{"silent_test"}},
+		{"a number that is none", testKind, sealed(testInfo, "4071835x"), nil},
+		{"too short", testKind, sealed(testInfo, "4071"), nil},
+		{"sealed for something else", testKind, sealed(markInfo, "40718352"), nil},
+		{"a mark on a test", testKind, sealed(markInfo, "\x01"), nil},
+		{"a number on a grant", "access.granted", sealed(testInfo, "40718352"), nil},
+		{"nothing", testKind, nil, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inWorld(t, func(w *world, o *Options) { licensed(w, o); o.Sealing = key }, func(w *world) {
+				w.warned(monitor.TopicSilentAlarm)
+				d := newDiary(panelID)
+				e := d.write(1)[0]
+				e.Kind, e.Sealed, e.Time = test.kind, test.sealed, time.Now()
+				w.send(d, e)
+				if got := w.notices(); !slices.Equal(got, test.want) {
+					t.Errorf("told %v, want %v", got, test.want)
+				}
+				if n := read(w.store, func() int { return len(w.store.faults) }); n != 0 {
+					t.Errorf("%d alarms are shown", n)
+				}
+			})
+		})
+	}
+}
+
+// TestAHubThatDiesBeforeASilentAlarmIsToldTellsItThen has the store refuse what is to be told, and the hub end: the panel, which got no
+// acknowledgment, says the same again.
+func TestAHubThatDiesBeforeASilentAlarmIsToldTellsItThen(t *testing.T) {
+	private, err := ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := hpke.NewDHKEMPrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark, err := hpke.Seal(key.PublicKey(), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(markInfo), []byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inWorld(t, func(w *world, o *Options) { licensed(w, o); o.Sealing = key }, func(w *world) {
+		w.warned(monitor.TopicSilentAlarm)
+		d := newDiary(panelID)
+		e := d.write(1)[0]
+		e.Kind, e.Sealed, e.Time = "access.granted", mark, time.Now()
+		w.store.failDeliveries(errors.New("the disk is full"))
+		w.send(d, e)
+		w.pass(time.Minute)
+		acks := len(w.wire.on(telemetry.AckTopic(siteID, panelID)))
+		if stored := read(w.store, func() int { return len(w.store.events) }); stored != 1 || acks != 0 {
+			t.Fatalf("%d events are stored and %d acknowledged while nobody can be told", stored, acks)
+		}
+		o := w.o
+		w.stop()
+		w.store.failDeliveries(nil)
+		w.start(o)
+		w.send(d, e)
+		w.pass(time.Minute)
+		if got := w.notices(); !slices.Equal(got, []string{"silent_alarm"}) || len(w.wire.on(telemetry.AckTopic(siteID, panelID))) == 0 {
+			t.Errorf("told %v", got)
+		}
+		// Said again a day later it is old.
+		w.pass(2 * alarmOld)
+		read(w.store, func() any { clear(w.store.deliveries); return nil })
+		w.send(d, e)
+		w.pass(time.Minute)
+		if got := w.notices(); len(got) != 0 {
+			t.Errorf("an old alarm was told again: %v", got)
+		}
+	})
+}
+
 func TestASituationOfANewerProgramIsLeftAlone(t *testing.T) {
 	inWorld(t, func(w *world, o *Options) {
 		licensed(w, o)

@@ -42,6 +42,7 @@ type memory struct {
 	batches    []int
 	fail       error             // of every write
 	noNumber   error             // of NextNumber
+	noDelivery error             // of Commit and AddDeliveries with something to tell
 	putting    func(fleet.Order) // called before an order is kept
 	slow       chan struct{}     // a token for each Append
 }
@@ -146,6 +147,9 @@ func (m *memory) Commit(site string, state []byte, deliveries []fleet.Delivery, 
 	if m.fail != nil {
 		return m.fail
 	}
+	if m.noDelivery != nil && len(deliveries) > 0 {
+		return m.noDelivery
+	}
 	m.commits++
 	m.situations[site] = state
 	m.add(deliveries)
@@ -167,8 +171,8 @@ func (m *memory) add(deliveries []fleet.Delivery) (added int) {
 func (m *memory) AddDeliveries(deliveries []fleet.Delivery, changes ...fleet.Change) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.fail != nil {
-		return 0, m.fail
+	if err := cmp.Or(m.fail, m.noDelivery); err != nil {
+		return 0, err
 	}
 	m.changes = append(m.changes, changes...)
 	return m.add(deliveries), nil
@@ -263,6 +267,12 @@ func (m *memory) Note(c fleet.Change) error {
 	c.Number = uint64(len(m.audit) + 1)
 	m.audit = append(m.audit, c)
 	return nil
+}
+
+func (m *memory) failDeliveries(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.noDelivery = err
 }
 
 func (m *memory) setFail(err error) {

@@ -24,8 +24,12 @@ func (d duress) waiting() string {
 
 // The events of the silent alarm.
 type (
-	// DuressTested says that Number was sealed to Recipient's key and sent. What was switched on before is off from now on.
-	DuressTested struct{ Recipient, Number, Who string }
+	// DuressTested says that Number was sealed to Recipient's key and sent. What was switched on before is off from now on. Sealed
+	// goes with the entry, so that the test takes the way of the alarm.
+	DuressTested struct {
+		Recipient, Number, Who string
+		Sealed                 []byte
+	}
 	// DuressConfirmed brings the number that the recipient found in the test. Three wrong ones end the test.
 	DuressConfirmed struct{ Request, Number, Who string }
 	// DuressOff switches the silent alarm off.
@@ -44,7 +48,7 @@ const (
 
 func (s *step) duressTested(e DuressTested) {
 	s.p.duress = duress{candidate: e.Recipient, number: e.Number}
-	s.record(Entry{Kind: DuressTest, Who: e.Who, Detail: "to " + e.Recipient}, Memory{Key: duressKey})
+	s.record(Entry{Kind: DuressTest, Who: e.Who, Detail: "to " + e.Recipient, Sealed: e.Sealed}, Memory{Key: duressKey})
 }
 
 func (s *step) duressConfirmed(e DuressConfirmed) {

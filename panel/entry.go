@@ -12,7 +12,7 @@ type Entry struct {
 	Detail     string `json:"detail,omitempty"` // a sentence for people; bounded, without control characters
 	Who        string `json:"who,omitempty"`
 	Credential string `json:"credential,omitempty"`
-	Sealed     []byte `json:"sealed,omitempty"`   // on grants while the silent alarm is switched on: always of one length
+	Sealed     []byte `json:"sealed,omitempty"`   // on grants while the silent alarm is switched on: always of one length; on a test of it, the number
 	Document   string `json:"document,omitempty"` // of the hub, that is answered: kind, slash, id
 	Digest     string `json:"digest,omitempty"`   // of that document, or of a short code that the hub is asked for
 }

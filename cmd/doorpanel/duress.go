@@ -33,6 +33,8 @@ const (
 	testInfo        = "doorpanel/duress-test/1"
 	// sealedMark is the length of a sealed mark: the encapsulated key, one byte, the tag.
 	sealedMark = 32 + 1 + 16
+	// theHub stands for the key that this panel's hub gave when it took the panel in.
+	theHub = "hub"
 )
 
 var keyText = base64.RawURLEncoding
@@ -101,17 +103,34 @@ func readSecret(file string) (hpke.PrivateKey, error) {
 type alarmPort struct {
 	agent *agent.Agent
 	dir   *directory
+	hub   *membership
 }
+
+func (h *house) alarmPort() alarmPort { return alarmPort{h.agent, h.dir, h.hub} }
 
 func (p alarmPort) Recipient() string { return p.agent.View().Duress }
 
 // Waiting is whose test runs.
 func (p alarmPort) Waiting() string { return p.agent.View().DuressTested }
 
+// HubKey is the key to which marks for this panel's hub are sealed; empty: the panel has no hub, or one that takes none.
+func (p alarmPort) HubKey() string {
+	record, _, found, err := p.hub.current()
+	if err != nil || !found {
+		return ""
+	}
+	return record.Answer.Sealing
+}
+
 // TestDuress seals a number of 8 digits, or switches the silent alarm off.
 func (p alarmPort) TestDuress(ctx context.Context, recipient, by string) (string, error) {
 	if recipient == "" {
 		return "", p.agent.Do(ctx, panel.DuressOff{Who: by})
+	}
+	if recipient = strings.TrimSpace(recipient); recipient == theHub {
+		if recipient = p.HubKey(); recipient == "" {
+			return "", invalid("cannot test the silent alarm: this panel belongs to no hub that takes it; pair it with one, or name the recipient's key")
+		}
 	}
 	n, err := rand.Int(rand.Reader, big.NewInt(100_000_000))
 	if err != nil {
@@ -122,7 +141,7 @@ func (p alarmPort) TestDuress(ctx context.Context, recipient, by string) (string
 	if err != nil {
 		return "", invalid("%v", err)
 	}
-	if err := p.agent.Do(ctx, panel.DuressTested{Recipient: strings.TrimSpace(recipient), Number: number, Who: by}); err != nil {
+	if err := p.agent.Do(ctx, panel.DuressTested{Recipient: recipient, Number: number, Who: by, Sealed: sealed}); err != nil {
 		return "", err
 	}
 	return testPrefix + keyText.EncodeToString(sealed), nil
@@ -190,7 +209,10 @@ func duressCommand() *cobra.Command {
 	}
 	open.Flags().StringVar(&key, "key", "", "the recipient's key")
 	test := &cobra.Command{
-		Use: "test RECIPIENT", Short: "Seal a number to the recipient's public key; the silent alarm is off until it comes back", Args: cobra.ExactArgs(1),
+		Use: "test RECIPIENT|hub", Short: "Seal a number to the recipient's public key; the silent alarm is off until it comes back", Args: cobra.ExactArgs(1),
+		Long: "Seal a number to the recipient's public key, or to the hub that the panel belongs to: the hub sends it to those who get its silent\n" +
+			"alarms. The silent alarm is off until the number comes back.",
+		Example: "  doorpanel duress test x25519:…\n  doorpanel duress test hub",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withAPI(cmd, p, func(ctx context.Context, a *api) error {
 				var answer struct{ Message string }

@@ -205,14 +205,14 @@ func (p hubPort) PairHub(ctx context.Context, code, by, via string) (web.HubView
 	if found && old.Fingerprint != wanted.CA.String() {
 		return web.HubView{}, fmt.Errorf("this panel belongs to hub %s already; let it leave that hub first: %w", old.Answer.Hub, web.ErrConflict)
 	}
-	if err := h.hub.enroll(ctx, h, wanted, found, by, via); err != nil {
+	if err := h.hub.enroll(ctx, h, wanted, old, found, by, via); err != nil {
 		return web.HubView{}, err
 	}
 	return p.Hub()
 }
 
 // enroll asks the hub and keeps what it answers. Until that is kept, the same code and key give the same answer again.
-func (m *membership) enroll(ctx context.Context, h *house, wanted telemetry.Pairing, again bool, by, via string) error {
+func (m *membership) enroll(ctx context.Context, h *house, wanted telemetry.Pairing, old hubRecord, again bool, by, via string) error {
 	me := m.me()
 	var err error
 	if me.Key, err = m.key(); err != nil {
@@ -234,6 +234,9 @@ func (m *membership) enroll(ctx context.Context, h *house, wanted telemetry.Pair
 	}
 	h.joinHub()
 	h.journal.Hold(outbox.Cursor)
+	if again && old.Answer.Sealing != member.Answer.Sealing {
+		h.endHubAlarm(ctx, old.Answer.Sealing, by)
+	}
 	h.tell(panel.Entry{Kind: panel.HubPaired, Who: by, Why: via, Detail: fmt.Sprintf("hub %s at %s, site %s", member.Answer.Hub, member.URL, member.Answer.Site)})
 	m.rebuild()
 	return nil
@@ -249,7 +252,7 @@ func rewindUplink(j *storage.Journal) error {
 
 // LeaveHub forgets the hub, and the key that was shown there: a certificate that somebody else has is worth nothing at the next
 // pairing.
-func (p hubPort) LeaveHub(_ context.Context, by, via string) error {
+func (p hubPort) LeaveHub(ctx context.Context, by, via string) error {
 	h := p.h
 	h.hub.pairing.Lock()
 	defer h.hub.pairing.Unlock()
@@ -268,9 +271,21 @@ func (p hubPort) LeaveHub(_ context.Context, by, via string) error {
 	}
 	h.joinHub()
 	h.journal.Hold()
+	h.endHubAlarm(ctx, record.Answer.Sealing, by)
 	h.tell(panel.Entry{Kind: panel.HubLeft, Who: by, Why: via, Detail: fmt.Sprintf("hub %s at %s", record.Answer.Hub, record.URL)})
 	h.hub.rebuild()
 	return nil
+}
+
+// endHubAlarm switches the silent alarm off when it goes to a hub's key that hears of nothing any more: nobody is to rely on it.
+func (h *house) endHubAlarm(ctx context.Context, key, by string) {
+	view := h.agent.View()
+	if key == "" || view.Duress != key && view.DuressTested != key {
+		return
+	}
+	if err := h.agent.Do(ctx, panel.DuressOff{Who: by}); err != nil {
+		h.log.Error("cannot switch off the silent alarm that goes to the hub", "cause", err)
+	}
 }
 
 // upward is the uplink that there is at the moment; without one it takes what it is told and does nothing.

@@ -615,7 +615,7 @@ func (h *house) buildPages(senses *senses, more extras) error {
 	pages, err := web.New(web.Options{
 		Doors: doorPort{agent: h.agent, safe: safe, contacts: h.hardware.contacts, parts: h.parts}, Licenses: licenses,
 		Pools: licenses, Bindings: licenses,
-		Lockdown: lockdownPort{h.agent}, SilentAlarm: alarmPort{h.agent, h.dir}, DuressCodes: alarmPort{h.agent, h.dir}, Guesses: alarmPort{h.agent, h.dir},
+		Lockdown: lockdownPort{h.agent}, SilentAlarm: h.alarmPort(), DuressCodes: h.alarmPort(), Guesses: h.alarmPort(),
 		Archive: h.archive(),
 		People:  h.dir, Directory: h.dir, Access: h.dir.ports(),
 		Credentials: h.dir, Schedules: h.dir, Buttons: h.dir, Learner: learnPort{h.agent},

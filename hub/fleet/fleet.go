@@ -99,6 +99,7 @@ const (
 	FaultEpoch     FaultKind = "epoch"     // a journal was made or restored: another epoch begins
 	FaultGap       FaultKind = "gap"       // the panel says that entries are gone
 	FaultClone     FaultKind = "clone"     // two connections with one identity
+	FaultDuress    FaultKind = "duress"    // nothing is wrong with the journal: it says that somebody opened under duress
 )
 
 // Fault is something about a panel's journal or identity that a person should look at.

@@ -97,12 +97,13 @@ const (
 	// Not decided here, but by whoever takes the panels' journals in; license and recipients are the monitor's.
 	KindSecurity    Kind = "security"     // something about a panel's journal or identity that a person should look at
 	KindSilentAlarm Kind = "silent_alarm" // somebody opens under duress
+	KindSilentTest  Kind = "silent_test"  // the number of a test of the silent alarm, for the same people
 )
 
 // Kinds lists all of them.
 func Kinds() []Kind {
 	return []Kind{KindLost, KindLine, KindStopped, KindBroker, KindRepeat, KindEscalated, KindMore, KindPartly, KindBack, KindUnsteady, KindSteady, KindLicense, KindMorning, KindSummary,
-		KindSecurity, KindSilentAlarm}
+		KindSecurity, KindSilentAlarm, KindSilentTest}
 }
 
 // Names of facts. Times are RFC 3339 in the site's zone, to the second.
@@ -123,6 +124,7 @@ const (
 	FactLine      = "line"       // one entry of morning and summary, several times: "kind|panels|from|to|cause"; to is empty while it lasts
 	FactIncident  = "incident"   // its id
 	FactDoor      = "door"       // in silent_alarm
-	FactAt        = "at"         // when it was heard of; in security and silent_alarm
-	FactText      = "text"       // what it is, in a sentence; in security and silent_alarm
+	FactAt        = "at"         // when it was heard of; in security, silent_alarm and silent_test
+	FactText      = "text"       // what it is, in a sentence; in security. In silent_alarm whose code it was
+	FactNumber    = "number"     // that switches the silent alarm on; in silent_test
 )

@@ -85,7 +85,7 @@ func english(kind string) (subject, body, short string) {
 			"{site}, {panels}: {text} {at}"
 	case "silent_alarm":
 		return "SILENT ALARM: {site}, {panels}",
-			"Silent alarm. Do not ring back and do not announce help at the door.\n\nSite: {site}\nPanel: {panels}\nDoor: {door}\nWhen: {at}\n{text}\n" + id,
+			"Silent alarm. Do not ring back and do not announce help at the door.\n\nSite: {site}\nPanel: {panels}\nDoor: {door}\nWhen: {at}\nCode of: {text}\n" + id,
 			"SILENT ALARM {site}, {panels}, {at}. Do not ring back."
 	case "silent_test":
 		return "{site}: test of the silent alarm, number {number}",
@@ -169,7 +169,7 @@ func italian(kind string) (subject, body, short string) {
 			"{site}, {panels}: {text} {at}"
 	case "silent_alarm":
 		return "ALLARME SILENZIOSO: {site}, {panels}",
-			"Allarme silenzioso. Non richiamare e non annunciare aiuto alla porta.\n\nSito: {site}\nPosto esterno: {panels}\nPorta: {door}\nQuando: {at}\n{text}\n" + id,
+			"Allarme silenzioso. Non richiamare e non annunciare aiuto alla porta.\n\nSito: {site}\nPosto esterno: {panels}\nPorta: {door}\nQuando: {at}\nCodice di: {text}\n" + id,
 			"ALLARME SILENZIOSO {site}, {panels}, {at}. Non richiamare."
 	case "silent_test":
 		return "{site}: prova dell'allarme silenzioso, numero {number}",
@@ -253,7 +253,7 @@ func german(kind string) (subject, body, short string) {
 			"{site}, {panels}: {text} {at}"
 	case "silent_alarm":
 		return "STILLER ALARM: {site}, {panels}",
-			"Stiller Alarm. Nicht zurückrufen und an der Tür keine Hilfe ankündigen.\n\nStandort: {site}\nTürstation: {panels}\nTür: {door}\nWann: {at}\n{text}\n" + id,
+			"Stiller Alarm. Nicht zurückrufen und an der Tür keine Hilfe ankündigen.\n\nStandort: {site}\nTürstation: {panels}\nTür: {door}\nWann: {at}\nCode von: {text}\n" + id,
 			"STILLER ALARM {site}, {panels}, {at}. Nicht zurückrufen."
 	case "silent_test":
 		return "{site}: Test des stillen Alarms, Nummer {number}",

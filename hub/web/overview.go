@@ -11,8 +11,13 @@ import (
 	"github.com/doorpanel/doorpanel/hub/monitor"
 )
 
-// sitesPage is how many sites one page shows.
-const sitesPage = 48
+const (
+	sitesPage = 48 // sites that one page shows
+	// A silent alarm stands on the first page for so long; afterwards it stands with its panel.
+	silentFor   = 24 * time.Hour
+	silentLimit = 12
+	faultsRead  = 200
+)
 
 type (
 	// siteSummary is a site in a list of the API.
@@ -60,6 +65,7 @@ type (
 		Alarms   int `json:"doors_alarmed"`
 		Outages  int `json:"open_outages"`
 		NotTaken int `json:"open_outages_not_acknowledged"`
+		Silent   int `json:"silent_alarms"` // of the last 24 hours
 	}
 	overviewAnswer struct {
 		counts
@@ -73,12 +79,18 @@ type (
 		today, month monitor.Counts
 		wrong        []openIncident
 		alarms       []panelView
+		silent       []silentAlarm
 		sites        []siteView
 		total        int // sites that fit the search
 		any          bool
 		query, state string
 		page, pages  int
 		caller       caller
+	}
+	// silentAlarm is that somebody opened under duress.
+	silentAlarm struct {
+		panelView
+		fleet.Fault
 	}
 	openIncident struct {
 		Site siteView
@@ -146,6 +158,9 @@ func (s *Server) getOverview(v *visit) error {
 		return err
 	}
 	o := sum(snap)
+	if err := s.addSilent(&o, snap); err != nil {
+		return err
+	}
 	return writeJSON(v.w, http.StatusOK, overviewAnswer{o.counts, percentOf(o.today), percentOf(o.month)})
 }
 
@@ -168,6 +183,29 @@ func sum(snap snapshot) overview {
 	return o
 }
 
+// addSilent adds the silent alarms of the last day, of panels that the caller may see.
+func (s *Server) addSilent(o *overview, snap snapshot) error {
+	faults, err := s.o.Statuses.Faults("", faultsRead)
+	if err != nil {
+		return err
+	}
+	for _, f := range faults {
+		if f.Kind != fleet.FaultDuress || snap.now.Sub(f.At) > silentFor {
+			continue
+		}
+		for _, site := range snap.open() {
+			for _, p := range site.Panels {
+				if p.Panel.ID == f.Panel {
+					o.silent = append(o.silent, silentAlarm{p, f})
+				}
+			}
+		}
+	}
+	o.counts.Silent = len(o.silent)
+	o.silent = o.silent[:min(len(o.silent), silentLimit)]
+	return nil
+}
+
 func (s *Server) pageOverview(v *visit) error {
 	snap, err := s.look(v.caller)
 	if err != nil {
@@ -175,6 +213,9 @@ func (s *Server) pageOverview(v *visit) error {
 	}
 	q := v.r.URL.Query()
 	o := sum(snap)
+	if err := s.addSilent(&o, snap); err != nil {
+		return err
+	}
 	o.caller, o.query, o.state = v.caller, strings.TrimSpace(q.Get("q")), q.Get("state")
 	page, err := numberOf("page", q.Get("page"))
 	if err != nil {
@@ -263,6 +304,8 @@ func summarizePanel(p panelView) panelSummary {
 func (o overview) headline() string {
 	c := o.counts
 	switch {
+	case c.Silent > 0:
+		return plural(c.Silent, "silent alarm", "silent alarms") + " in the last 24 hours. Do not ring back, and do not announce help at the door."
 	case c.Panels == 0:
 		return "No panel is paired yet."
 	case c.Outages == 0 && c.Lost == 0 && c.Alarms == 0 && c.Stopped == 0 && c.Unknown == 0:

@@ -289,6 +289,8 @@ func kindWords(kind string) string {
 		return "What happened in quiet hours"
 	case monitor.KindSummary:
 		return "What was not told because of the day's limit"
+	case monitor.KindSilentTest:
+		return "Test of the silent alarm"
 	}
 	return capital(strings.ReplaceAll(kind, "_", " "))
 }
@@ -343,6 +345,8 @@ func faultWords(k fleet.FaultKind) string {
 		return "Entries are gone"
 	case fleet.FaultClone:
 		return "Two connections with one identity"
+	case fleet.FaultDuress:
+		return "Silent alarm"
 	}
 	return string(k)
 }

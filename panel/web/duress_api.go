@@ -9,9 +9,11 @@ import (
 type SilentAlarm interface {
 	// Recipient is to whose key grants are marked; empty: it is not switched on.
 	Recipient() string
+	// HubKey is the key of the hub that the panel belongs to; empty: there is none.
+	HubKey() string
 	// Waiting is to whose key a number was sealed that did not come back yet; empty: no test is running.
 	Waiting() string
-	// TestDuress seals a number to the recipient's key and returns the message that carries it. It switches the silent alarm
+	// TestDuress seals a number to the recipient's key ("hub" is that of the panel's hub) and returns the message that carries it. It switches the silent alarm
 	// off until the number comes back; an empty recipient only does that. ErrInvalid: not a key.
 	TestDuress(ctx context.Context, recipient, by string) (message string, err error)
 	// ConfirmDuress brings the number that the recipient found. ErrInvalid: not that one. ErrConflict: no test is running.
@@ -37,6 +39,7 @@ type (
 		On        bool   `json:"on"`
 		Recipient string `json:"recipient,omitempty"`
 		Waiting   string `json:"waiting,omitempty"` // whose test runs
+		Hub       string `json:"hub,omitempty"`     // the key of the panel's hub, which may be the recipient
 	}
 	duressRecipient struct {
 		Recipient string `json:"recipient"`
@@ -74,7 +77,7 @@ func (s *Server) duressRoutes() []route {
 
 func (s *Server) duressState() duressState {
 	recipient := s.o.SilentAlarm.Recipient()
-	return duressState{On: recipient != "", Recipient: recipient, Waiting: s.o.SilentAlarm.Waiting()}
+	return duressState{On: recipient != "", Recipient: recipient, Waiting: s.o.SilentAlarm.Waiting(), Hub: s.o.SilentAlarm.HubKey()}
 }
 
 func (s *Server) getDuress(w http.ResponseWriter, _ *http.Request, _ caller) error {
@@ -87,7 +90,7 @@ func (s *Server) testDuress(w http.ResponseWriter, r *http.Request, c caller) er
 		return err
 	}
 	if in.Recipient == "" {
-		return problem(http.StatusUnprocessableEntity, "not-valid", "recipient must be the public key of whoever is to get the silent alarm, like x25519: and 43 characters")
+		return problem(http.StatusUnprocessableEntity, "not-valid", "recipient must be the public key of whoever is to get the silent alarm, like x25519: and 43 characters, or hub for the hub that the panel belongs to")
 	}
 	message, err := s.o.SilentAlarm.TestDuress(r.Context(), in.Recipient, c.User)
 	if err != nil {

@@ -25,6 +25,8 @@ func (d *duressFake) Waiting() string {
 	return candidate
 }
 
+func (d *duressFake) HubKey() string { return "" }
+
 func (d *duressFake) TestDuress(_ context.Context, recipient, _ string) (string, error) {
 	if recipient != "" {
 		d.asked.Add(1)

@@ -31,6 +31,17 @@ export async function silentAlarm() {
     h("p", { class: "soft small" }, hint), h("div", {}, h("button", { class: "primary" }, "Make the test")));
   };
 
+  // byHub makes the test with the hub that the panel belongs to; its people get the number.
+  const byHub = (s) => (s.hub ? [h("div", { class: "stack" },
+    h("p", {}, "This panel belongs to a hub. The hub can get the alarm and tell those who look after the site."),
+    h("div", {}, button("Test with the hub", "primary", async () => {
+      message = "";
+      await post(address + "/test", { recipient: "hub" });
+      place.replaceChildren();
+      await load();
+    }, place)))] : []);
+  const whose = (key, s) => (key === s.hub ? "this panel's hub" : h("code", {}, key));
+
   const number = () => {
     const digits = h("input", { class: "mono", required: true, inputmode: "numeric", autocomplete: "off", maxlength: "8", pattern: "[0-9]{8}", title: "8 digits" });
     return form(place, async () => {
@@ -45,14 +56,15 @@ export async function silentAlarm() {
   };
 
   const states = {
-    off: () => [h("p", {}, "The silent alarm is off. Nobody would hear of a code for duress, and none can be made."),
-      test("The panel seals a number to this key. Only its recipient can read it, and the alarm is on once the number is entered here.")],
-    waiting: (s) => [h("p", {}, "The silent alarm is off and waits for the recipient's test."), facts(["Recipient", h("code", {}, s.waiting)]),
-      message ? field("Send this message to the recipient", h("textarea", { class: "mono", readOnly: true, rows: 3, onfocus: (e) => e.target.select() }, message), "They read the number with “doorpanel duress open”")
+    off: (s) => [h("p", {}, "The silent alarm is off. Nobody would hear of a code for duress, and none can be made."),
+      ...byHub(s), test("The panel seals a number to this key. Only its recipient can read it, and the alarm is on once the number is entered here.")],
+    waiting: (s) => [h("p", {}, "The silent alarm is off and waits for the recipient's test."), facts(["Recipient", whose(s.waiting, s)]),
+      s.waiting === s.hub ? h("p", { class: "soft" }, "The hub sends the number to those who get its silent alarms, by mail or SMS. Ask them for it.")
+        : message ? field("Send this message to the recipient", h("textarea", { class: "mono", readOnly: true, rows: 3, onfocus: (e) => e.target.select() }, message), "They read the number with “doorpanel duress open”")
         : h("p", { class: "soft" }, "The message was shown to whoever made the test. If it was lost, end the test and make another."), number()],
     on: (s) => [h("p", {}, "The silent alarm is on. Whoever opens with a second code for duress tells the recipient, and nobody at the door."),
-      facts(["Recipient", h("code", {}, s.recipient)]), h("div", {}, off("Switch off")),
-      h("details", {}, h("summary", {}, "Test again, or another recipient"), test("From now on the alarm is off until the number of the new test is entered here."))],
+      facts(["Recipient", whose(s.recipient, s)]), h("div", {}, off("Switch off")),
+      h("details", {}, h("summary", {}, "Test again, or another recipient"), ...byHub(s), test("From now on the alarm is off until the number of the new test is entered here."))],
   };
   const draw = (s) => {
     const [state, tone, words] = s.on ? ["on", "good", "on"] : s.waiting ? ["waiting", "warn", "waiting for the recipient's test"] : ["off", "", "off"];
