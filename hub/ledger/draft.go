@@ -139,6 +139,7 @@ type draft struct {
 	reminders []Due
 	notices   []Notice
 	touched   []node // whose order of suspension changed though no counter did
+	settled   []node // below which uses were looked at already
 
 	failure error // the first error of the book
 }

@@ -51,7 +51,9 @@ func (c ActivatePackage) decide(d *draft) error {
 	if r := d.packageBelowUse(root, &next, b); r != nil {
 		return r
 	}
-	d.setLimits(node{group: root}, next)
+	if r := d.setRoot(root, next); r != nil {
+		return r
+	}
 	d.packages.put(c.ID, Package{
 		ID: c.ID, Root: root.ID, Label: c.Label, Grants: slices.Clone(c.Grant), From: b.From, Until: b.Until, Activated: d.at,
 	})
@@ -112,6 +114,13 @@ func (d *draft) packageBelowUse(root *Group, next *Limits, b Block) *Refusal {
 	return r
 }
 
+// setRoot changes a root's limits, unless a root in reserved mode could then not keep what it reserved.
+func (d *draft) setRoot(root *Group, next Limits) *Refusal {
+	stood := d.snap([]node{{group: root}})
+	d.setLimits(node{group: root}, next)
+	return d.worse(stood)
+}
+
 // withdraw takes a package's block out of its root.
 func (d *draft) withdraw(p *Package) (root *Group, next Limits) {
 	root = d.group(p.Root)
@@ -141,7 +150,9 @@ func (c UndoPackage) decide(d *draft) error {
 		return r
 	}
 	before := root.Limits.facts()
-	d.setLimits(node{group: root}, next)
+	if r := d.setRoot(root, next); r != nil {
+		return r
+	}
 	d.packages.edit(p.ID).Undone = d.at
 	d.enter(Entry{What: c.What(), Root: root.ID, Group: root.ID, Object: p.ID}, before, root.Limits.facts())
 	return nil
@@ -192,7 +203,12 @@ func (c StartTrial) decide(d *draft) error {
 	if len(next.Blocks) > MaxBlocks {
 		return refusal(Invalid, "%d licenses: at most %d", len(next.Blocks), MaxBlocks)
 	}
-	d.setLimits(node{group: root}, next)
+	if r := d.belowUse(node{group: root}, &root.Limits, &next); r != nil {
+		return r // blocks that were switched off with the restriction count again
+	}
+	if r := d.setRoot(root, next); r != nil {
+		return r
+	}
 	d.trials.put(c.Registration, Trial{Registration: c.Registration, Root: root.ID, From: d.at, Until: until})
 	d.enter(Entry{What: c.What(), Root: root.ID, Group: root.ID}, before, root.Limits.facts())
 	return nil

@@ -29,7 +29,9 @@ func (d *draft) overNow(n node) bool { return over(n.limits(), n.count(), d.at) 
 // settle decides which uses are active: pinned ones first, then the oldest, each as far as every node that is over its limit still has
 // room. Only what lies below a node that is or was over can differ from what it was, so that without one nothing is read.
 func (d *draft) settle() {
-	uses := d.concerned(d.tops())
+	tops := d.tops()
+	d.settled = append(d.settled, tops...)
+	uses := d.concerned(tops)
 	if len(uses) == 0 {
 		return
 	}
@@ -137,6 +139,9 @@ func (d *draft) tops() []node {
 		if d.overNow(n) {
 			d.addTops(found, n)
 		}
+	}
+	for _, n := range d.settled { // was over when time had passed, and need not be any more
+		d.addTops(found, n)
 	}
 	return inKeyOrder(found)
 }
