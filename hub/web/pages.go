@@ -23,6 +23,7 @@ type frame struct {
 	said   string // what came of what was done just now
 	seen   uint64 // the news that the page knows
 	path   string // of this page with its query
+	tree   bool   // the caller sees something of the tree of groups
 	caller caller
 }
 
@@ -100,12 +101,17 @@ func currentPath(r *http.Request) string {
 
 // show answers with a page inside the frame.
 func (v *visit) show(title, nav string, body templ.Component) error {
+	return v.showAs(http.StatusOK, title, nav, body)
+}
+
+// showAs is show with another status: a form that is refused is shown again.
+func (v *visit) showAs(status int, title, nav string, body templ.Component) error {
 	settings, err := v.s.o.Settings.Settings()
 	if err != nil {
 		return err
 	}
-	f := frame{title: title, nav: nav, hub: settings.Name, said: v.said(), seen: v.seen, path: v.r.URL.RequestURI(), caller: v.caller}
-	return v.render(http.StatusOK, framed(f, body))
+	f := frame{title: title, nav: nav, hub: settings.Name, said: v.said(), seen: v.seen, path: v.r.URL.RequestURI(), tree: v.seesTree(), caller: v.caller}
+	return v.render(status, framed(f, body))
 }
 
 // sheet answers with a page of its own: nobody is logged in yet.

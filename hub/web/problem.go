@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/login"
 )
 
@@ -44,6 +45,7 @@ func asDetails(err error) *details {
 	var d *details
 	var refusal *login.Refusal
 	var changed *fleet.ChangedError
+	var kept *ledger.Refusal
 	switch {
 	case errors.As(err, &d):
 		return d
@@ -51,6 +53,8 @@ func asDetails(err error) *details {
 		d = problem(refusal.Status, refusal.Slug, refusal.Detail)
 		d.RetryAfter = refusal.RetryAfter()
 		return d
+	case errors.As(err, &kept):
+		return ofRefusal(kept)
 	case errors.Is(err, ErrNotFound), errors.Is(err, fleet.ErrUnknown):
 		return problem(http.StatusNotFound, "not-found", err.Error())
 	case errors.Is(err, ErrInvalid):
@@ -66,6 +70,17 @@ func asDetails(err error) *details {
 	default:
 		return nil
 	}
+}
+
+// ofRefusal is a refusal of the license ledger in the words of the API. Who asked has been told no more than he may know.
+func ofRefusal(r *ledger.Refusal) *details {
+	switch r.Reason {
+	case ledger.Unknown:
+		return notThere()
+	case ledger.Invalid:
+		return notValid(r.Text)
+	}
+	return problem(http.StatusConflict, string(r.Reason), r.Text)
 }
 
 // explain is asDetails for what is shown: what nobody foresaw is named in the log and not to the caller.

@@ -1,0 +1,434 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"github.com/doorpanel/doorpanel/hub/ledger"
+	"github.com/doorpanel/doorpanel/hub/roles"
+)
+
+// shownStopped is how many of the uses that a change would suspend are named.
+const shownStopped = 20
+
+type (
+	// licensesRequest is the form of a group's licenses. Step says which of its buttons was pressed.
+	licensesRequest struct {
+		Step   string     `json:"step"`
+		Limits limitsForm `json:"limits"`
+	}
+	// limitsView is what the fields of license settings are drawn from.
+	limitsView struct {
+		form    limitsForm
+		wrong   fieldErrors
+		offer   *ledger.Offer
+		edition string
+		whatIf  *whatIf
+		zone    *time.Location
+		now     time.Time
+		target  string // where the form is posted to
+		user    bool   // of a user, who shares with nobody
+		bound   ledger.State
+	}
+	// whatIf is what a change would do.
+	whatIf struct {
+		changed []changedLine
+		stopped []stoppedUse
+		more    int // further uses that would be suspended
+		resumed int
+		notices []ledger.Notice
+	}
+	// stoppedUse is a use that a change would suspend.
+	stoppedUse struct {
+		use   ledger.Use
+		whose string
+		left  int // of its count, how much goes on
+	}
+	// paper is a block that came from a package or the Trial.
+	paper struct {
+		block     ledger.Block
+		label     string
+		undoUntil time.Time // zero: too late
+	}
+	// licensesPage is the page on which a group's licenses are set.
+	licensesPage struct {
+		groupPage
+		limits  limitsView
+		papers  []paper
+		trial   bool // one can be started
+		enters  bool // packages can be entered
+		said    string
+		mayEdit bool
+	}
+)
+
+func (s *Server) groupLicenseRoutes() []route {
+	if s.o.Ledger == nil {
+		return nil
+	}
+	return []route{
+		{Method: "GET", Pattern: "/groups/{group}/licenses", Access: AsViewer, Handler: s.pageLicenses, Page: true, Status: 200, Summary: "What a group may hand out"},
+		{Method: "POST", Pattern: "/groups/{group}/licenses", Access: AsViewer, Handler: s.postLicenses, Page: true, Status: http.StatusSeeOther, Summary: "Save a group's licenses, or see what that would do"},
+		ledgerForm("/groups/{group}/packages", "Enter a package", s.doPackage),
+		ledgerForm("/groups/{group}/packages/{package}/undo", "Give a package back", s.doUndoPackage),
+		ledgerForm("/groups/{group}/trial", "Start the Trial", s.doTrial),
+	}
+}
+
+// ledgerForm is form for what changes the license ledger. Who may do it depends on the group; the ledger itself keeps who did.
+func ledgerForm[In any](pattern, summary string, do func(v *visit, in In) (outcome, error)) route {
+	rt := form(pattern, AsViewer, summary, do)
+	rt.Changes = false
+	return rt
+}
+
+// who is the caller as entries of the ledger name him.
+func (v *visit) who() string {
+	if v.caller.Label != "" {
+		return v.caller.User + " (" + v.caller.Label + ")"
+	}
+	return v.caller.User
+}
+
+func (v *visit) request() ledger.Request {
+	return ledger.Request{At: v.s.o.Now(), Who: v.who()}
+}
+
+// decide has a change made in the caller's name. What refuses it is told as far as he may know.
+func (v *visit) decide(g groupView, c ledger.Change) (ledger.Changes, error) {
+	changes, err := v.s.o.Ledger.Decide(v.request(), c)
+	return changes, forAsker(g, err)
+}
+
+func forAsker(g groupView, err error) error {
+	var r *ledger.Refusal
+	if errors.As(err, &r) {
+		return r.For(g.asker())
+	}
+	return err
+}
+
+// noticeWords are what somebody should read although it was done.
+func noticeWords(done string, notices []ledger.Notice) string {
+	for _, n := range notices {
+		done += " " + sentenceCase(n.Text)
+	}
+	return done
+}
+
+func (s *Server) pageLicenses(v *visit) error {
+	p, err := s.licensesPage(v)
+	if err != nil {
+		return err
+	}
+	return v.show(p.Name+": licenses", "licenses", licensesOfGroup(p))
+}
+
+func (s *Server) licensesPage(v *visit) (licensesPage, error) {
+	p := licensesPage{enters: s.o.Packages != nil}
+	err := v.inGroup(func(book ledger.Book, g groupView) error {
+		p.groupPage = groupPage{g, s.o.Now(), "licenses"}
+		p.mayEdit = g.may(roles.EditLicenses) && g.Archived.IsZero()
+		p.limits = limitsView{form: formOf(g.Limits, g.zone), edition: editionOf(g.Limits), zone: g.zone, now: p.now, target: at("groups", g.ID, "licenses")}
+		for _, b := range g.Blocks {
+			if byHand(b) {
+				continue
+			}
+			one, err := paperOf(book, b, p.now)
+			if err != nil {
+				return err
+			}
+			p.papers = append(p.papers, one)
+		}
+		p.trial = g.IsRoot() && g.may(roles.StartTrial) && !slices.ContainsFunc(g.Blocks, func(b ledger.Block) bool { return b.Source == ledger.FromTrial })
+		var err error
+		p.limits.bound, err = ledger.StateOf(book, p.now, ledger.Subject{Group: g.ID}, g.asker())
+		return err
+	}, roles.SeeLicenses, roles.EditLicenses)
+	return p, err
+}
+
+// undoDays is in how many days a package can be given back; the ledger decides it by its own rules.
+const undoDays = 7
+
+func paperOf(book ledger.Book, b ledger.Block, now time.Time) (paper, error) {
+	one := paper{block: b, label: "Trial"}
+	if b.Source != ledger.FromPackage {
+		return one, nil
+	}
+	one.label = "Package"
+	pack, found, err := book.Package(b.Package)
+	if err != nil || !found {
+		return one, err
+	}
+	if pack.Label != "" {
+		one.label = pack.Label
+	}
+	if last := pack.Activated.AddDate(0, 0, undoDays); now.Before(last) {
+		one.undoUntil = last
+	}
+	return one, nil
+}
+
+// postLicenses does what the pressed button says. Nothing applies until Save (B-13).
+func (s *Server) postLicenses(v *visit) error {
+	var in licensesRequest
+	if err := v.decodeForm(&in); err != nil {
+		return err
+	}
+	s.edits.Lock()
+	defer s.edits.Unlock()
+	p, err := s.licensesPage(v)
+	if err != nil {
+		return err
+	}
+	if !p.may(roles.EditLicenses) {
+		return problem(http.StatusForbidden, "not-allowed", "this needs the right “"+roles.EditLicenses.Title()+"” in "+p.Name)
+	}
+	view := &p.limits
+	drawn := view.edition
+	view.form = in.Limits
+	if changedByStep(view, in.Step) {
+		return v.drawLicenses(p, http.StatusOK)
+	}
+	limits, wrong := in.Limits.limits(p.zone, p.Limits)
+	if wrong != nil {
+		view.wrong = wrong
+		return v.drawLicenses(p, http.StatusUnprocessableEntity)
+	}
+	view.form = sameIDs(view.form, limits)
+	change := ledger.SaveLicenses{Group: p.ID, Limits: limits, Clip: in.Step == "clip"}
+	if in.Step == "whatif" {
+		return s.answerWhatIf(v, view, p.groupView, change, ledger.Subject{Group: p.ID}, func(status int) error { return v.drawLicenses(p, status) })
+	}
+	if v.drawn != drawn {
+		view.wrong = staleForm(p.Name)
+		return v.drawLicenses(p, http.StatusConflict)
+	}
+	changes, err := v.decide(p.groupView, change)
+	if refusedBy(view, err) {
+		return v.drawLicenses(p, http.StatusUnprocessableEntity)
+	}
+	if err != nil {
+		return err
+	}
+	v.say(noticeWords("The licenses of "+p.Name+" are saved.", changes.Notices))
+	v.redirect(at("groups", p.ID))
+	return nil
+}
+
+// staleForm says that somebody else saved what this form shows while it was being filled in.
+func staleForm(name string) fieldErrors {
+	return fieldErrors{"": "Somebody else has changed " + name + " since you opened this page, so nothing was saved. What you typed is still here: look at the state now, then save again."}
+}
+
+// refusedBy puts a refusal where it belongs in the form; false when the error is none.
+func refusedBy(view *limitsView, err error) bool {
+	var r *ledger.Refusal
+	if !errors.As(err, &r) {
+		return false
+	}
+	view.wrong, view.offer = refused(view.form, r), r.Offer
+	return true
+}
+
+// sameIDs gives the form's new blocks the ids that they were given, so that a later refusal is about the same ones.
+func sameIDs(f limitsForm, l ledger.Limits) limitsForm {
+	for i := range f.Blocks {
+		f.Blocks[i].ID = l.Blocks[i].ID
+	}
+	return f
+}
+
+// changedByStep does what the buttons do that only change the form: another license, one less, a usual configuration.
+func changedByStep(view *limitsView, step string) bool {
+	f := &view.form
+	switch {
+	case step == "add":
+		if len(f.Blocks) >= ledger.MaxBlocks {
+			view.wrong = fieldErrors{"": fmt.Sprintf("There can be at most %d licenses in one group.", ledger.MaxBlocks)}
+			return true
+		}
+		f.Restricted = true
+		f.Blocks = append(f.Blocks, blockForm{ID: newRecordID()})
+		return true
+	case strings.HasPrefix(step, "drop-"):
+		i, err := strconv.Atoi(strings.TrimPrefix(step, "drop-"))
+		if err == nil && i >= 0 && i < len(f.Blocks) {
+			f.Blocks = slices.Delete(f.Blocks, i, i+1)
+		}
+		return true
+	case strings.HasPrefix(step, "preset-"):
+		for _, p := range presets() {
+			if "preset-"+p.id == step {
+				view.form = p.apply(*f, view.now, view.zone)
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// answerWhatIf says what a change would do, without making it.
+func (s *Server) answerWhatIf(v *visit, view *limitsView, g groupView, change ledger.Change, subject ledger.Subject, draw func(status int) error) error {
+	found, err := s.whatIf(v, g, change, subject)
+	if refusedBy(view, err) {
+		return draw(http.StatusUnprocessableEntity)
+	}
+	if err != nil {
+		return err
+	}
+	view.whatIf = &found
+	return draw(http.StatusOK)
+}
+
+// whatIf decides a change without keeping it, and compares.
+func (s *Server) whatIf(v *visit, g groupView, change ledger.Change, subject ledger.Subject) (whatIf, error) {
+	var found whatIf
+	err := s.o.Ledger.Look(func(book ledger.Book) error {
+		before, err := ledger.StateOf(book, s.o.Now(), subject, g.asker())
+		if err != nil {
+			return err
+		}
+		changes, err := ledger.Decide(book, v.request(), change)
+		if err != nil {
+			return err
+		}
+		after, err := ledger.WhatIf(book, v.request(), change, subject, g.asker())
+		if err != nil {
+			return err
+		}
+		found.changed, found.notices = changedLines(before, after), changes.Notices
+		return found.name(v, book, changes)
+	})
+	return found, forAsker(g, err)
+}
+
+// name finds out whose uses would be suspended.
+func (w *whatIf) name(v *visit, book ledger.Book, changes ledger.Changes) error {
+	for _, e := range changes.Entries {
+		w.resumed += len(e.Resumed)
+		for _, id := range e.Stopped {
+			if len(w.stopped) == shownStopped {
+				w.more++
+				continue
+			}
+			use, found, err := book.Use(id)
+			if err != nil {
+				return err
+			}
+			if !found {
+				continue
+			}
+			one := stoppedUse{use: use}
+			if i := slices.IndexFunc(changes.Uses, func(u ledger.Use) bool { return u.ID == id }); i >= 0 {
+				one.left = changes.Uses[i].Active
+			}
+			if one.whose, err = v.whose(book, use); err != nil {
+				return err
+			}
+			w.stopped = append(w.stopped, one)
+		}
+	}
+	return nil
+}
+
+// whose says who holds a use, as far as the caller may know persons.
+func (v *visit) whose(book ledger.Book, use ledger.Use) (string, error) {
+	var places []string
+	persons := false
+	for _, id := range use.Groups {
+		g, err := v.findGroup(book, id)
+		if err != nil {
+			continue
+		}
+		persons = persons || g.may(roles.SeePersons, roles.EditUserLicenses)
+		places = append(places, g.Name)
+	}
+	if use.User == "" || !persons {
+		return listWords(places), nil
+	}
+	user, found, err := book.User(use.User)
+	if err != nil || !found {
+		return listWords(places), err
+	}
+	return user.Name + ", " + listWords(places), nil
+}
+
+// drawLicenses answers with the form as it is now: alone to the page's script, in its page otherwise.
+func (v *visit) drawLicenses(p licensesPage, status int) error {
+	return v.redraw(status, "#limits", limitsFields(p.limits), p.Name+": licenses", licensesOfGroup(p))
+}
+
+// redraw answers a form that is to be looked at once more: the part at the selector to the page's script, the page otherwise.
+func (v *visit) redraw(status int, selector string, part templ.Component, title string, page templ.Component) error {
+	if v.scripted() {
+		v.w.Header().Set("HX-Retarget", selector)
+		v.w.Header().Set("HX-Reswap", "outerHTML")
+		return v.render(status, part)
+	}
+	return v.showAs(status, title, "licenses", page)
+}
+
+type packageRequest struct {
+	Text string `json:"text"`
+}
+
+func (s *Server) doPackage(v *visit, in packageRequest) (outcome, error) {
+	if s.o.Packages == nil {
+		return outcome{}, notThere()
+	}
+	var g groupView
+	if err := v.inGroup(func(_ ledger.Book, found groupView) error { g = found; return nil }, roles.EnterPackages); err != nil {
+		return outcome{}, err
+	}
+	if strings.TrimSpace(in.Text) == "" {
+		return outcome{}, notValid("enter the text of the license, which begins with DP1:, or its short code")
+	}
+	entered, err := s.o.Packages.EnterPackage(v.r.Context(), g.root().ID, strings.TrimSpace(in.Text), v.who())
+	if err != nil {
+		return outcome{}, forAsker(g, err)
+	}
+	return outcome{Body: entered, Said: "The package is here. It can be given back for " + plural(undoDays, "day", "days") + ".", Back: at("groups", g.root().ID, "licenses")}, nil
+}
+
+func (s *Server) doUndoPackage(v *visit, _ none) (outcome, error) {
+	var g groupView
+	err := v.inGroup(func(book ledger.Book, found groupView) error {
+		g = found
+		pack, there, err := book.Package(v.path("package"))
+		if err == nil && (!there || pack.Root != g.ID) {
+			return notThere()
+		}
+		return err
+	}, roles.EnterPackages)
+	if err != nil {
+		return outcome{}, err
+	}
+	changes, err := v.decide(g, ledger.UndoPackage{ID: v.path("package")})
+	return outcome{Said: noticeWords("The package is given back. It can be activated somewhere else now.", changes.Notices), Back: at("groups", g.ID, "licenses")}, err
+}
+
+type trialRequest struct {
+	Registration string `json:"registration"`
+}
+
+func (s *Server) doTrial(v *visit, in trialRequest) (outcome, error) {
+	var g groupView
+	if err := v.inGroup(func(_ ledger.Book, found groupView) error { g = found; return nil }, roles.StartTrial); err != nil {
+		return outcome{}, err
+	}
+	in.Registration = strings.TrimSpace(in.Registration)
+	if err := checkName("the number of the partner's registration", in.Registration, true); err != nil {
+		return outcome{}, err
+	}
+	changes, err := v.decide(g, ledger.StartTrial{Root: g.ID, Registration: in.Registration})
+	return outcome{Said: noticeWords("The Trial has begun: everything is on for as long as it lasts.", changes.Notices), Back: at("groups", g.ID)}, err
+}

@@ -1,0 +1,284 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"github.com/doorpanel/doorpanel/hub/ledger"
+	"github.com/doorpanel/doorpanel/hub/roles"
+)
+
+const (
+	maxFound    = 50  // groups that a search shows
+	lookThrough = 500 // groups that a search looks at, for a caller who may not see all of them
+)
+
+type (
+	// groupRow is a group in the tree with its numbers at a glance.
+	groupRow struct {
+		group  ledger.Group
+		level  string
+		state  ledger.State
+		counts bool     // the caller may see the numbers
+		above  []string // names of the groups above, in what a search found
+		open   bool
+		below  []groupRow
+		more   string // ask for the groups below after this one
+		last   bool   // nothing is below
+	}
+	// treeView is what the page of the tree shows.
+	treeView struct {
+		rows     []groupRow
+		more     string
+		at       *groupView // the group that is open, when the page was asked for it
+		query    string
+		found    bool // the rows are what a search found
+		cut      bool // there was more to find
+		makes    bool // the caller may make companies
+		caller   caller
+		finished bool // the first steps are done
+	}
+	// groupPage is a page of one group: what every one of them has around it.
+	groupPage struct {
+		groupView
+		now  time.Time
+		here string // which of the group's pages it is
+	}
+	// statePage is the page of a group that says how it stands.
+	statePage struct {
+		groupPage
+		state ledger.State
+		plain bool // of somebody who may not see limits
+		rows  []groupRow
+		more  string
+	}
+)
+
+func (s *Server) groupRoutes() []route {
+	if s.o.Ledger == nil {
+		return nil
+	}
+	return slices.Concat([]route{
+		{Method: "GET", Pattern: "/groups", Access: AsViewer, Handler: s.pageTree, Page: true, Status: 200, Query: []string{"q", "at", "after"}, Summary: "The tree of groups"},
+		{Method: "GET", Pattern: "/groups/{group}/branch", Access: AsViewer, Handler: s.partBranch, Page: true, Status: 200, Query: []string{"open"}, Summary: "One group of the tree, open or closed"},
+		{Method: "GET", Pattern: "/groups/{group}/more", Access: AsViewer, Handler: s.partMore, Page: true, Status: 200, Query: []string{"after"}, Summary: "More groups below one"},
+		{Method: "GET", Pattern: "/groups/{group}", Access: AsViewer, Handler: s.pageGroup, Page: true, Status: 200, Query: []string{"after"}, Summary: "A group and how it stands"},
+	})
+}
+
+func (s *Server) pageTree(v *visit) error {
+	q := v.r.URL.Query()
+	p := treeView{query: strings.TrimSpace(q.Get("q")), caller: v.caller, makes: v.caller.holder().Everywhere()}
+	if len(p.query) > maxName {
+		return problem(http.StatusBadRequest, "bad-query", "the name to look for is too long")
+	}
+	err := s.o.Ledger.Look(func(book ledger.Book) (err error) {
+		switch {
+		case p.query != "":
+			return v.searchTree(book, &p)
+		case q.Get("at") != "":
+			return v.openAt(book, &p, q.Get("at"), q.Get("after"))
+		}
+		groups, more, err := v.topGroups(book, q.Get("after"))
+		if err != nil {
+			return err
+		}
+		p.more = more
+		p.rows, err = v.rowsOf(book, groups)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return v.show("Licenses", "licenses", treePage(p))
+}
+
+// openAt shows one group with those above it and those right below.
+func (v *visit) openAt(book ledger.Book, p *treeView, id, after string) error {
+	g, err := v.findGroup(book, id)
+	if err != nil {
+		return err
+	}
+	p.at = &g
+	line := g.visible()
+	var inner []groupRow
+	for _, a := range slices.Backward(line) {
+		row, err := v.rowOf(book, a)
+		if err != nil {
+			return err
+		}
+		row.open, row.below = true, inner
+		if a.ID == g.ID {
+			if row.below, row.more, err = v.rowsBelow(book, a.ID, after); err != nil {
+				return err
+			}
+		}
+		inner = []groupRow{row}
+	}
+	p.rows = inner
+	return nil
+}
+
+// searchTree finds groups by name among those that the caller may see.
+func (v *visit) searchTree(book ledger.Book, p *treeView) error {
+	p.found = true
+	limit := maxFound + 1
+	if !p.makes {
+		limit = lookThrough
+	}
+	found, err := v.findByName(p.query, limit)
+	if err != nil {
+		return err
+	}
+	p.cut = len(found) == limit
+	for _, one := range found {
+		g, err := v.findGroup(book, one.ID)
+		if err != nil {
+			continue // of another company, or gone meanwhile
+		}
+		if len(p.rows) == maxFound {
+			p.cut = true
+			break
+		}
+		row, err := v.rowOf(book, g.Group)
+		if err != nil {
+			return err
+		}
+		visible := g.visible()
+		for _, a := range visible[:len(visible)-1] {
+			row.above = append(row.above, a.Name)
+		}
+		p.rows = append(p.rows, row)
+	}
+	return nil
+}
+
+// findByName looks for groups in the companies that the caller has something in.
+func (v *visit) findByName(words string, limit int) ([]ledger.Group, error) {
+	h := v.caller.holder()
+	if h.Everywhere() {
+		return v.s.o.GroupNames.FindGroups("", words, limit)
+	}
+	var found []ledger.Group
+	err := v.s.o.Ledger.Look(func(book ledger.Book) error {
+		tops, _, err := v.topGroups(book, "")
+		if err != nil {
+			return err
+		}
+		var companies []string
+		for _, top := range tops {
+			companies = append(companies, top.Root)
+		}
+		slices.Sort(companies)
+		for _, company := range slices.Compact(companies) {
+			some, err := v.s.o.GroupNames.FindGroups(company, words, limit-len(found))
+			if err != nil {
+				return err
+			}
+			found = append(found, some...)
+			if len(found) >= limit {
+				return nil
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// rowOf is a group's row in the tree.
+func (v *visit) rowOf(book ledger.Book, one ledger.Group) (groupRow, error) {
+	g, err := v.findGroup(book, one.ID)
+	if err != nil {
+		return groupRow{}, err
+	}
+	row := groupRow{group: g.Group, level: g.level(), counts: g.may(roles.SeeLicenses, roles.SeeUsage), last: g.Count.Groups == 0}
+	if row.counts {
+		row.state, err = ledger.StateOf(book, v.s.o.Now(), ledger.Subject{Group: g.ID}, g.asker())
+	}
+	return row, err
+}
+
+func (v *visit) rowsOf(book ledger.Book, groups []ledger.Group) ([]groupRow, error) {
+	rows := make([]groupRow, 0, len(groups))
+	for _, g := range groups {
+		row, err := v.rowOf(book, g)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+func (v *visit) rowsBelow(book ledger.Book, parent, after string) ([]groupRow, string, error) {
+	groups, more, err := groupsBelow(book, parent, after)
+	if err != nil {
+		return nil, "", err
+	}
+	rows, err := v.rowsOf(book, groups)
+	return rows, more, err
+}
+
+// partBranch draws one group of the tree anew, with what is below it or without.
+func (s *Server) partBranch(v *visit) error {
+	var row groupRow
+	err := v.inGroup(func(book ledger.Book, g groupView) (err error) {
+		if row, err = v.rowOf(book, g.Group); err != nil {
+			return err
+		}
+		if row.open = v.r.URL.Query().Get("open") != ""; row.open {
+			row.below, row.more, err = v.rowsBelow(book, g.ID, "")
+		}
+		return err
+	}, treeRights()...)
+	if err != nil {
+		return err
+	}
+	return v.part(branch(row))
+}
+
+func (s *Server) partMore(v *visit) error {
+	var rows []groupRow
+	var more, parent string
+	err := v.inGroup(func(book ledger.Book, g groupView) (err error) {
+		parent = g.ID
+		rows, more, err = v.rowsBelow(book, g.ID, v.r.URL.Query().Get("after"))
+		return err
+	}, treeRights()...)
+	if err != nil {
+		return err
+	}
+	return v.part(branches(rows, parent, more))
+}
+
+// part answers with a part of a page to its script, and as a whole page to whoever opened the address by itself.
+func (v *visit) part(c templ.Component) error {
+	if v.scripted() {
+		return v.render(http.StatusOK, c)
+	}
+	return v.show("Licenses", "licenses", loose(c))
+}
+
+func (s *Server) pageGroup(v *visit) error {
+	p := statePage{}
+	err := v.inGroup(func(book ledger.Book, g groupView) (err error) {
+		p.groupPage = groupPage{g, s.o.Now(), "state"}
+		asker := g.asker()
+		if p.plain = !g.may(roles.SeeLicenses); p.plain {
+			asker = ledger.Asker{Top: g.ID} // this group, and nothing of those above
+		}
+		if p.state, err = ledger.StateOf(book, p.now, ledger.Subject{Group: g.ID}, asker); err != nil {
+			return err
+		}
+		p.rows, p.more, err = v.rowsBelow(book, g.ID, v.r.URL.Query().Get("after"))
+		return err
+	}, treeRights()...)
+	if err != nil {
+		return err
+	}
+	return v.show(p.Name, "licenses", stateOfGroup(p))
+}
