@@ -66,8 +66,10 @@ type HubSMS struct {
 	Account string
 	Secret  Secret
 	From    string
-	Body    string // kind template: of the request, with {to}, {text} and {from} in it
-	Type    string // kind template: its content type
+	Body    string   // kind template: of the request, with {to}, {text} and {from} in it
+	Type    string   // kind template: its content type
+	Headers []string // kind template: "Name: value", with the placeholders of the body
+	Receipt string   // kind template: where the answer's JSON has the service's name for the message, such as "messages.0.id"
 }
 
 // HubHook is another program that is told of events.

@@ -88,9 +88,16 @@ func (r *hubReading) gateway(s *section, seen map[string]place) (g HubSMS) {
 	var body, kind place
 	g.Body, body = s.text("body", "")
 	g.Type, kind = s.text("type", "")
+	var headers []place
+	g.Headers, headers = s.headers()
+	var receipt place
+	g.Receipt, receipt = s.text("receipt", "")
+	if receipt.given() && !receiptPath.MatchString(g.Receipt) {
+		receipt.report("not a place in JSON", `write names and numbers with dots between them, such as "messages.0.id"`)
+	}
 	switch {
 	case g.Kind == "twilio":
-		for _, p := range []place{body, kind} {
+		for _, p := range append([]place{body, kind, receipt}, headers...) {
 			if p.given() {
 				p.report("a Twilio-like service has its own form", `delete the key, or write kind = "template"`)
 			}
@@ -102,6 +109,28 @@ func (r *hubReading) gateway(s *section, seen map[string]place) (g HubSMS) {
 	}
 	s.done()
 	return g
+}
+
+// maxHeaders bounds the headers of a gateway's requests.
+const maxHeaders = 8
+
+var (
+	headerLine  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_|~-]+: ?[\\x20-\\x7e]+$")
+	receiptPath = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
+)
+
+// headers reads what is sent besides the body, each as one line of HTTP (RFC 9110, section 5).
+func (s *section) headers() (lines []string, at []place) {
+	at = s.texts("headers", maxHeaders)
+	for _, p := range at {
+		if !headerLine.MatchString(p.v.text) {
+			p.v.text = "***" // a line that went wrong may be the secret itself
+			p.report("not a header", `write it as "X-Api-Key: {token}"`)
+			continue
+		}
+		lines = append(lines, p.v.text)
+	}
+	return lines, at
 }
 
 func (r *hubReading) hook(s *section, seen map[string]place) (h HubHook) {

@@ -108,6 +108,8 @@ name = "second"
 url = "http://127.0.0.1:9/send"
 body = '{"to":"{to}","text":"{text}"}'
 type = "application/json"
+headers = ["X-Api-Key: {token}", "Accept: application/json"]
+receipt = "messages.0.id"
 [[hook]]
 name = "desk"
 url = "https://desk.example.org/doors"
@@ -138,7 +140,8 @@ days = 30
 		t.Errorf("%+v", m)
 	}
 	if s := h.SMS; len(s) != 2 || s[0].Kind != "twilio" || s[0].Secret.Reveal() != "q" || s[0].Account != "AC1" || s[0].From == "" ||
-		s[1].Kind != "template" || s[1].URL == "" || s[1].Body == "" || s[1].Type != "application/json" {
+		s[1].Kind != "template" || s[1].URL == "" || s[1].Body == "" || s[1].Type != "application/json" ||
+		strings.Join(s[1].Headers, "|") != "X-Api-Key: {token}|Accept: application/json" || s[1].Receipt != "messages.0.id" {
 		t.Errorf("%+v", s)
 	}
 	if k := h.Hooks; len(k) != 1 || k[0].Name != "desk" || k[0].Secret.Reveal() != "r" || len(k[0].Events) != 2 {
@@ -183,6 +186,13 @@ func TestAHubsMistakes(t *testing.T) {
 		"sms without a text":        {"[[sms]]\nname = \"a\"\nurl = \"https://s\"\nbody = \"{to}\"", "write {to} and {text}"},
 		"sms without a body":        {"[[sms]]\nname = \"a\"\nurl = \"https://s\"", "sms.body: missing"},
 		"twilio with a body":        {"[[sms]]\nname = \"a\"\nkind = \"twilio\"\nurl = \"https://s\"\nbody = \"{to}\"", "has its own form"},
+		"twilio with a header":      {"[[sms]]\nname = \"a\"\nkind = \"twilio\"\nheaders = [\"A: b\"]", "has its own form"},
+		"twilio with a receipt":     {"[[sms]]\nname = \"a\"\nkind = \"twilio\"\nreceipt = \"id\"", "has its own form"},
+		"a header without a name":   {"[[sms]]\nname = \"a\"\nurl = \"https://s\"\nbody = \"{to}{text}\"\nheaders = [\"hush\"]", `sms.headers = "***": not a header`},
+		"a header of two rows":      {"[[sms]]\nname = \"a\"\nurl = \"https://s\"\nbody = \"{to}{text}\"\nheaders = [\"A: b\\r\\nC: d\"]", "sms.headers"},
+		"headers in one text":       {"[[sms]]\nname = \"a\"\nurl = \"https://s\"\nbody = \"{to}{text}\"\nheaders = \"A: b\"", "a list of texts"},
+		"too many headers":          {"[[sms]]\nname = \"a\"\nurl = \"https://s\"\nbody = \"{to}{text}\"\nheaders = [" + strings.Repeat("\"A: b\",", 9) + "]", "write at most 8"},
+		"a receipt that is no path": {"[[sms]]\nname = \"a\"\nurl = \"https://s\"\nbody = \"{to}{text}\"\nreceipt = \"$.id\"", "not a place in JSON"},
 		"two gateways of a name":    {"[[sms]]\nname = \"a\"\n[[sms]]\nname = \"a\"", "another gateway has this name, on row 2"},
 		"password in a web address": {"[[hook]]\nname = \"a\"\nurl = \"https://u:hush@h\"", `hook.url = "***"`},
 		"hook to nowhere":           {"[[hook]]\nname = \"a\"\nurl = \"ftp://h\"", "not a web address"},

@@ -86,7 +86,13 @@ func mailServer(m web.Mail) string {
 }
 
 func gatewayOf(g web.SMSGateway) notify.GatewayOptions {
+	var headers []notify.Header
+	for _, line := range g.Headers {
+		name, value, _ := strings.Cut(line, ":")
+		headers = append(headers, notify.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+	}
 	return notify.GatewayOptions{
+		Headers: headers, Receipt: g.Receipt,
 		Name: g.Name, Twilio: g.Kind == "twilio", URL: g.URL, Account: g.Account, Token: notify.Secret(g.Secret), From: g.From, Body: g.Body, Type: g.Type,
 	}
 }

@@ -79,6 +79,7 @@ func (s *settings) withFile(h web.HubSettings) web.HubSettings {
 		for _, g := range s.file.SMS {
 			h.SMS = append(h.SMS, web.SMSGateway{
 				Name: g.Name, Kind: g.Kind, URL: g.URL, Account: g.Account, Secret: g.Secret.Reveal(), From: g.From, Body: g.Body, Type: g.Type,
+				Headers: g.Headers, Receipt: g.Receipt,
 			})
 		}
 	}

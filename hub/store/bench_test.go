@@ -247,6 +247,13 @@ func BenchmarkMillion(b *testing.B) {
 		}
 	})
 	s = open(b, store.Options{Dir: dir})
+	// The summaries are made while the questions are asked for the first time.
+	for _, when := range []string{"soon after the start", "later"} {
+		b.Run(when, func(b *testing.B) { questions(b, s) })
+	}
+}
+
+func questions(b *testing.B, s *store.Store) {
 	for _, q := range []struct {
 		name string
 		q    fleet.Query

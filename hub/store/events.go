@@ -28,14 +28,14 @@ const (
 // eventLog keeps the events in an append-only log of their own. What it must know of each panel to take an event once, it
 // keeps in memory; the table of heads shows it as of some event, and the events after that one are read again at the start.
 type eventLog struct {
-	db       *storage.Store
-	journal  *storage.Journal
-	log      *slog.Logger
-	bound    int64
-	heads    storage.Table[course]
-	counters storage.Table[uint64]
-	faults   *faults
-	spans    spans
+	db        *storage.Store
+	journal   *storage.Journal
+	log       *slog.Logger
+	bound     int64
+	heads     storage.Table[course]
+	counters  storage.Table[uint64]
+	faults    *faults
+	summaries *summaries
 
 	mu      sync.Mutex
 	courses map[string]*course
@@ -44,10 +44,12 @@ type eventLog struct {
 	dirty   map[string]bool
 	unsaved int64 // bytes of events since the heads were captured
 
-	saving sync.Mutex // held while heads are written
-	save   chan struct{}
-	stop   chan struct{}
-	done   chan struct{}
+	saving     sync.Mutex // held while heads are written
+	save       chan struct{}
+	stop       chan struct{}
+	done       chan struct{}
+	whole      chan struct{} // a block may be whole
+	summarized chan struct{} // closed when no more summaries are made
 
 	sweeping sync.Mutex
 	sweepAt  uint64 // where the sweep that was interrupted goes on
@@ -68,6 +70,7 @@ func openEvents(db *storage.Store, o Options) (*eventLog, []storage.Note, error)
 	l := &eventLog{
 		db: db, log: o.Logger, bound: o.MaxEvents, heads: storage.NewTable[course](db, "heads"), counters: storage.NewTable[uint64](db, "counters"),
 		faults: newFaults(db), life: newLife(), save: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		summaries: newSummaries(), whole: make(chan struct{}, 1), summarized: make(chan struct{}),
 	}
 	shown, _, err := l.counters.Get(headsCounter)
 	if err != nil {
@@ -88,6 +91,7 @@ func openEvents(db *storage.Store, o Options) (*eventLog, []storage.Note, error)
 		return nil, notes, errors.Join(err, j.Close())
 	}
 	go l.saver()
+	go l.summarizer()
 	return l, notes, nil
 }
 
@@ -239,6 +243,9 @@ func (l *eventLog) appendRun(batch []fleet.Received) ([]fleet.Outcome, error) {
 			l.lost(w.life, err)
 			return nil, err
 		}
+		if w.block {
+			l.pokeSummarizer()
+		}
 		return w.outcomes, nil
 	}
 }
@@ -249,6 +256,7 @@ type taken struct {
 	done     <-chan error // nil when nothing was appended
 	upto     uint64       // the newest event that one of the batch is a duplicate of
 	life     *life
+	block    bool // it ends a block
 }
 
 func (w taken) wait(j *storage.Journal) error {
@@ -334,6 +342,7 @@ func (l *eventLog) take(batch []fleet.Received) (taken, error) {
 	for panel := range undo {
 		l.dirty[panel] = true
 	}
+	w.block = next/blockSize > l.last/blockSize
 	l.last = next
 	if l.unsaved += size; l.unsaved >= headsEvery {
 		l.pokeSaver()
@@ -458,6 +467,7 @@ func (l *eventLog) saveHeads() error {
 func (l *eventLog) close() error {
 	close(l.stop)
 	<-l.done
+	<-l.summarized
 	var err error
 	if !l.db.ReadOnly() {
 		err = l.saveHeads()

@@ -135,10 +135,14 @@ func (l *eventLog) erase(ctx context.Context, person string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return l.journal.Erase(func(_, personal []byte) bool {
+	n, err := l.journal.Erase(func(_, personal []byte) bool {
 		who, credential := named(personal)
 		return who == person || who == "" && credentials[credential]
 	})
+	// Nothing of the person stays in memory either, also of one whose erasing ended half-way.
+	l.summaries.forget()
+	l.pokeSummarizer()
+	return n, err
 }
 
 // named reads whom the personal part names.

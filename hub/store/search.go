@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
@@ -14,7 +13,6 @@ import (
 const (
 	searchWindow = 100_000 // events that one question looks at
 	maxPage      = 10_000  // events that one answer has
-	blockSize    = 4096    // events whose times are remembered as one span
 )
 
 func microTime(t int64) time.Time { return time.UnixMicro(t).UTC() }
@@ -48,19 +46,17 @@ func (l *eventLog) search(ctx context.Context, q fleet.Query) (found []fleet.Rec
 		}
 		block := (below - 2) / blockSize // serials block*blockSize+1 to (block+1)*blockSize
 		above := block * blockSize
-		if l.spans.outside(block, f.from, f.to) {
+		if l.summaries.passes(block, &f) {
 			below = above + 1
 			looked++
 			continue
 		}
-		span := newSpan()
 		err := l.journal.Down(below, above, func(frame storage.Frame) bool {
 			looked++
 			front, err := readFront(frame.Open)
 			if err != nil {
 				return true // damaged or of a newer version: the doctor names it
 			}
-			span.take(front.when())
 			if f.front(&front) && f.words(&front, frame.Personal) {
 				if r, err := decodeEvent(frame.Seq, frame.Open, frame.Personal, frame.Erased); err == nil {
 					found = append(found, r)
@@ -75,7 +71,6 @@ func (l *eventLog) search(ctx context.Context, q fleet.Query) (found []fleet.Rec
 		if len(found) >= limit {
 			break
 		}
-		l.spans.learn(block, span, durable, q.Before)
 		below = above + 1
 	}
 	if below > 1 {
@@ -220,40 +215,4 @@ func (s *Store) After(serial uint64, limit int) ([]fleet.Received, error) {
 		}
 	}
 	return out, nil
-}
-
-// span is between which times the events of a block lie.
-type span struct{ min, max int64 }
-
-func newSpan() span { return span{1<<63 - 1, -1 << 63} }
-
-func (s *span) take(when int64) {
-	s.min, s.max = min(s.min, when), max(s.max, when)
-}
-
-// spans remembers what questions have found of whole blocks, so that the next one about another time passes over them.
-type spans struct {
-	mu     sync.Mutex
-	blocks map[uint64]span
-}
-
-func (s *spans) outside(block uint64, from, to int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b, known := s.blocks[block]
-	return known && (b.max < from || b.min >= to)
-}
-
-// learn keeps the span of a block that was looked at from its last event to its first.
-func (s *spans) learn(block uint64, b span, durable, before uint64) {
-	end := (block + 1) * blockSize
-	if end > durable || before != 0 && before <= end {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.blocks == nil {
-		s.blocks = map[uint64]span{}
-	}
-	s.blocks[block] = b
 }

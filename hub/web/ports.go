@@ -242,6 +242,9 @@ type SMSGateway struct {
 	// Body and Type are the request's, for kind template; {to}, {text} and {from} stand in the body.
 	Body string `json:"body,omitempty"`
 	Type string `json:"type,omitempty"`
+	// Headers are lines "Name: value" and Receipt the place of the service's name for the message in its answer, for kind template.
+	Headers []string `json:"headers,omitempty"`
+	Receipt string   `json:"receipt,omitempty"`
 }
 
 // Hook is another program that is told.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 )
@@ -266,15 +267,20 @@ func checkGateway(g *SMSGateway) error {
 	if err := checkURL(g.Name, g.URL); err != nil {
 		return err
 	}
-	if len(g.Account) > 512 || len(g.Secret) > 1024 || len(g.From) > 64 || len(g.Body) > 4096 || len(g.Type) > 128 {
+	if len(g.Account) > 512 || len(g.Secret) > 1024 || len(g.From) > 64 || len(g.Body) > 4096 || len(g.Type) > 128 || len(g.Receipt) > 256 || len(g.Headers) > 8 {
 		return notValid("a field of " + g.Name + " is too long")
 	}
 	switch g.Kind {
 	case "twilio":
-		g.Body, g.Type = "", ""
+		g.Body, g.Type, g.Headers, g.Receipt = "", "", nil, ""
 	case "template":
 		if !strings.Contains(g.Body, "{to}") || !strings.Contains(g.Body, "{text}") {
 			return notValid("the body for " + g.Name + " needs {to} and {text} where number and message belong")
+		}
+		for _, line := range g.Headers {
+			if name, value, ok := strings.Cut(line, ":"); !ok || strings.TrimSpace(name) == "" || strings.TrimSpace(value) == "" || len(line) > 512 || strings.ContainsFunc(line, unicode.IsControl) {
+				return notValid("a header for " + g.Name + ` is a line such as "X-Api-Key: {token}"`)
+			}
 		}
 	default:
 		return notValid("the kind of a gateway is twilio or template")

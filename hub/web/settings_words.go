@@ -82,3 +82,6 @@ func clockLeft(d time.Duration) string {
 	seconds := max(0, int(d/time.Second))
 	return fmt.Sprintf("%d:%02d", seconds/60, seconds%60)
 }
+
+// headerRows are a gateway's headers and room for one more.
+func headerRows(lines []string) []string { return append(slices.Clone(lines), "") }
