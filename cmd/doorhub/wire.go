@@ -50,6 +50,9 @@ type house struct {
 	broker                      *broker.Broker // nil offline, and with a broker that is there already
 	hub                         *hub.Hub
 	licenses                    *hub.Licenses
+	ledger                      *hub.Ledger
+	packages                    *hub.Packages
+	registrar                   *hub.Registrar
 	enrollment                  *hub.Enrollment
 	deliverer                   *hub.Deliverer
 	revocations                 *revocations
@@ -145,6 +148,11 @@ func build(config configs.Hub, log *slog.Logger, m mode) (h *house, err error) {
 	// What goes out.
 	h.deliverer, err = hub.NewDeliverer(h.store, h.post, hub.DeliveryOptions{Name: hubName, Logger: log.With("part", "messages")})
 	if err != nil {
+		return h, err
+	}
+
+	// Who may hand out what.
+	if err = h.openLedger(); err != nil {
 		return h, err
 	}
 

@@ -3,10 +3,12 @@ package storetest
 
 import (
 	"context"
+	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 )
 
 // Store is everything that the parts of the hub ask of a store. The comments on store.Store's methods hold for each of them.
@@ -83,6 +85,15 @@ type Store interface {
 	ForgetOrders(given time.Time, limit int) (int, error)
 	Lease(name, holder string, now, until time.Time) (bool, error)
 	Release(name, holder string) error
+
+	Decide(r ledger.Request, c ledger.Change) (ledger.Changes, error)
+	Look(see func(ledger.Book) error) error
+	Entries(q ledger.EntryQuery) ([]ledger.Entry, uint64, error)
+	VerifyLedger(ctx context.Context) (uint64, error)
+	FindGroups(root, words string, limit int) ([]ledger.Group, error)
+	PutVoucher(fleet.Voucher) error
+	VoucherByCode(digest string) (fleet.Voucher, bool, error)
+	Vouchers(after string, limit int) ([]fleet.Voucher, error)
 }
 
 // A Bench gives each test an empty store, and the same one again as after a restart.
@@ -99,7 +110,7 @@ func Run(t *testing.T, b Bench) {
 		name string
 		test func(*testing.T, Bench)
 	}{
-		{"events", testEvents}, {"records", testRecords}, {"outbox", testOutbox}, {"people", testPeople}, {"together", testTogether},
+		{"events", testEvents}, {"records", testRecords}, {"outbox", testOutbox}, {"people", testPeople}, {"ledger", testLedger}, {"together", testTogether},
 	} {
 		t.Run(one.name, func(t *testing.T) { one.test(t, b) })
 	}
@@ -123,4 +134,11 @@ func check(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func jsonOf(t testing.TB, v any) string {
+	t.Helper()
+	text, err := json.MarshalIndent(v, "", " ")
+	check(t, err)
+	return string(text)
 }
