@@ -47,7 +47,7 @@ func (a adapter) Sites() ([]fleet.Site, error) { return a.h.store.Sites() }
 // PutSite implements web.Sites.
 func (a adapter) PutSite(_ context.Context, s fleet.Site, edit fleet.Edit) error {
 	_, err := a.h.store.PutSite(s, edit)
-	a.h.hub.Changed()
+	a.h.changed()
 	return told(err)
 }
 
@@ -67,7 +67,7 @@ func (a adapter) RenamePanel(_ context.Context, id, name string, change fleet.Ch
 	}
 	p.Name = name
 	_, err = a.h.store.PutPanel(p, fleet.Edit{From: edition.Number, Change: change})
-	a.h.hub.Changed()
+	a.h.changed()
 	return told(err)
 }
 
@@ -263,7 +263,7 @@ func (a adapter) EnterLicense(_ context.Context, site, text string, change fleet
 	if answer.Result.Refused() {
 		return web.MonitoringLicense{}, fmt.Errorf("%w: %s", web.ErrInvalid, answer.Message)
 	}
-	a.h.hub.Changed()
+	a.h.changed()
 	l, _, err := a.MonitoringLicense(site)
 	l.Message = answer.Message
 	return l, err

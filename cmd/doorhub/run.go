@@ -73,6 +73,8 @@ func (h *house) run(ctx context.Context, stdout io.Writer) error {
 	messages.Start(h.deliver)
 	messages.Start(h.tellHooks)
 	core.Start(h.keepTidy)
+	core.Start(h.keepLedger)
+	core.Start(h.registrar.Run)
 	core.Start(h.revocations.run)
 	if h.outcasts != nil {
 		core.Start(h.outcasts.run)

@@ -377,7 +377,7 @@ func (h *house) openEnrollment(key ed25519.PublicKey, sealing string) error {
 			if h.outcasts != nil {
 				h.outcasts.send(panel)
 			}
-			h.hub.Changed()
+			h.changed()
 			h.log.Info("panel sent away", "panel", panel, "why", why)
 		},
 		Revised: func(context.Context) { h.revocations.revise() },
@@ -385,7 +385,7 @@ func (h *house) openEnrollment(key ed25519.PublicKey, sealing string) error {
 			if err := h.store.Note(c); err != nil {
 				h.log.Error("cannot write into the audit", "what", c.What, "cause", err)
 			}
-			h.hub.Changed()
+			h.changed()
 		},
 	})
 	return err
@@ -444,7 +444,7 @@ func (h *house) openPages() (err error) {
 	a := adapter{h}
 	h.pages, err = web.New(web.Options{
 		Sites: a, Panels: a, Statuses: a, Watch: a, Pairing: pairing{h}, Orders: a, Events: h.store, Eraser: h.store, News: a, Outbox: h.store, Messenger: a,
-		Templates: h.words, Licenses: a, Settings: h.settings, Accounts: a, Sessions: h.store, Tokens: h.store, Audit: h.store,
+		Templates: h.words, Licenses: a, Settings: h.settings, Ledger: h.ledger, GroupNames: h.store, LedgerLog: h.store, Packages: a, Accounts: a, Sessions: h.store, Tokens: h.store, Audit: h.store,
 		Health: h.health, Alive: h.alive, Backup: h.backup, ShowSetupCode: h.code, Now: time.Now,
 		Metrics: http.HandlerFunc(h.metrics), Hosts: slices.Concat(h.config.Web.Hosts, names(hostsOf(h.config))), Logger: h.log.With("part", "web"),
 	})
