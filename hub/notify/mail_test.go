@@ -293,6 +293,10 @@ func TestACutConnectionIsUnclearOnlyAfterTheFinalDot(t *testing.T) {
 			}
 			hear()
 		}, false, false, true},
+		{"421 to the recipient", func(say func(string), hear func() string, _ net.Conn) { refuseRecipient(say, hear, "421 closing") }, false, false, true},
+		{"530 to the recipient", func(say func(string), hear func() string, _ net.Conn) { refuseRecipient(say, hear, "530 log in first") }, false, false, true},
+		{"450 to the recipient", func(say func(string), hear func() string, _ net.Conn) { refuseRecipient(say, hear, "450 busy") }, false, false, false},
+		{"550 to the recipient", func(say func(string), hear func() string, _ net.Conn) { refuseRecipient(say, hear, "550 nobody") }, false, true, false},
 		{"after the final dot", func(say func(string), hear func() string, conn net.Conn) {
 			polite(say, hear)
 			readToDot(hear)
@@ -336,6 +340,18 @@ func TestACutConnectionIsUnclearOnlyAfterTheFinalDot(t *testing.T) {
 			}
 		})
 	}
+}
+
+// refuseRecipient is a server that takes greeting and sender and answers so to the recipient.
+func refuseRecipient(say func(string), hear func() string, answer string) {
+	say("220 here")
+	for range 2 {
+		hear()
+		say("250 OK")
+	}
+	hear()
+	say(answer)
+	hear()
 }
 
 func readToDot(hear func() string) {
