@@ -365,6 +365,22 @@ func TestNobodyReachesWhatIsNotTheirs(t *testing.T) {
 	})
 }
 
+func TestThePlaceOfAPanelThatWasSentAwayIsEmpty(t *testing.T) {
+	f := newField(t, nil)
+	first := f.panel("alpha")
+	first.granted(telemetry.CommandTopic("villa", "alpha"))
+	f.Kick("alpha")
+	first.waitLost()
+	again := &client{t: t, lost: make(chan error, 1)}
+	again.Client = mqtt.NewClient(f.options("alpha", panelID("alpha")))
+	t.Cleanup(func() { again.Disconnect(0) })
+	token := again.Connect().(*mqtt.ConnectToken)
+	again.must(token)
+	if token.SessionPresent() {
+		t.Error("the session of the panel that was sent away is there for whoever comes under its name")
+	}
+}
+
 func TestTheHubSaysNothingInAPanelsPlace(t *testing.T) {
 	f := newField(t, nil)
 	hub := f.hub()
