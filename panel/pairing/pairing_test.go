@@ -9,12 +9,16 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -219,6 +223,48 @@ func chained(t *testing.T, right, stranger *desk) string {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+func TestACertificateForClientsIsNoHubs(t *testing.T) {
+	dir := t.TempDir()
+	ca, err := authority.Open(authority.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(filepath.Join(dir, authority.KeyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := pairing.ParseKey(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(ca.CertificatePEM())
+	issuer, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for usage, taken := range map[x509.ExtKeyUsage]bool{x509.ExtKeyUsageClientAuth: false, x509.ExtKeyUsageServerAuth: true} {
+		own := newKey(t)
+		leaf, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+			SerialNumber: big.NewInt(7), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+			BasicConstraintsValid: true, ExtKeyUsage: []x509.ExtKeyUsage{usage},
+		}, issuer, own.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := false
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked = true; http.NotFound(w, nil) }))
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{leaf, block.Bytes}, PrivateKey: own}}}
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		server.StartTLS()
+		code := telemetry.Pairing{URL: server.URL, CA: ca.Fingerprint(), Secret: telemetry.PairingSecret{1}, Expires: time.Now().Add(time.Minute), Hub: "Rossi"}
+		_, err = pairing.Enroll(context.Background(), newMe(t, nil), code)
+		server.Close()
+		if err == nil || asked != taken {
+			t.Errorf("usage %v: asked %v, %v", usage, asked, err)
+		}
+	}
 }
 
 func TestPanelThatLostTheTimeBelievesTheAuthority(t *testing.T) {
