@@ -81,16 +81,22 @@ func (a Asker) path(path []Place) []Place {
 
 // sentence says that a limit is reached: "your building's limit is reached; ask Ms. Bianchi".
 func sentence(binds []Bind) string {
+	name, manager := "", ""
 	for _, b := range binds {
-		if !b.Hidden {
-			continue
+		if b.Hidden && name == "" {
+			name = b.Name
 		}
-		if b.Manager == "" {
-			return b.Name + "'s limit is reached"
+		if b.Hidden && manager == "" {
+			manager = b.Manager
 		}
-		return b.Name + "'s limit is reached; ask " + b.Manager
 	}
-	return ""
+	switch {
+	case name == "":
+		return ""
+	case manager == "":
+		return name + "'s limit is reached"
+	}
+	return name + "'s limit is reached; ask " + manager
 }
 
 // filter leaves of a state what the asker may see.

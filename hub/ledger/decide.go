@@ -47,6 +47,9 @@ func Decide(book Book, r Request, change Change) (Changes, error) {
 	if err := d.decide(change); err != nil {
 		return Changes{}, err
 	}
+	if _, only := change.(Tick); !only { // what time changed is settled already
+		d.settle()
+	}
 	return d.changes()
 }
 

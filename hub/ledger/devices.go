@@ -49,8 +49,11 @@ func (d *draft) moveDevice(c RegisterDevice, device *Device, g *Group) error {
 		}
 		held := d.use(u.ID)
 		d.tally(d.placeOf(held.Groups, ""), held, -1)
-		d.uses.edit(u.ID).Groups = []string{g.ID}
+		d.uses.relist(u.ID).Groups = []string{g.ID}
 		d.tally(d.placeOf(held.Groups, ""), held, +1)
+		if held.Suspended() > 0 {
+			d.settled = append(d.settled, node{group: g})
+		}
 	}
 	if r := d.worse(stood); r != nil {
 		return r
@@ -121,7 +124,7 @@ func (c ReplaceDevice) decide(d *draft) error {
 	d.devices.edit(dead.ID).ReplacedBy = c.Fresh
 	for u := range d.usesOn(dead.ID) {
 		d.use(u.ID)
-		d.uses.edit(u.ID).Panel = c.Fresh
+		d.uses.relist(u.ID).Panel = c.Fresh
 	}
 	d.enter(Entry{What: c.What(), Root: dead.Root, Group: dead.Group, Object: dead.ID}, before, took)
 	return nil

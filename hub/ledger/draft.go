@@ -21,10 +21,11 @@ type slot[T any] struct {
 type layer[T any] struct {
 	slots map[string]*slot[T]
 	dirty map[string]*slot[T]
+	moved map[string]*slot[T] // of the dirty ones, those that may be in lists in which the book does not have them
 }
 
 func newLayer[T any]() layer[T] {
-	return layer[T]{slots: map[string]*slot[T]{}, dirty: map[string]*slot[T]{}}
+	return layer[T]{slots: map[string]*slot[T]{}, dirty: map[string]*slot[T]{}, moved: map[string]*slot[T]{}}
 }
 
 func (l layer[T]) get(d *draft, id string, read func(string) (T, bool, error)) *slot[T] {
@@ -45,6 +46,12 @@ func (l layer[T]) edit(id string) *T {
 	return &s.now
 }
 
+// relist is edit for a change of what lists a record is in.
+func (l layer[T]) relist(id string) *T {
+	l.moved[id] = l.slots[id]
+	return l.edit(id)
+}
+
 func (l layer[T]) put(id string, record T) {
 	s, known := l.slots[id]
 	if !known {
@@ -52,7 +59,7 @@ func (l layer[T]) put(id string, record T) {
 		l.slots[id] = s
 	}
 	s.now, s.there = record, true
-	l.edit(id)
+	l.relist(id)
 }
 
 func (l layer[T]) drop(id string) {
@@ -64,8 +71,8 @@ func (l layer[T]) drop(id string) {
 func (l layer[T]) list(d *draft, book iter.Seq2[T, error], id func(*T) string, fits func(*T) bool, after string) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		var more []string
-		for _, key := range slices.Sorted(maps.Keys(l.dirty)) {
-			s := l.dirty[key]
+		for _, key := range slices.Sorted(maps.Keys(l.moved)) {
+			s := l.moved[key]
 			if s.there && key > after && fits(&s.now) && (!s.stored || !fits(&s.was)) {
 				more = append(more, key)
 			}
@@ -139,7 +146,7 @@ type draft struct {
 	reminders []Due
 	notices   []Notice
 	touched   []node // whose order of suspension changed though no counter did
-	settled   []node // below which uses were looked at already
+	settled   []node // below which uses are looked at in any case
 
 	failure error // the first error of the book
 }
@@ -559,7 +566,6 @@ func (d *draft) setEdges(old, now []Edge) {
 
 // changes gathers what was decided.
 func (d *draft) changes() (Changes, error) {
-	d.settle()
 	if d.failure != nil {
 		return Changes{}, d.failure
 	}

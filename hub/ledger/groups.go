@@ -342,7 +342,8 @@ func (d *draft) move(c MoveGroup, g, to *Group) error {
 	before := g.facts()
 	nodes := ways{d.path(g.Parent), d.path(to.ID)}.above(nil)
 	stood, promised := d.snap(nodes), d.promises(nodes)
-	d.restructure(g, func() { d.groups.edit(g.ID).Parent = to.ID })
+	d.resettle(node{group: g})
+	d.restructure(g, func() { d.groups.relist(g.ID).Parent = to.ID })
 	if r := d.beyondEach(g, to); r != nil {
 		return r
 	}

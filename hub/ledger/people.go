@@ -109,11 +109,12 @@ func (d *draft) regroup(u *User, asked []string, next *Limits) *Refusal {
 	}
 	nodes := append(d.ways(u.Groups), d.ways(groups)...).above(nil)
 	stood, promised := d.snap(nodes), d.promises(nodes)
+	d.resettle(node{user: u})
 	d.weigh(u.ID, -1)
-	u.Groups = groups
+	d.users.relist(u.ID).Groups = groups
 	for use := range d.usesOf(u.ID) {
 		d.use(use.ID)
-		d.uses.edit(use.ID).Groups = groups
+		d.uses.relist(use.ID).Groups = groups
 	}
 	d.weigh(u.ID, +1)
 	if next == nil {

@@ -48,6 +48,13 @@ func (d *draft) settle() {
 	}
 }
 
+// resettle has what is suspended below a node looked at again in its new place.
+func (d *draft) resettle(n node) {
+	if c := n.count(); c.Used != c.Active {
+		d.settled = append(d.settled, n)
+	}
+}
+
 // admissionOrder is who stays active first: whoever is pinned, then the oldest.
 func admissionOrder(a, b Use) int {
 	if a.Pinned != b.Pinned {
@@ -140,7 +147,7 @@ func (d *draft) tops() []node {
 			d.addTops(found, n)
 		}
 	}
-	for _, n := range d.settled { // was over when time had passed, and need not be any more
+	for _, n := range d.settled { // was over, or below what was, and need not be any more
 		d.addTops(found, n)
 	}
 	return inKeyOrder(found)
