@@ -21,11 +21,11 @@ func (h *Hub) PutDocument(ctx context.Context, d fleet.Document) error {
 	if err := telemetry.CheckName(d.ID); err != nil {
 		return err
 	}
-	p, known := h.roll.Load().panels[d.Panel]
+	p, known := h.enrolled(d.Panel)
 	if !known {
 		return fmt.Errorf("cannot publish a document to panel %.40q: %w", d.Panel, fleet.ErrUnknown)
 	}
-	d.Made, d.Published, d.Withdrawn = h.o.Now(), time.Time{}, time.Time{}
+	d.Made, d.Published, d.Withdrawn, d.Answer, d.Acknowledged = h.o.Now(), time.Time{}, time.Time{}, nil, time.Time{}
 	return h.keepDocument(ctx, p, d, "document.published")
 }
 
@@ -38,7 +38,7 @@ func (h *Hub) WithdrawDocument(ctx context.Context, panel, kind, id, by string) 
 	for _, d := range docs {
 		if d.Kind == kind && d.ID == id && d.Withdrawn.IsZero() {
 			d.Withdrawn, d.Published, d.By = h.o.Now(), time.Time{}, by
-			return h.keepDocument(ctx, h.roll.Load().panels[panel], d, "document.withdrawn")
+			return h.keepDocument(ctx, h.recordOf(panel), d, "document.withdrawn")
 		}
 	}
 	return fmt.Errorf("cannot withdraw document %s/%s of panel %.40q: %w", kind, id, panel, fleet.ErrUnknown)

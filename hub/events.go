@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
@@ -90,6 +91,9 @@ func (k *keeper) store(ctx context.Context, batch []arrival) {
 			events = append(events, a.event)
 		}
 	}
+	if !k.learn(ctx, events) {
+		return
+	}
 	outcomes, ok := k.receive(ctx, events)
 	if !ok {
 		return
@@ -174,7 +178,41 @@ func (k *keeper) answer(ctx context.Context, r fleet.Received, o fleet.Outcome) 
 	case fleet.Duplicate:
 		k.silentAlarm(ctx, r, true) // the hub may have died before anybody was told
 	}
+	if k.o.Known != nil && ofLicenses(r) {
+		k.o.Known(r)
+	}
 	k.acks.stored(r.Site, r.Panel, r.Event.Epoch, r.Event.Seq)
+}
+
+// ofLicenses tells whether an entry is about licenses.
+func ofLicenses(r fleet.Received) bool { return strings.HasPrefix(r.Event.Kind, "license.") }
+
+// learn has what entries bring about licenses kept, however long that takes; false when ctx ended before. An entry that is stored is
+// acknowledged and does not come again.
+func (k *keeper) learn(ctx context.Context, events []fleet.Received) bool {
+	if k.o.Learn == nil {
+		return true
+	}
+	for _, r := range events {
+		if !ofLicenses(r) {
+			continue
+		}
+		for pause := storePause; ; pause = min(2*pause, storeLast) {
+			err := k.o.Learn(r)
+			if err == nil {
+				break
+			}
+			k.log.Error("cannot keep what a panel says about licenses; the panel keeps it", "panel", r.Panel, "cause", err)
+			wait := time.NewTimer(pause)
+			select {
+			case <-ctx.Done():
+				wait.Stop()
+				return false
+			case <-wait.C:
+			}
+		}
+	}
+	return true
 }
 
 // ahead asks for what is missing before an event, with growing pauses. What a panel does not bring however often it is asked
@@ -228,6 +266,9 @@ func (k *keeper) bridge(ctx context.Context, r fleet.Received, want uint64) {
 		}
 	}
 }
+
+// Warn keeps a fault that was found in what a panel said, and tells people of it.
+func (h *Hub) Warn(f fleet.Fault) { h.fault(f, true) }
 
 // fault tells people of something that is wrong with what a panel sent. New ones are kept first.
 func (h *Hub) fault(f fleet.Fault, keep bool) {

@@ -31,6 +31,11 @@ type Options struct {
 	// Unwelcome is told of a panel that spoke just now although it was revoked or replaced; it must not wait. nil: nobody.
 	Unwelcome func(panel string)
 
+	// Learn keeps what an entry of a panel about licenses brings, before the entry is stored; an error says that it could not be kept,
+	// and it is tried again. Known hears of such an entry once everything before it is stored. nil: nobody does.
+	Learn func(fleet.Received) error
+	Known func(fleet.Received)
+
 	Now    func() time.Time // default time.Now
 	Logger *slog.Logger     // nil: silent
 }
@@ -186,6 +191,18 @@ func (h *Hub) Said() []Said {
 	return list
 }
 
+// Heard is when a panel said last that it is there, by the hub's clock, and in which of its starts; not ok before the first time since
+// the hub started, and for what the broker only remembered.
+func (h *Hub) Heard(panel string) (at time.Time, boot string, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.contacts[panel]
+	if c == nil || c.at.IsZero() || c.retained {
+		return time.Time{}, "", false
+	}
+	return c.at, c.status.Boot, true
+}
+
 // Wait returns the present number of news as soon as it is not seen any more, at once when it is another one: something can
 // be seen that could not be seen before.
 func (h *Hub) Wait(ctx context.Context, seen uint64) (uint64, error) {
@@ -218,6 +235,19 @@ type roll struct {
 	sites  map[string]fleet.Site
 	order  []fleet.Site
 	bySite map[string][]fleet.Panel
+}
+
+// enrolled finds the record of a panel; false also before the hub has read its records.
+func (h *Hub) enrolled(panel string) (p fleet.Panel, known bool) {
+	if r := h.roll.Load(); r != nil {
+		p, known = r.panels[panel]
+	}
+	return p, known
+}
+
+func (h *Hub) recordOf(panel string) fleet.Panel {
+	p, _ := h.enrolled(panel)
+	return p
 }
 
 func (h *Hub) readRoll() error {

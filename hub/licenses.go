@@ -110,6 +110,13 @@ func (l *Licenses) read() ([]error, error) {
 	return append(faults, more...), nil
 }
 
+// Ring is who may issue licenses, and what was revoked.
+func (l *Licenses) Ring() license.Keyring {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ring
+}
+
 // place is the site as licenses know it: a license that is made out to a site names its id.
 func (l *Licenses) place(site fleet.Site) license.Panel {
 	return license.Panel{Key: l.o.Key, Site: site.ID, Zone: zoneOf(site.Zone)}

@@ -114,6 +114,14 @@ func CheckOrder(verb, object string) error {
 		if err := telemetry.CheckText(object); err != nil {
 			return fmt.Errorf("%w: %v", ErrOrder, err)
 		}
+	case telemetry.VerbReturn, telemetry.VerbStops:
+		if _, err := telemetry.ParseReturnOrder(object); err != nil {
+			return fmt.Errorf("%w: %v", ErrOrder, err)
+		}
+	case telemetry.VerbTell:
+		if object != telemetry.TellLicenses {
+			return fmt.Errorf("%w: a panel tells of %s, not of %.20q", ErrOrder, telemetry.TellLicenses, object)
+		}
 	default:
 		return fmt.Errorf("%w: a panel opens, locks down and shows text; it does not know %.20q", ErrOrder, verb)
 	}
@@ -123,7 +131,7 @@ func CheckOrder(verb, object string) error {
 // Order asks a panel to do something and returns what came of it, at the latest when its deadline has passed. It goes on when
 // ctx ends: only the waiting ends, with ctx's error. An error besides says that nothing was sent.
 func (h *Hub) Order(ctx context.Context, panel, verb, object, by string) (fleet.Order, error) {
-	p, known := h.roll.Load().panels[panel]
+	p, known := h.enrolled(panel)
 	if !known {
 		return fleet.Order{}, fmt.Errorf("cannot order panel %.40q: %w", panel, fleet.ErrUnknown)
 	}
@@ -248,11 +256,14 @@ func (h *Hub) answered(o fleet.Order, reply telemetry.Reply) fleet.Order {
 	return o
 }
 
+// wordsLimit is how many characters of a panel's words are kept: ten buttons with their labels fit.
+const wordsLimit = 1000
+
 // bounded makes a panel's words fit for pages and records.
 func bounded(text string) string {
 	clean := []rune{}
 	for _, r := range text {
-		if len(clean) == 200 {
+		if len(clean) == wordsLimit {
 			break
 		}
 		if r < ' ' || r == 0x7f {

@@ -76,3 +76,6 @@ func (t Token) everywhere(grant Grant) bool {
 
 // partlyEverywhere tells that some of the license counts on every panel of its site.
 func (t Token) partlyEverywhere() bool { return slices.ContainsFunc(t.Grants, t.everywhere) }
+
+// Earlier tells which of two activations of one license stays: negative when a does. Whoever sees the same two decides alike.
+func Earlier(a, b Activation) int { return compareClaims(a, b) }

@@ -72,6 +72,7 @@ func (h *house) run(ctx context.Context, stdout io.Writer) error {
 	messages := daemon.NewGroup(context.WithoutCancel(ctx))
 	messages.Start(h.deliver)
 	messages.Start(h.tellHooks)
+	core.Start(h.pools.Run)
 	core.Start(h.keepTidy)
 	core.Start(h.keepLedger)
 	core.Start(h.registrar.Run)

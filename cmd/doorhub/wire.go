@@ -26,6 +26,7 @@ import (
 	"github.com/doorpanel/doorpanel/hub/authority"
 	"github.com/doorpanel/doorpanel/hub/broker"
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/pools"
 	"github.com/doorpanel/doorpanel/hub/store"
 	"github.com/doorpanel/doorpanel/hub/web"
 	"github.com/doorpanel/doorpanel/storage"
@@ -53,6 +54,7 @@ type house struct {
 	ledger                      *hub.Ledger
 	packages                    *hub.Packages
 	registrar                   *hub.Registrar
+	pools                       *pools.Pools
 	enrollment                  *hub.Enrollment
 	deliverer                   *hub.Deliverer
 	revocations                 *revocations
@@ -128,9 +130,15 @@ func build(config configs.Hub, log *slog.Logger, m mode) (h *house, err error) {
 	}
 	h.hub, err = hub.New(hub.Options{
 		Name: hubName, Link: link, Store: h.store, CommandKey: key.Public().(ed25519.PublicKey), Sign: signer(key), Sealing: sealing.private, Licensed: h.licenses.Window,
+		Learn: func(r fleet.Received) error { return h.pools.Learn(r) }, Known: func(r fleet.Received) { h.pools.Known(r) },
 		Unwelcome: h.unwelcome, Logger: log.With("part", "hub"),
 	})
 	if err != nil {
+		return h, err
+	}
+
+	// What panels have of the licenses that the hub holds.
+	if err = h.openPools(key); err != nil {
 		return h, err
 	}
 
@@ -444,7 +452,7 @@ func (h *house) openPages() (err error) {
 	a := adapter{h}
 	h.pages, err = web.New(web.Options{
 		Sites: a, Panels: a, Statuses: a, Watch: a, Pairing: pairing{h}, Orders: a, Events: h.store, Eraser: h.store, News: a, Outbox: h.store, Messenger: a,
-		Templates: h.words, Licenses: a, Settings: h.settings, Ledger: h.ledger, GroupNames: h.store, LedgerLog: h.store, Packages: a, Accounts: a, Sessions: h.store, Tokens: h.store, Audit: h.store,
+		Templates: h.words, Licenses: a, Pools: h.pools, Settings: h.settings, Ledger: h.ledger, GroupNames: h.store, LedgerLog: h.store, Packages: a, Accounts: a, Sessions: h.store, Tokens: h.store, Audit: h.store,
 		Health: h.health, Alive: h.alive, Backup: h.backup, ShowSetupCode: h.code, Now: time.Now,
 		Metrics: http.HandlerFunc(h.metrics), Hosts: slices.Concat(h.config.Web.Hosts, names(hostsOf(h.config))), Logger: h.log.With("part", "web"),
 	})

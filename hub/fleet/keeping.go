@@ -98,6 +98,15 @@ type Document struct {
 	Published    time.Time `json:"published,omitzero"`
 	Acknowledged time.Time `json:"acknowledged,omitzero"`
 	Withdrawn    time.Time `json:"withdrawn,omitzero"`
+	// Answer is what the panel said to this content; nil: nothing yet.
+	Answer *DocumentAnswer `json:"answer,omitempty"`
+}
+
+// DocumentAnswer is what a panel said to a document.
+type DocumentAnswer struct {
+	Result string    `json:"result"` // taken, already or refused
+	Why    string    `json:"why,omitempty"`
+	At     time.Time `json:"at"` // when it was heard
 }
 
 // License is a monitoring license that was put into the hub.

@@ -78,6 +78,8 @@ func CheckRestored(o Options) (r Restored, err error) {
 	if r.Events, err = s.Last(); err != nil {
 		return r, err
 	}
-	r.Changes, err = s.VerifyChanges(context.Background())
-	return r, err
+	if r.Changes, err = s.VerifyChanges(context.Background()); err != nil {
+		return r, err
+	}
+	return r, s.RaiseFence(time.Now())
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -88,7 +89,18 @@ func (s *Store) PutDocument(d fleet.Document) error {
 	if d.Panel == "" || d.Kind == "" || d.ID == "" {
 		return fmt.Errorf("cannot store document %q of kind %q for panel %q: all three are needed", d.ID, d.Kind, d.Panel)
 	}
-	return s.documents.Put(documentKey(d.Panel, d.Kind, d.ID), d)
+	return s.update(func(tx *storage.Tx) error {
+		key := documentKey(d.Panel, d.Kind, d.ID)
+		was, known, err := s.documents.GetTx(tx, key)
+		if err != nil {
+			return err
+		}
+		// Whoever notes that it was published may have read it before the panel answered.
+		if known && d.Answer == nil && was.Answer != nil && bytes.Equal(was.Bytes, d.Bytes) && was.Withdrawn.IsZero() && d.Withdrawn.IsZero() {
+			d.Answer, d.Acknowledged = was.Answer, was.Acknowledged
+		}
+		return s.documents.PutTx(tx, key, d)
+	})
 }
 
 // Documents lists those of one panel, or of all when panel is empty, withdrawn ones too.

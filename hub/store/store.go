@@ -54,6 +54,7 @@ type Store struct {
 	vouchers     storage.Table[fleet.Voucher]
 	voucherCodes storage.Raw // digest of a short code
 	ledger       ledgerTables
+	given        deedTables // what panels have of licenses
 
 	counter counter // where decisions of the ledger wait
 	closing sync.Once
@@ -95,6 +96,7 @@ func (s *Store) name() {
 	s.documents = storage.NewTable[fleet.Document](s.db, "documents")
 	s.licenses = storage.NewTable[fleet.License](s.db, "licenses")
 	s.orders = storage.NewTable[fleet.Order](s.db, "orders")
+	s.given.name(s.db)
 	s.byPanel = storage.NewRaw(s.db, "orders_by_panel")
 	s.states = storage.NewRaw(s.db, "situations")
 	s.outbox = storage.NewTable[fleet.Delivery](s.db, "deliveries")

@@ -625,7 +625,7 @@ func (f *hubFake) VerifyChanges(context.Context) (uint64, error) {
 
 func (f *hubFake) options() Options {
 	return Options{
-		Sites: f, Panels: f, Statuses: f, Watch: f, Pairing: f, Orders: f, Events: f, Eraser: f, News: f, Outbox: f, Messenger: f, Templates: f, Licenses: f,
+		Sites: f, Panels: f, Statuses: f, Watch: f, Pairing: f, Orders: f, Events: f, Eraser: f, News: f, Outbox: f, Messenger: f, Templates: f, Licenses: f, Pools: poolsFake{},
 		Settings: f, Accounts: f, Sessions: f, Tokens: f, Audit: f,
 		Health:        func() Health { return read(f, func() Health { return f.health }) },
 		Backup:        func(_ context.Context, w io.Writer) error { _, err := io.WriteString(w, "everything"); return err },

@@ -78,6 +78,8 @@ func deeds() []struct {
 		{"POST", "/sites/mill-lane/outages/OUTAGE/acknowledge", nil},
 		{"POST", "/panels/" + front + "/orders", object{"verb": "open", "object": "front"}},
 		{"PUT", "/panels/" + front, object{"name": "Front"}},
+		{"POST", "/pools", object{"site": "mill-lane", "token": "DP1:ABC"}},
+		{"POST", "/pools/" + poolID + "/allot", object{"panel": front, "count": 30}},
 		{"POST", "/pairing", object{"site": "mill-lane"}},
 		{"DELETE", "/pairing/w1", nil},
 		{"POST", "/panels/" + front + "/revoke", nil},

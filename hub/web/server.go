@@ -31,6 +31,7 @@ type Options struct {
 	Messenger Messenger
 	Templates Templates
 	Licenses  MonitoringLicenses
+	Pools     Pools
 	Settings  Settings
 	Accounts  Accounts
 	Sessions  Sessions
@@ -96,7 +97,7 @@ func New(o Options) (*Server, error) {
 	}{
 		{"Sites", o.Sites == nil}, {"Panels", o.Panels == nil}, {"Statuses", o.Statuses == nil}, {"Watch", o.Watch == nil}, {"Pairing", o.Pairing == nil},
 		{"Orders", o.Orders == nil}, {"Events", o.Events == nil}, {"Eraser", o.Eraser == nil}, {"News", o.News == nil}, {"Outbox", o.Outbox == nil},
-		{"Messenger", o.Messenger == nil}, {"Templates", o.Templates == nil}, {"Licenses", o.Licenses == nil}, {"Settings", o.Settings == nil}, {"Accounts", o.Accounts == nil},
+		{"Messenger", o.Messenger == nil}, {"Templates", o.Templates == nil}, {"Licenses", o.Licenses == nil}, {"Pools", o.Pools == nil}, {"Settings", o.Settings == nil}, {"Accounts", o.Accounts == nil},
 		{"Sessions", o.Sessions == nil}, {"Tokens", o.Tokens == nil}, {"Audit", o.Audit == nil}, {"Health", o.Health == nil}, {"Now", o.Now == nil},
 		{"Logger", o.Logger == nil},
 	} {

@@ -347,6 +347,10 @@ func faultWords(k fleet.FaultKind) string {
 		return "Two connections with one identity"
 	case fleet.FaultDuress:
 		return "Silent alarm"
+	case fleet.FaultClaim:
+		return "A license is used twice"
+	case fleet.FaultSetBack:
+		return "A panel was set back"
 	}
 	return string(k)
 }

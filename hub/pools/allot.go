@@ -1,0 +1,210 @@
+package pools
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/license/envelope"
+	"github.com/doorpanel/doorpanel/telemetry"
+)
+
+// Unconfirmed is the result of an allotment that was not made because something would stop and nobody has agreed.
+const Unconfirmed license.Result = "unconfirmed"
+
+// done tells whether a result is no refusal.
+func done(result string) bool { return !license.Result(result).Refused() }
+
+// Allot gives a panel more of a license, or has it give some back. More is given at once, durably, before the panel hears of it. Less
+// is asked of the panel, and is free for others only when the panel has signed that it gave it back. A refusal is an answer; an error
+// says that nothing could be kept.
+func (p *Pools) Allot(ctx context.Context, ask fleet.PoolAsk) (fleet.PoolAllotted, error) {
+	if ask.Feature == "" {
+		ask.Feature = license.Buttons
+	}
+	s, err := p.scene()
+	if err != nil {
+		return fleet.PoolAllotted{}, err
+	}
+	p.mu.Lock()
+	one, to, has, returned, err := p.find(ask, s)
+	p.mu.Unlock()
+	if err != nil {
+		return fleet.PoolAllotted{}, err
+	}
+	if ask.Count < has && !ask.Confirm {
+		return p.lookLower(ctx, ask, has, returned, s), nil
+	}
+	p.mu.Lock()
+	out, docs, err := p.allot(ask, one, to, s)
+	p.mu.Unlock()
+	if err != nil || !done(out.Result) || ask.Preview {
+		return out, err
+	}
+	if err := p.publish(ctx, docs, ask.By); err != nil {
+		p.log.Error("a share is published later", "license", ask.License, "panel", ask.Panel, "cause", err)
+	}
+	p.Kick()
+	return out, nil
+}
+
+// find looks up what an order names. Hold p.mu.
+func (p *Pools) find(ask fleet.PoolAsk, s scene) (one *pool, to fleet.Panel, has, returned int, err error) {
+	one, to = p.pools[ask.License], s.panels[ask.Panel]
+	switch {
+	case one == nil || one.holding.Use != fleet.UsePool:
+		return nil, to, 0, 0, fmt.Errorf("cannot find pool %.64q: %w", ask.License, fleet.ErrUnknown)
+	case to.ID == "" || to.Site != one.holding.Site:
+		return nil, to, 0, 0, fmt.Errorf("cannot find panel %.64q at site %s of this pool: %w", ask.Panel, one.holding.Site, fleet.ErrUnknown)
+	}
+	has = left(p.entries(one, s), ask.Feature, ask.Panel)
+	return one, to, has, p.returned(one, ask.Feature, ask.Panel), nil
+}
+
+// returned is how much a panel has given back since the beginning, as far as it is known here. Hold p.mu.
+func (p *Pools) returned(one *pool, feature, panel string) (most int) {
+	for _, d := range one.docs {
+		switch d.Kind {
+		case envelope.Slice:
+			if slice, err := license.OpenSlice(d.Raw); err == nil && slice.Feature == feature && slice.To.String() == panel {
+				most = max(most, slice.Returned)
+			}
+		case envelope.Return:
+			back, err := license.OpenReturn(d.Raw)
+			if err != nil {
+				continue
+			}
+			if slice, err := license.OpenSlice(back.Slice); err == nil && slice.Feature == feature && slice.To.String() == panel {
+				most = max(most, back.Returned)
+			}
+		}
+	}
+	return most
+}
+
+// allot does it, or says why not. Hold p.mu.
+func (p *Pools) allot(ask fleet.PoolAsk, one *pool, to fleet.Panel, s scene) (fleet.PoolAllotted, []license.Document, error) {
+	has := left(p.entries(one, s), ask.Feature, ask.Panel) // it may have changed meanwhile
+	out := fleet.PoolAllotted{Result: string(license.Activated), Title: "Allotted", Before: has, After: ask.Count, Named: true}
+	say := func(result license.Result, title, message string) (fleet.PoolAllotted, []license.Document, error) {
+		out.Result, out.Title, out.Message, out.After = string(result), title, message, has
+		return out, nil, nil
+	}
+	if ask.Count < 0 {
+		return say(license.NotPossible, license.NotPossible.Title(), fmt.Sprintf("%d cannot be allotted; name how many.", ask.Count))
+	}
+	if ask.Count > has {
+		if to.State() != fleet.PanelEnrolled {
+			return say(license.NotPossible, license.NotPossible.Title(), fmt.Sprintf("%s is %s: it gets nothing more.", s.named(to.ID), to.State()))
+		}
+		if why := p.held(s); why != "" {
+			return say(license.NotPossible, "Waiting for panels", why)
+		}
+		if err := p.o.MayAllot(ask.Panel, ask.Feature, ask.Count); err != nil {
+			return say(license.NotPossible, "Above what the group may have", err.Error())
+		}
+	}
+	v := p.give(one, to, ask.Feature, ask.Count-has, s)
+	if v.Result.Refused() {
+		return say(v.Result, v.Title, p.explain(v.Message, one, ask, s))
+	}
+	if v.Message != "" {
+		out.Message = s.words(hubWords.Replace(v.Message))
+	}
+	now := p.o.Clock().Now.UTC().Truncate(time.Second)
+	a := fleet.Allotment{License: ask.License, Feature: ask.Feature, Panel: ask.Panel, Asked: ask.Count, By: ask.By, Since: now}
+	if ask.Count < has {
+		out.Waiting = true
+		out.Message = fmt.Sprintf("%s is asked to give %d back. They are free when it has answered.", s.named(to.ID), has-ask.Count)
+	}
+	if ask.Preview {
+		return out, nil, nil
+	}
+	docs, err := p.keep(ask.License, v, fleet.DeedChange{Allotments: []fleet.Allotment{a}})
+	delete(p.tried, ask.Panel)
+	return out, docs, err
+}
+
+// give decides about giving so many more; nothing is given for 0 and less. Hold p.mu.
+func (p *Pools) give(one *pool, to fleet.Panel, feature string, more int, s scene) license.Verdict {
+	if more <= 0 {
+		return license.Verdict{Result: license.Activated}
+	}
+	id, err := license.ParseTokenID(one.holding.ID)
+	if err != nil {
+		return license.Verdict{Result: license.NotPossible, Title: license.NotPossible.Title(), Message: err.Error()}
+	}
+	return license.Give(p.o.Ring(), p.place(s.sites[one.holding.Site]), p.o.Clock(), one.docs, license.GiveOrder{
+		License: id, Feature: feature, To: license.Identity{Panel: ed25519.PublicKey(to.Key), Name: to.Name}, Count: more,
+	})
+}
+
+// explain says why there is not enough, with what is waited for.
+func (p *Pools) explain(message string, one *pool, ask fleet.PoolAsk, s scene) string {
+	text := s.words(hubWords.Replace(message))
+	entries := p.entries(one, s)
+	for _, key := range one.shares() {
+		a := one.allotments[key]
+		if over := left(entries, key.feature, key.panel) - a.Asked; key.feature == ask.Feature && over > 0 {
+			text += fmt.Sprintf(" %d of them are waited for from %s since %s.", over, s.named(key.panel), a.Since.Format("2006-01-02 15:04 UTC"))
+		}
+	}
+	return text
+}
+
+// shares are what is allotted of a pool, in order.
+func (one *pool) shares() []share {
+	list := make([]share, 0, len(one.allotments))
+	for key := range one.allotments {
+		list = append(list, key)
+	}
+	slices.SortFunc(list, func(a, b share) int { return strings.Compare(a.feature+"\x00"+a.panel, b.feature+"\x00"+b.panel) })
+	return list
+}
+
+// held says why nothing is given after a restore; empty when it may be. Hold p.mu.
+func (p *Pools) held(s scene) string {
+	if p.fence == nil {
+		return ""
+	}
+	var names []string
+	for _, id := range p.fence.Waiting {
+		names = append(names, s.named(id))
+	}
+	const most = 10
+	more := ""
+	if len(names) > most {
+		names, more = names[:most], fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return fmt.Sprintf("This hub was restored from a backup on %s and does not know what it gave since. Nothing more is given until these panels have told it: %s%s. "+
+		"One that is gone for good is revoked.", p.fence.Since.UTC().Format("2006-01-02 15:04 UTC"), strings.Join(names, ", "), more)
+}
+
+// lookLower asks the panel what would stop; nothing is changed.
+func (p *Pools) lookLower(ctx context.Context, ask fleet.PoolAsk, has, returned int, s scene) fleet.PoolAllotted {
+	out := fleet.PoolAllotted{Result: string(Unconfirmed), Title: "Something would stop", Before: has, After: ask.Count, Waiting: true}
+	order := telemetry.ReturnOrder{License: ask.License, Feature: ask.Feature, Total: returned + has - ask.Count}
+	o, err := p.o.Way.Order(ctx, ask.Panel, telemetry.VerbStops, order.String(), ask.By)
+	switch {
+	case err == nil && o.State == fleet.OrderDone:
+		out.Stops, out.Named = o.Why, true
+		if o.Why == "" {
+			out.Message = fmt.Sprintf("%s would have %d less. None of its buttons that have a label would stop.", s.named(ask.Panel), has-ask.Count)
+			break
+		}
+		out.Message = fmt.Sprintf("At %s these would stop: %s.", s.named(ask.Panel), o.Why)
+	case err == nil && o.State == fleet.OrderRefused:
+		out.Message = fmt.Sprintf("%s cannot say what would stop: %s", s.named(ask.Panel), o.Why)
+	default:
+		out.Message = fmt.Sprintf("%s is not reached and cannot say what would stop: the %d with the highest numbers.", s.named(ask.Panel), has-ask.Count)
+	}
+	if ask.Preview {
+		out.Result = string(license.Activated)
+	}
+	return out
+}

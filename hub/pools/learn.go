@@ -1,0 +1,359 @@
+package pools
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/license/envelope"
+)
+
+const (
+	// asksADay bounds how many short codes of a panel's keypad are looked up.
+	asksADay = 10
+	// claimLimit bounds how many panels' claims to one license are kept: whoever photographed a code can make up any number of them.
+	claimLimit = 64
+)
+
+// Learn keeps what an entry of a panel's journal brings. It may come again, late and in any order: what is signed says what is newest.
+// An error says that it could not be kept.
+func (p *Pools) Learn(r fleet.Received) error {
+	if len(r.Event.Papers) > 0 {
+		if err := p.learnPapers(r); err != nil {
+			return err
+		}
+	}
+	switch r.Event.Kind {
+	case "license.answered":
+		return p.learnAnswer(r)
+	case "license.asked":
+		return p.learnAsked(r)
+	}
+	return nil
+}
+
+func (p *Pools) learnPapers(r fleet.Received) error {
+	s, err := p.scene()
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, text := range r.Event.Papers {
+		kind, raw, err := envelope.Unarmor(text)
+		switch {
+		case err != nil:
+			p.log.Warn("cannot read what a panel showed", "panel", r.Panel, "cause", err)
+		case kind == envelope.Slice || kind == envelope.Return:
+			err = p.learnShare(r, kind, raw, s)
+		case kind == envelope.Activation:
+			err = p.learnClaim(r, raw, s)
+		}
+		if err != nil && kind != "" {
+			return err
+		}
+	}
+	return nil
+}
+
+// shown is what a slice or a return says.
+type shown struct {
+	slice    license.Slice
+	token    []byte // the license's envelope
+	returned int
+}
+
+func readShown(kind envelope.Kind, raw []byte) (shown, error) {
+	var one shown
+	var err error
+	if kind == envelope.Return {
+		back, err := license.OpenReturn(raw)
+		if err != nil {
+			return one, err
+		}
+		one.returned, raw = back.Returned, back.Slice
+	}
+	if one.slice, err = license.OpenSlice(raw); err != nil {
+		return one, err
+	}
+	one.returned = max(one.returned, one.slice.Returned)
+	a, err := license.OpenActivation(one.slice.Activation)
+	one.token = a.License
+	return one, err
+}
+
+// learnShare takes the hub's own share back into account, or what a panel gave back of it. Hold p.mu.
+func (p *Pools) learnShare(r fleet.Received, kind envelope.Kind, raw []byte, s scene) error {
+	one, err := readShown(kind, raw)
+	if err != nil || !one.slice.Holder.Equal(p.o.Key) || one.slice.To.String() != r.Panel {
+		return nil // of another holder, or of another panel: nothing that this hub counts
+	}
+	site := s.sites[r.Site]
+	known, id := p.byToken(one.token)
+	var docs []license.Document
+	if known != nil {
+		site, docs = s.sites[known.holding.Site], known.docs
+	}
+	v := license.Examine(envelope.Armor(kind, raw), p.o.Ring(), p.place(site), p.o.Clock(), docs, "")
+	change := fleet.DeedChange{}
+	switch {
+	case v.Result.Refused():
+		p.log.Warn("cannot use what a panel showed of a share", "panel", r.Panel, "result", v.Result, "cause", v.Message)
+		return p.doubt(r.Panel, v.Message)
+	case v.Sign == nil && len(v.Keep) == 0:
+		p.setBack(r, known, one, s)
+		return nil
+	case known == nil && v.Token != nil: // entered after the backup from which this hub was restored
+		id = v.Token.ID.String()
+		change.Holding = &fleet.Holding{
+			ID: id, Site: r.Site, Use: fleet.UsePool, Token: []byte(envelope.Armor(envelope.License, one.token)),
+			Added: p.o.Clock().Now.UTC(), By: "panel " + r.Panel,
+		}
+	}
+	change.Note = fleet.Change{At: p.o.Clock().Now, Who: "panel " + r.Panel, Via: "hub", What: "license.heard", Object: r.Panel, Site: r.Site, Detail: s.words(hubWords.Replace(v.Message))}
+	if _, err := p.keep(id, v, change); err != nil {
+		return err
+	}
+	if v.Result == license.Activated {
+		p.recall(id, one.slice, s)
+	}
+	p.Kick()
+	return nil
+}
+
+// recall asks for no more than a panel has when an allotment is not known any more: this hub was set back. Hold p.mu.
+func (p *Pools) recall(id string, slice license.Slice, s scene) {
+	one := p.pools[id]
+	key := share{slice.Feature, slice.To.String()}
+	if _, known := one.allotments[key]; known && p.fence == nil {
+		return
+	}
+	one.allotments[key] = fleet.Allotment{
+		License: id, Feature: key.feature, Panel: key.panel, Asked: left(p.entries(one, s), key.feature, key.panel), By: "panel " + key.panel,
+		Since: p.o.Clock().Now.UTC(),
+	}
+	if err := p.o.Store.KeepDeeds(fleet.DeedChange{Allotments: []fleet.Allotment{one.allotments[key]}}); err != nil {
+		p.log.Error("cannot keep what a panel has", "panel", key.panel, "cause", err)
+	}
+}
+
+// byToken finds the pool of a license by its envelope. Hold p.mu.
+func (p *Pools) byToken(token []byte) (*pool, string) {
+	text := envelope.Armor(envelope.License, token)
+	for _, id := range p.ids() {
+		if one := p.pools[id]; string(one.holding.Token) == text {
+			return one, id
+		}
+	}
+	return nil, ""
+}
+
+// setBack tells people when a panel that was asked now knows of less than it knew before: its store was set back, or is a copy. It gets
+// its documents again with its next connection.
+func (p *Pools) setBack(r fleet.Received, known *pool, one shown, s scene) {
+	if known == nil || r.Event.Kind != "license.told" || p.told[r.Panel] != r.Event.Boot {
+		return
+	}
+	if most := p.returned(known, one.slice.Feature, r.Panel); one.returned < most {
+		p.warn(fleet.Fault{
+			Panel: r.Panel, Site: r.Site, At: p.o.Clock().Now, Kind: fleet.FaultSetBack, Epoch: r.Event.Epoch, Seq: r.Event.Seq,
+			Detail: fmt.Sprintf("%s gave %d back of license %s and knows of %d: its store was set back, or is a copy. It gets its documents again.",
+				s.named(r.Panel), most, known.holding.ID, one.returned),
+		})
+	}
+}
+
+// warn tells people, without anything held meanwhile.
+func (p *Pools) warn(f fleet.Fault) { go p.o.Way.Warn(f) }
+
+// doubt keeps the fence up for a panel whose word could not be used. Hold p.mu.
+func (p *Pools) doubt(panel, why string) error {
+	if p.fence == nil || !slices.Contains(p.fence.Waiting, panel) || p.fence.Why[panel] == why {
+		return nil
+	}
+	f := *p.fence
+	f.Why = maps.Clone(f.Why)
+	if f.Why == nil {
+		f.Why = map[string]string{}
+	}
+	f.Why[panel] = why
+	if err := p.o.Store.KeepDeeds(fleet.DeedChange{Fence: &f}); err != nil {
+		return err
+	}
+	p.fence = &f
+	return nil
+}
+
+// learnClaim keeps that a panel activated a license which is bound to nobody, and decides which claim stays. Hold p.mu.
+func (p *Pools) learnClaim(r fleet.Received, raw []byte, s scene) error {
+	a, err := license.OpenActivation(raw)
+	from, known := s.panels[r.Panel]
+	if err != nil || !known || !bytes.Equal(a.Panel, from.Key) {
+		return nil
+	}
+	v := license.Examine(envelope.Armor(envelope.License, a.License), p.o.Ring(), p.place(s.sites[r.Site]), p.o.Clock(), nil, "")
+	if v.Token == nil || len(v.Token.Subject) > 0 {
+		return nil
+	}
+	id := v.Token.ID.String()
+	old, heard := p.claims[id][r.Panel]
+	if heard && bytes.Equal(old.Raw, raw) || !heard && len(p.claims[id]) >= claimLimit {
+		return nil
+	}
+	if before, err := license.OpenActivation(old.Raw); heard && err == nil && !renewed(a, before) {
+		return nil // an older word of the same panel, sent again
+	}
+	claims := slices.Collect(maps.Values(p.claims[id]))
+	claims = slices.DeleteFunc(claims, func(c fleet.Claim) bool { return c.Panel == r.Panel })
+	claims = append(claims, fleet.Claim{License: id, Panel: r.Panel, Site: r.Site, Raw: raw, Heard: p.o.Clock().Now.UTC()})
+	stays := p.decide(id, claims)
+	for i := range claims {
+		claims[i].Stays = claims[i].Panel == stays
+	}
+	slices.SortFunc(claims, func(a, b fleet.Claim) int { return strings.Compare(a.Panel, b.Panel) })
+	note := fleet.Change{
+		At: p.o.Clock().Now, Who: "panel " + r.Panel, Via: "hub", What: "license.claimed", Object: id, Site: r.Site,
+		Detail: fmt.Sprintf("activated on %s at %s", s.named(r.Panel), a.At.Format("2006-01-02 15:04:05 UTC")),
+	}
+	if err := p.o.Store.KeepDeeds(fleet.DeedChange{Claims: claims, Note: note}); err != nil {
+		return err
+	}
+	for _, c := range claims {
+		p.noteClaim(c)
+	}
+	if len(claims) > 1 && !heard || len(claims) == 1 && stays == "" && !heard {
+		p.warnClaims(id, claims, stays, s)
+	}
+	p.Kick()
+	return nil
+}
+
+// renewed tells whether one panel's activation follows another of its own: it was assigned anew, or taken over again.
+func renewed(a, before license.Activation) bool {
+	if a.Turn != before.Turn {
+		return a.Turn > before.Turn
+	}
+	return a.Changes > before.Changes || a.Changes == before.Changes && a.At.Before(before.At)
+}
+
+// decide tells whose claim stays: a panel's id, or nothing when this hub itself holds the license. Hold p.mu.
+func (p *Pools) decide(id string, claims []fleet.Claim) string {
+	stays, best := "", license.Activation{}
+	if raw := p.ownActivation(id); raw != nil {
+		best, _ = license.OpenActivation(raw)
+	}
+	for _, c := range claims {
+		a, err := license.OpenActivation(c.Raw)
+		if err == nil && (best.Panel == nil || license.Earlier(a, best) < 0) {
+			stays, best = c.Panel, a
+		}
+	}
+	return stays
+}
+
+// ownActivation is this hub's own claim to a license that it shares out; nil without one. Hold p.mu.
+func (p *Pools) ownActivation(id string) []byte {
+	one := p.pools[id]
+	if one == nil || one.holding.Use != fleet.UsePool {
+		return nil
+	}
+	for _, d := range one.docs {
+		if a, err := license.OpenActivation(d.Raw); err == nil && d.Kind == envelope.Activation && ed25519.PublicKey(a.Panel).Equal(p.o.Key) {
+			return d.Raw
+		}
+	}
+	return nil
+}
+
+// warnClaims tells the owners of all panels that claim a license.
+func (p *Pools) warnClaims(id string, claims []fleet.Claim, stays string, s scene) {
+	holder := "this hub"
+	if stays != "" {
+		holder = fmt.Sprintf("%s (%s)", s.named(stays), s.panels[stays].Site)
+	}
+	for _, c := range claims {
+		detail := fmt.Sprintf("License %s was activated twice. It stays with %s, which was first.", id, holder)
+		if c.Panel != stays {
+			detail += fmt.Sprintf(" At %s it counts no more. Ask whoever sold it for another one.", s.named(c.Panel))
+		}
+		p.warn(fleet.Fault{Panel: c.Panel, Site: c.Site, At: p.o.Clock().Now, Kind: fleet.FaultClaim, Detail: detail})
+	}
+}
+
+func (p *Pools) learnAnswer(r fleet.Received) error {
+	kind, id, ok := strings.Cut(r.Event.Document, "/")
+	if !ok {
+		return nil
+	}
+	_, err := p.o.Store.AnswerDocument(r.Panel, kind, id, r.Event.Digest, fleet.DocumentAnswer{Result: r.Event.Why, Why: r.Event.Detail, At: r.At})
+	return err
+}
+
+// learnAsked hands a license that is kept for the site to the panel at which its short code was typed. Nothing tells a code that is not
+// known from one that is another site's.
+func (p *Pools) learnAsked(r fleet.Received) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b := p.asked[r.Panel]
+	if b == nil {
+		b = &budget{}
+		p.asked[r.Panel] = b
+	}
+	one := p.byCode(r.Event.Digest, r.Site)
+	if !b.spend(p.o.Clock().Now, asksADay) || one == nil || one.holding.Use != fleet.UseKept {
+		return nil
+	}
+	h := one.holding
+	h.Use, h.Panel = fleet.UseGrant, r.Panel
+	err := p.o.Store.KeepDeeds(fleet.DeedChange{Holding: &h, Note: fleet.Change{
+		At: r.At, Who: "panel " + r.Panel, Via: "hub", What: "license.fetched", Object: h.ID, Site: r.Site, Detail: "its short code was typed at the panel",
+	}})
+	if err == nil {
+		one.holding = h
+		p.Kick()
+	}
+	return err
+}
+
+// Known hears that an entry and everything before it are stored: a panel that was asked has told all.
+func (p *Pools) Known(r fleet.Received) {
+	number, ok := strings.CutPrefix(r.Event.Document, "order/")
+	order, err := strconv.ParseUint(number, 10, 64)
+	if r.Event.Kind != "license.told" || !ok || err != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fence == nil || order < uint64(max(p.fence.Since.UnixMilli(), 0)) {
+		return // an answer to an order from before
+	}
+	if why := p.fence.Why[r.Panel]; why != "" {
+		p.log.Warn("a panel's word could not be used; nothing more is given", "panel", r.Panel, "cause", why)
+		return
+	}
+	p.unfence(func(panel string) bool { return panel == r.Panel })
+}
+
+// unfence waits for some panels no more. Hold p.mu.
+func (p *Pools) unfence(gone func(panel string) bool) {
+	f := *p.fence
+	f.Waiting = slices.DeleteFunc(slices.Clone(f.Waiting), gone)
+	if len(f.Waiting) == len(p.fence.Waiting) && len(f.Waiting) > 0 {
+		return
+	}
+	if err := p.o.Store.KeepDeeds(fleet.DeedChange{Fence: &f}); err != nil {
+		p.log.Error("cannot keep which panels have told what they have", "cause", err)
+		return
+	}
+	p.fence = &f
+	if len(f.Waiting) == 0 {
+		p.fence = nil
+	}
+	p.Kick()
+}

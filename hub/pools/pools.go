@@ -1,0 +1,325 @@
+package pools
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/license/envelope"
+	"github.com/doorpanel/doorpanel/telemetry"
+)
+
+// Store keeps what the pools must not lose. Every method that writes is durable when it returns.
+type Store interface {
+	KeepDeeds(fleet.DeedChange) error
+	Holdings() ([]fleet.Holding, error)
+	Deeds() ([]fleet.Deed, error)
+	Allotments() ([]fleet.Allotment, error)
+	Claims() ([]fleet.Claim, error)
+	Fence() (fleet.Fence, bool, error)
+	AnswerDocument(panel, kind, id, digest string, answer fleet.DocumentAnswer) (found bool, err error)
+	Documents(panel string) ([]fleet.Document, error)
+}
+
+// Directory says which sites and panels there are.
+type Directory interface {
+	Sites() ([]fleet.Site, error)
+	Panels() ([]fleet.Panel, error)
+}
+
+// Way reaches panels. Its methods may wait: they are never called with anything held.
+type Way interface {
+	PutDocument(ctx context.Context, d fleet.Document) error
+	WithdrawDocument(ctx context.Context, panel, kind, id, by string) error
+	// Order returns what came of it, at the latest when its deadline has passed.
+	Order(ctx context.Context, panel, verb, object, by string) (fleet.Order, error)
+	// Heard is when a panel said last that it is there, and in which of its starts; false: it has not since the hub started.
+	Heard(panel string) (at time.Time, boot string, ok bool)
+	// Warn keeps a fault and tells the people of its site.
+	Warn(f fleet.Fault)
+}
+
+// Options of Pools. All but MayAllot and Logger are needed.
+type Options struct {
+	Store     Store
+	Directory Directory
+	Way       Way
+	Ring      func() license.Keyring // who may issue, and what was revoked
+	Key       ed25519.PublicKey      // the hub's own
+	Sign      func(message []byte) ([]byte, error)
+	Clock     func() license.Clock
+	// MayAllot tells why a panel must not have so many of a feature in all, by what the ledger says of its group; nil: it may.
+	MayAllot func(panel, feature string, count int) error
+	Logger   *slog.Logger // nil: silent
+}
+
+// Pools is safe for concurrent use.
+type Pools struct {
+	o    Options
+	log  *slog.Logger
+	wake chan struct{}
+	busy sync.Mutex // one round at a time
+
+	mu      sync.Mutex
+	pools   map[string]*pool // by license id
+	fence   *fleet.Fence
+	claims  map[string]map[string]fleet.Claim // by license id and panel
+	told    map[string]string                 // the start in which a panel was asked to tell
+	tried   map[string]trial                  // by panel: orders that led to nothing
+	asked   map[string]*budget                // short codes that were asked for, by panel
+	looks   budget                            // short codes that were typed at the hub
+	numbers uint64                            // the last number of a word
+}
+
+// trial is when a panel may be asked again.
+type trial struct {
+	last, next time.Time
+	pause      time.Duration
+}
+
+// pool is a license that the hub knows.
+type pool struct {
+	holding    fleet.Holding
+	docs       []license.Document
+	allotments map[share]fleet.Allotment
+}
+
+// share names a part of a license.
+type share struct{ feature, panel string }
+
+// New takes up what is kept. The faults say what of it cannot be used.
+func New(o Options) (*Pools, []error, error) {
+	if o.Store == nil || o.Directory == nil || o.Way == nil || o.Ring == nil || o.Clock == nil || len(o.Key) != ed25519.PublicKeySize || o.Sign == nil {
+		return nil, nil, errors.New("cannot set up pools: the store, the directory, the way to panels, the ring, the clock or the key is missing")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.MayAllot == nil {
+		o.MayAllot = func(string, string, int) error { return nil }
+	}
+	p := &Pools{
+		o: o, log: o.Logger, wake: make(chan struct{}, 1), pools: map[string]*pool{}, claims: map[string]map[string]fleet.Claim{}, told: map[string]string{},
+		tried: map[string]trial{}, asked: map[string]*budget{},
+	}
+	faults, err := p.read()
+	if err != nil {
+		return nil, faults, fmt.Errorf("cannot read what panels have from this hub: %w", err)
+	}
+	return p, faults, nil
+}
+
+func (p *Pools) read() (faults []error, err error) {
+	holdings, err := p.o.Store.Holdings()
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range holdings {
+		p.pools[h.ID] = &pool{holding: h, allotments: map[share]fleet.Allotment{}}
+	}
+	deeds, err := p.o.Store.Deeds()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range deeds {
+		doc, known := license.DocumentAt(d.Key, d.Raw)
+		if one := p.pools[d.License]; one != nil && known {
+			one.docs = append(one.docs, doc)
+			continue
+		}
+		faults = append(faults, fmt.Errorf("cannot use deed %s of license %s: nothing else is known of it", d.Key, d.License))
+	}
+	allotments, err := p.o.Store.Allotments()
+	if err != nil {
+		return faults, err
+	}
+	for _, a := range allotments {
+		if one := p.pools[a.License]; one != nil {
+			one.allotments[share{a.Feature, a.Panel}] = a
+		}
+	}
+	claims, err := p.o.Store.Claims()
+	if err != nil {
+		return faults, err
+	}
+	for _, c := range claims {
+		p.noteClaim(c)
+	}
+	fence, raised, err := p.o.Store.Fence()
+	if err == nil && raised {
+		p.fence = &fence
+	}
+	return faults, err
+}
+
+func (p *Pools) noteClaim(c fleet.Claim) {
+	if p.claims[c.License] == nil {
+		p.claims[c.License] = map[string]fleet.Claim{}
+	}
+	p.claims[c.License][c.Panel] = c
+}
+
+// place is a site as licenses know it.
+func (p *Pools) place(site fleet.Site) license.Panel {
+	zone, err := time.LoadLocation(site.Zone)
+	if err != nil {
+		zone = time.UTC
+	}
+	return license.Panel{Key: p.o.Key, Site: site.ID, Zone: zone}
+}
+
+// scene is who there is, as the records say at this moment.
+type scene struct {
+	sites  map[string]fleet.Site
+	panels map[string]fleet.Panel
+	order  []fleet.Panel
+}
+
+func (p *Pools) scene() (scene, error) {
+	s := scene{sites: map[string]fleet.Site{}, panels: map[string]fleet.Panel{}}
+	sites, err := p.o.Directory.Sites()
+	if err != nil {
+		return s, err
+	}
+	panels, err := p.o.Directory.Panels()
+	if err != nil {
+		return s, err
+	}
+	for _, one := range sites {
+		s.sites[one.ID] = one
+	}
+	for _, one := range panels {
+		s.panels[one.ID] = one
+	}
+	s.order = panels
+	return s, nil
+}
+
+// named is how people call a panel.
+func (s scene) named(id string) string {
+	if one, known := s.panels[id]; known && one.Name != "" {
+		return one.Name
+	}
+	return id
+}
+
+// words puts panels' names in the place of their ids.
+func (s scene) words(text string) string {
+	var pairs []string
+	for _, one := range s.order {
+		if one.Name != "" {
+			pairs = append(pairs, "panel "+one.ID, "panel "+one.Name)
+		}
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// keep signs what a verdict asks for and makes it durable, together with more; then it counts here. Hold p.mu.
+func (p *Pools) keep(id string, v license.Verdict, more fleet.DeedChange) ([]license.Document, error) {
+	docs := slices.Clone(v.Keep)
+	if v.Sign != nil {
+		doc, err := v.Sign.Sign(p.o.Sign)
+		if err != nil {
+			return nil, fmt.Errorf("cannot sign with the hub's key: %w; nothing was changed", err)
+		}
+		docs = append(docs, doc)
+	}
+	for _, d := range docs {
+		more.Deeds = append(more.Deeds, fleet.Deed{License: id, Key: d.Key, Raw: d.Raw})
+	}
+	if err := p.o.Store.KeepDeeds(more); err != nil {
+		return nil, fmt.Errorf("cannot keep what was signed: %w; nothing was changed, try again", err)
+	}
+	one := p.pools[id]
+	if one == nil && more.Holding != nil {
+		one = &pool{allotments: map[share]fleet.Allotment{}}
+		p.pools[id] = one
+	}
+	if one != nil {
+		if more.Holding != nil {
+			one.holding = *more.Holding
+		}
+		one.docs = replaced(one.docs, docs)
+		for _, a := range more.Allotments {
+			one.allotments[share{a.Feature, a.Panel}] = a
+		}
+	}
+	return docs, nil
+}
+
+func replaced(docs, newer []license.Document) []license.Document {
+	old := func(d license.Document) bool {
+		return slices.ContainsFunc(newer, func(n license.Document) bool { return n.Key == d.Key })
+	}
+	return append(slices.DeleteFunc(slices.Clone(docs), old), newer...)
+}
+
+// entries are what a pool's documents give here. Hold p.mu.
+func (p *Pools) entries(one *pool, s scene) []license.Entry {
+	return license.Derive(p.o.Ring(), p.place(s.sites[one.holding.Site]), p.o.Clock(), one.docs).List()
+}
+
+// left is how much of a feature a panel has, as far as it has not given back.
+func left(entries []license.Entry, feature, panel string) int {
+	for _, e := range entries {
+		for _, given := range e.Given {
+			if given.Panel == panel && given.Feature == feature {
+				return given.Count
+			}
+		}
+	}
+	return 0
+}
+
+// nextNumber is higher than every one before it, also than those of a hub that was set back. Hold p.mu.
+func (p *Pools) nextNumber() uint64 {
+	p.numbers = max(p.numbers+1, uint64(max(p.o.Clock().Now.UnixMilli(), 1)))
+	return p.numbers
+}
+
+// publish brings the newest slice of a share to its panel.
+func (p *Pools) publish(ctx context.Context, docs []license.Document, by string) error {
+	var faults []error
+	for _, d := range docs {
+		if d.Kind != envelope.Slice {
+			continue
+		}
+		slice, err := license.OpenSlice(d.Raw)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		a, err := license.OpenActivation(slice.Activation)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		faults = append(faults, p.o.Way.PutDocument(ctx, fleet.Document{
+			Panel: slice.To.String(), Kind: string(telemetry.DocumentSlice), ID: sliceID(a.License, slice.Feature), Bytes: d.Raw, By: by,
+		}))
+	}
+	return errors.Join(faults...)
+}
+
+// sliceID names the document of a share: one for each license and feature.
+func sliceID(token []byte, feature string) string {
+	digest := license.DigestOf(token)
+	return hex.EncodeToString(digest[:]) + "." + feature
+}
+
+// Kick has the pools look at once at what is to be done, such as after a panel came back.
+func (p *Pools) Kick() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}

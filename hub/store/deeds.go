@@ -1,0 +1,164 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/storage"
+)
+
+const fenceKey = "pools"
+
+// deedTables are what panels have of licenses.
+type deedTables struct {
+	holdings   storage.Table[fleet.Holding]
+	deeds      storage.Raw
+	allotments storage.Table[fleet.Allotment]
+	claims     storage.Table[fleet.Claim]
+	fences     storage.Table[fleet.Fence]
+}
+
+func (d *deedTables) name(db *storage.Store) {
+	d.holdings = storage.NewTable[fleet.Holding](db, "holdings")
+	d.deeds = storage.NewRaw(db, "deeds")
+	d.allotments = storage.NewTable[fleet.Allotment](db, "allotments")
+	d.claims = storage.NewTable[fleet.Claim](db, "claims")
+	d.fences = storage.NewTable[fleet.Fence](db, "fences")
+}
+
+// KeepDeeds keeps what the hub has signed and heard about licenses, all of it or nothing. A holding's site must be known; one that is
+// another site's is refused with fleet.ErrTaken.
+func (s *Store) KeepDeeds(c fleet.DeedChange) error {
+	return s.update(func(tx *storage.Tx) error {
+		if c.Holding != nil {
+			if err := s.putHolding(tx, *c.Holding); err != nil {
+				return err
+			}
+		}
+		for _, d := range c.Deeds {
+			if d.License == "" || d.Key == "" {
+				return fmt.Errorf("cannot store deed %q of license %q: both are needed", d.Key, d.License)
+			}
+			if err := s.given.deeds.PutTx(tx, d.License+"\x00"+d.Key, d.Raw); err != nil {
+				return err
+			}
+		}
+		for _, a := range c.Allotments {
+			if err := s.given.allotments.PutTx(tx, a.License+"\x00"+a.Feature+"\x00"+a.Panel, a); err != nil {
+				return err
+			}
+		}
+		for _, claim := range c.Claims {
+			if err := s.given.claims.PutTx(tx, claim.License+"\x00"+claim.Panel, claim); err != nil {
+				return err
+			}
+		}
+		if err := s.putFence(tx, c.Fence); err != nil {
+			return err
+		}
+		return s.auditTx(tx, c.Note)
+	})
+}
+
+func (s *Store) putHolding(tx *storage.Tx, h fleet.Holding) error {
+	if err := s.knowsSite(tx, h.Site); err != nil {
+		return err
+	}
+	was, known, err := s.given.holdings.GetTx(tx, h.ID)
+	if err != nil {
+		return err
+	}
+	if known && was.Site != h.Site {
+		return fmt.Errorf("cannot store license %s for site %q: it is used at site %q: %w", h.ID, h.Site, was.Site, fleet.ErrTaken)
+	}
+	return s.given.holdings.PutTx(tx, h.ID, h)
+}
+
+func (s *Store) putFence(tx *storage.Tx, f *fleet.Fence) error {
+	switch {
+	case f == nil:
+		return nil
+	case len(f.Waiting) == 0:
+		return s.given.fences.DeleteTx(tx, fenceKey)
+	}
+	return s.given.fences.PutTx(tx, fenceKey, *f)
+}
+
+// Holdings lists the licenses that were entered for panels, by their ids.
+func (s *Store) Holdings() ([]fleet.Holding, error) {
+	return collect(s, s.given.holdings)
+}
+
+// Allotments lists how much panels are to have, by license, feature and panel.
+func (s *Store) Allotments() ([]fleet.Allotment, error) {
+	return collect(s, s.given.allotments)
+}
+
+// Claims lists what panels said that they activated, by license and panel.
+func (s *Store) Claims() ([]fleet.Claim, error) {
+	return collect(s, s.given.claims)
+}
+
+func collect[T any](s *Store, table storage.Table[T]) ([]T, error) {
+	var out []T
+	err := s.db.View(func(tx *storage.Tx) error {
+		for _, one := range table.AllTx(tx) {
+			out = append(out, one)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Deeds lists the signed documents of all licenses, by license and place.
+func (s *Store) Deeds() ([]fleet.Deed, error) {
+	var out []fleet.Deed
+	for key, raw := range s.given.deeds.All() {
+		license, place, _ := strings.Cut(key, "\x00")
+		out = append(out, fleet.Deed{License: license, Key: place, Raw: raw})
+	}
+	return out, nil
+}
+
+// Fence is what holds pools back; false when nothing does.
+func (s *Store) Fence() (fleet.Fence, bool, error) { return s.given.fences.Get(fenceKey) }
+
+// RaiseFence holds all pools back until every panel has told what it has from this hub: the store was restored from a backup.
+func (s *Store) RaiseFence(now time.Time) error {
+	panels, err := s.Panels()
+	if err != nil {
+		return err
+	}
+	f := fleet.Fence{Since: now}
+	for _, p := range panels {
+		if p.State() == fleet.PanelEnrolled {
+			f.Waiting = append(f.Waiting, p.ID)
+		}
+	}
+	return s.KeepDeeds(fleet.DeedChange{Fence: &f})
+}
+
+// AnswerDocument notes what a panel said to a document with this content, in 32 hexadecimal digits of its SHA-256. It reports whether
+// there is such a document; one that has been replaced meanwhile is none.
+func (s *Store) AnswerDocument(panel, kind, id, digest string, answer fleet.DocumentAnswer) (found bool, err error) {
+	err = s.update(func(tx *storage.Tx) error {
+		d, known, err := s.documents.GetTx(tx, documentKey(panel, kind, id))
+		if err != nil || !known {
+			return err
+		}
+		if sum := sha256.Sum256(d.Bytes); hex.EncodeToString(sum[:16]) != digest {
+			return nil
+		}
+		found = true
+		if d.Answer != nil && d.Answer.Result == answer.Result {
+			return nil
+		}
+		d.Acknowledged, d.Answer = answer.At, &answer
+		return s.documents.PutTx(tx, documentKey(panel, kind, id), d)
+	})
+	return found, err
+}

@@ -1,0 +1,84 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/doorpanel/doorpanel/hub/fleet"
+)
+
+var poolID = strings.Repeat("ab", 16)
+
+// poolsFake is a hub with one pool at one site.
+type poolsFake struct{}
+
+func (poolsFake) List(string) ([]fleet.PoolView, error) {
+	return []fleet.PoolView{{ID: poolID, Site: millLane, Use: fleet.UsePool, Features: []fleet.PoolFeature{}}}, nil
+}
+
+func (p poolsFake) Show(license string) (fleet.PoolView, error) {
+	list, err := p.List("")
+	if license != poolID {
+		err = fleet.ErrUnknown
+	}
+	return list[0], err
+}
+
+func (poolsFake) Enter(_ context.Context, e fleet.PoolEntry) (fleet.PoolAnswer, error) {
+	if e.Text != "DP1:ABC" {
+		return fleet.PoolAnswer{Result: "forged", Message: "Nothing was changed."}, nil
+	}
+	return fleet.PoolAnswer{Result: "activated", License: poolID, Message: "80 buttons added"}, nil
+}
+
+func (poolsFake) Allot(_ context.Context, ask fleet.PoolAsk) (fleet.PoolAllotted, error) {
+	switch {
+	case ask.Count > 80:
+		return fleet.PoolAllotted{Result: "pool-exhausted", Message: "80 of 80, 1 too many"}, nil
+	case ask.Count < 10 && !ask.Confirm && !ask.Preview:
+		return fleet.PoolAllotted{Result: "unconfirmed", Message: "At Front these would stop: 41 Rossi."}, nil
+	}
+	return fleet.PoolAllotted{Result: "activated", After: ask.Count}, nil
+}
+
+func (poolsFake) Papers(string) ([]fleet.Paper, error) {
+	return []fleet.Paper{{Kind: "grant", ID: "basic", State: fleet.PaperTaken}}, nil
+}
+
+func TestPoolsAreSeenByWhomTheirSiteIs(t *testing.T) {
+	f := newHubFake()
+	furnish(f)
+	s := newServer(t, f)
+	admin := as(t, s, f, fleet.Administrator)
+	stranger := strings.Repeat("cd", 16)
+	for _, c := range []struct {
+		method, path string
+		body         any
+		status       int
+		says         string
+	}{
+		{"GET", "/pools", nil, 200, poolID},
+		{"GET", "/pools/" + poolID, nil, 200, poolID},
+		{"GET", "/pools/" + stranger, nil, 404, "not-found"},
+		{"GET", "/panels/" + front + "/documents", nil, 200, "taken"},
+		{"GET", "/panels/nobody/documents", nil, 404, "not-found"},
+		{"POST", "/pools", object{"site": millLane, "token": "DP1:XYZ"}, 422, "urn:doorhub:problem:forged"},
+		{"POST", "/pools", object{"site": "nowhere", "token": "DP1:ABC"}, 404, "not-found"},
+		{"POST", "/pools/" + poolID + "/allot", object{"panel": front, "count": 81}, 422, "pool-exhausted"},
+		{"POST", "/pools/" + poolID + "/allot", object{"panel": front, "count": 1}, 409, "41 Rossi"},
+		{"POST", "/pools/" + poolID + "/allot", object{"panel": front, "count": 1, "confirm": true}, 200, "activated"},
+		{"POST", "/pools/" + poolID + "/allot/preview", object{"panel": front, "count": 1}, 200, "activated"},
+		{"POST", "/pools/" + poolID + "/allot", object{"panel": "nobody", "count": 1}, 404, "not-found"},
+	} {
+		w := admin.request(c.method, api+c.path, c.body)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
+			t.Errorf("%s %s %v: %d %s, want %d with %q", c.method, c.path, c.body, w.Code, w.Body, c.status, c.says)
+		}
+	}
+	viewer := as(t, s, f, fleet.Viewer)
+	if w := viewer.request("POST", api+"/pools", object{"site": millLane, "token": "DP1:ABC"}); w.Code != http.StatusForbidden {
+		t.Errorf("who only looks entered a license: %d", w.Code)
+	}
+}
