@@ -106,7 +106,9 @@ type Document struct {
 type DocumentAnswer struct {
 	Result string    `json:"result"` // taken, already or refused
 	Why    string    `json:"why,omitempty"`
-	At     time.Time `json:"at"` // when it was heard
+	At     time.Time `json:"at"`              // when it was heard
+	Epoch  string    `json:"epoch,omitempty"` // of the panel's entry that says so
+	Seq    uint64    `json:"seq,omitempty"`
 }
 
 // License is a monitoring license that was put into the hub.

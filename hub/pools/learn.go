@@ -43,6 +43,18 @@ func (p *Pools) learnPapers(r fleet.Received) error {
 	if err != nil {
 		return err
 	}
+	err = p.takePapers(r, s)
+	p.mu.Lock()
+	warnings := p.warnings
+	p.warnings = nil
+	p.mu.Unlock()
+	for _, f := range warnings {
+		p.o.Way.Warn(f)
+	}
+	return err
+}
+
+func (p *Pools) takePapers(r fleet.Received, s scene) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, text := range r.Event.Papers {
@@ -169,8 +181,8 @@ func (p *Pools) setBack(r fleet.Received, known *pool, one shown, s scene) {
 	}
 }
 
-// warn tells people, without anything held meanwhile.
-func (p *Pools) warn(f fleet.Fault) { go p.o.Way.Warn(f) }
+// warn has people told when nothing is held any more. Hold p.mu.
+func (p *Pools) warn(f fleet.Fault) { p.warnings = append(p.warnings, f) }
 
 // doubt keeps the fence up for a panel whose word could not be used. Hold p.mu.
 func (p *Pools) doubt(panel, why string) error {
@@ -286,12 +298,25 @@ func (p *Pools) warnClaims(id string, claims []fleet.Claim, stays string, s scen
 	}
 }
 
+// toldAgain is what a panel says of an answer that it repeats because it was asked to tell.
+const toldAgain = "told again"
+
+// learnAnswer notes what a panel said to a document. One that takes for the second time what it had taken has forgotten it: its store
+// was set back, or it is a copy. By then it has its documents again.
 func (p *Pools) learnAnswer(r fleet.Received) error {
 	kind, id, ok := strings.Cut(r.Event.Document, "/")
 	if !ok {
 		return nil
 	}
-	_, err := p.o.Store.AnswerDocument(r.Panel, kind, id, r.Event.Digest, fleet.DocumentAnswer{Result: r.Event.Why, Why: r.Event.Detail, At: r.At})
+	answer := fleet.DocumentAnswer{Result: r.Event.Why, Why: r.Event.Detail, At: r.At, Epoch: r.Event.Epoch, Seq: r.Event.Seq}
+	before, found, err := p.o.Store.AnswerDocument(r.Panel, kind, id, r.Event.Digest, answer)
+	again := found && before != nil && before.Result != "refused" && (before.Epoch != answer.Epoch || before.Seq < answer.Seq)
+	if err == nil && again && answer.Result == "taken" && answer.Why != toldAgain {
+		p.o.Way.Warn(fleet.Fault{
+			Panel: r.Panel, Site: r.Site, At: p.o.Clock().Now, Kind: fleet.FaultSetBack, Epoch: r.Event.Epoch, Seq: r.Event.Seq,
+			Detail: fmt.Sprintf("It took %s %s a second time: its store was set back, or is a copy. It has its documents again.", kind, id),
+		})
+	}
 	return err
 }
 

@@ -26,7 +26,8 @@ type Store interface {
 	Allotments() ([]fleet.Allotment, error)
 	Claims() ([]fleet.Claim, error)
 	Fence() (fleet.Fence, bool, error)
-	AnswerDocument(panel, kind, id, digest string, answer fleet.DocumentAnswer) (found bool, err error)
+	// AnswerDocument notes what a panel said to a document with this content and returns what it had said before.
+	AnswerDocument(panel, kind, id, digest string, answer fleet.DocumentAnswer) (before *fleet.DocumentAnswer, found bool, err error)
 	Documents(panel string) ([]fleet.Document, error)
 }
 
@@ -78,6 +79,8 @@ type Pools struct {
 	asked   map[string]*budget                // short codes that were asked for, by panel
 	looks   budget                            // short codes that were typed at the hub
 	numbers uint64                            // the last number of a word
+
+	warnings []fleet.Fault // to be told
 }
 
 // trial is when a panel may be asked again.

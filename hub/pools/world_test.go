@@ -199,17 +199,18 @@ func (w *world) Documents(panel string) ([]fleet.Document, error) {
 	return slices.DeleteFunc(values(w.kept.documents), func(d fleet.Document) bool { return panel != "" && d.Panel != panel }), nil
 }
 
-func (w *world) AnswerDocument(panel, kind, id, digest string, answer fleet.DocumentAnswer) (bool, error) {
+func (w *world) AnswerDocument(panel, kind, id, digest string, answer fleet.DocumentAnswer) (*fleet.DocumentAnswer, bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	name := panel + "/" + kind + "/" + id
 	d, known := w.kept.documents[name]
 	if sum := sha256.Sum256(d.Bytes); !known || hex.EncodeToString(sum[:16]) != digest {
-		return false, nil
+		return nil, false, nil
 	}
+	before := d.Answer
 	d.Answer = &answer
 	w.kept.documents[name] = d
-	return true, nil
+	return before, true, nil
 }
 
 func (w *world) Sites() ([]fleet.Site, error) { return w.sites, nil }

@@ -142,9 +142,9 @@ func (s *Store) RaiseFence(now time.Time) error {
 	return s.KeepDeeds(fleet.DeedChange{Fence: &f})
 }
 
-// AnswerDocument notes what a panel said to a document with this content, in 32 hexadecimal digits of its SHA-256. It reports whether
-// there is such a document; one that has been replaced meanwhile is none.
-func (s *Store) AnswerDocument(panel, kind, id, digest string, answer fleet.DocumentAnswer) (found bool, err error) {
+// AnswerDocument notes what a panel said to a document with this content, in 32 hexadecimal digits of its SHA-256, and returns what it
+// had said before. Not found: there is no such document, or another content has taken its place meanwhile.
+func (s *Store) AnswerDocument(panel, kind, id, digest string, answer fleet.DocumentAnswer) (before *fleet.DocumentAnswer, found bool, err error) {
 	err = s.update(func(tx *storage.Tx) error {
 		d, known, err := s.documents.GetTx(tx, documentKey(panel, kind, id))
 		if err != nil || !known {
@@ -153,12 +153,12 @@ func (s *Store) AnswerDocument(panel, kind, id, digest string, answer fleet.Docu
 		if sum := sha256.Sum256(d.Bytes); hex.EncodeToString(sum[:16]) != digest {
 			return nil
 		}
-		found = true
-		if d.Answer != nil && d.Answer.Result == answer.Result {
+		found, before = true, d.Answer
+		if before != nil && before.Result == answer.Result && before.Epoch == answer.Epoch && before.Seq == answer.Seq {
 			return nil
 		}
 		d.Acknowledged, d.Answer = answer.At, &answer
 		return s.documents.PutTx(tx, documentKey(panel, kind, id), d)
 	})
-	return found, err
+	return before, found, err
 }
