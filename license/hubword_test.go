@@ -145,7 +145,9 @@ func TestBearerClaimUnderAHubIsProvisionalUntilItIsConfirmed(t *testing.T) {
 		t.Fatal(err)
 	}
 	late := Clock{Now: w.now.AddDate(0, 0, 31), Mark: w.now, Trusted: true}
-	at := func(panel Panel, clock Clock, docs ...Document) int { return Derive(w.ring, panel, clock, docs).Count(Buttons) }
+	at := func(panel Panel, clock Clock, docs ...Document) int {
+		return Derive(w.ring, panel, clock, docs).Count(Buttons)
+	}
 	if at(w.panel, w.clock(), doc) != 3 || at(w.panel, late, doc) != 0 {
 		t.Errorf("at once %d, after 31 days %d", at(w.panel, w.clock(), doc), at(w.panel, late, doc))
 	}
