@@ -38,6 +38,7 @@ test: ## install what the tests need (Debian, as root), then run all of them wit
 	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -vxE '$(MODULE)/($(PURE))')
 	$(GO) test -timeout 20m $$($(GO) list ./... | grep -xE '$(MODULE)/($(PURE))' | grep -vx '$(MODULE)/license')
 	$(GO) test -timeout 20m ./license -rapid.checks=2000
+	$(GO) test -timeout 20m ./hub/pools -run NeverUse -rapid.checks=2000
 
 .PHONY: check
 check: ## formatting, vet, staticcheck, tidy modules, 32-bit, shell scripts

@@ -400,7 +400,7 @@ func (u *unit) buttons() int {
 
 // settle lets everything be done that can be.
 func (w *world) settle() {
-	for range 6 {
+	for range 4 {
 		w.now = w.now.Add(time.Minute)
 		for _, u := range w.panels {
 			if u.online {
