@@ -445,3 +445,24 @@ func TestPanelThatWasSetBackIsFoundAndHealed(t *testing.T) {
 		t.Errorf("nobody was told: %+v", w.warned)
 	}
 }
+
+func TestRestoredHubDoesNotGoOnWithWhatWasAskedThen(t *testing.T) {
+	w := newWorld(2)
+	id := w.pool(1, 10)
+	a, b := w.panels[0], w.panels[1]
+	w.allot(id, a, 4)
+	w.settle()
+	yesterday := w.kept.clone()
+	for key, asked := range yesterday.allotments { // A was to have more as soon as there was room
+		asked.Asked = 8
+		yesterday.allotments[key] = asked
+	}
+	w.allot(id, b, 6)
+	w.settle()
+	b.online = false
+	w.setBack(yesterday)
+	w.settle()
+	if a.buttons()+b.buttons() > 10 {
+		t.Errorf("A uses %d, B %d of 10", a.buttons(), b.buttons())
+	}
+}
