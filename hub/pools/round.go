@@ -28,6 +28,8 @@ const (
 	// basicRenewDays is how long a panel's Basic license still holds when another one is sent: a panel that is connected once in two
 	// months never misses it.
 	basicRenewDays = 60
+	// skew is how far a panel's clock may be behind this hub's without its Basic license beginning later.
+	skew = 24 * time.Hour
 	// basicID names the document with which a panel has Basic.
 	basicID = "basic"
 )
@@ -188,9 +190,9 @@ func (p *Pools) wanted(s scene, have map[string]fleet.Document) (docs []fleet.Do
 		if to.State() != fleet.PanelEnrolled {
 			continue
 		}
-		now := p.o.Clock().Now.UTC().Truncate(time.Second)
+		from := p.o.Clock().Now.UTC().Truncate(time.Second).Add(-skew)
 		d, more := p.said(fleet.Document{Panel: to.ID, Kind: string(telemetry.DocumentGrant), ID: basicID, By: "hub"}, license.HubWord{
-			From: now, Until: now.AddDate(0, 0, license.BasicDays),
+			From: from, Until: from.AddDate(0, 0, license.BasicDays),
 			Grants: []license.Grant{{Feature: license.Applications, Count: license.BasicCount}, {Feature: license.SIPNumbers, Count: license.BasicCount}},
 		}, have, nil)
 		if faults = append(faults, more...); d.Bytes != nil {
