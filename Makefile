@@ -30,7 +30,7 @@ run-hub: ## a hub and a fleet of simulated panels with a few troubles; prints th
 # What decides without doing has no goroutine that could race (architecture_test.go sees to that): its random histories run
 # at full speed, without the race detector.
 MODULE := github.com/doorpanel/doorpanel
-PURE := license|license/envelope|panel|panel/access|telemetry|qr|hub/fleet|hub/monitor
+PURE := license|license/envelope|panel|panel/access|telemetry|qr|hub/fleet|hub/monitor|hub/ledger|hub/roles
 
 .PHONY: test
 test: ## install what the tests need (Debian, as root), then run all of them with the race detector
