@@ -506,6 +506,7 @@ func (h *history) step(change ledger.Change) {
 	if r != nil {
 		return
 	}
+	h.suspendsNobody(change, c)
 	elapsed := !h.m.mark.At.Equal(h.now)
 	instants := []time.Time{h.now}
 	for _, e := range slices.Concat(h.m.edges, c.Edges) {
@@ -530,6 +531,20 @@ func (h *history) step(change ledger.Change) {
 	for key, missing := range h.promises(instants) {
 		if missing > missed[key] {
 			h.Fatalf("%s %+v was accepted: %s is %d short of what it reserves, before %d", change.What(), change, key, missing, missed[key])
+		}
+	}
+}
+
+// suspendsNobody holds what people decide to leaving everybody active: only time, a revocation, a panel that goes and a pin
+// suspend somebody.
+func (h *history) suspendsNobody(change ledger.Change, c ledger.Changes) {
+	switch change.(type) {
+	case ledger.RemoveDevice, ledger.ReplaceDevice, ledger.RevokePackage, ledger.Pin:
+		return
+	}
+	for _, e := range c.Entries {
+		if e.What == change.What() && len(e.Stopped) > 0 {
+			h.Fatalf("%s %+v suspended %v", change.What(), change, e.Stopped)
 		}
 	}
 }

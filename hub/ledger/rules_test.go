@@ -46,6 +46,19 @@ func TestAMovedGroupKeepsItsBlocksAndItsUseHasToFit(t *testing.T) {
 	w.refused(ledger.MoveGroup{ID: "small", To: "a3"}, ledger.Invalid, "is below")
 }
 
+func TestAGroupDoesNotTakeThePanelsAwayThatOthersStandOn(t *testing.T) {
+	w := newWorld(t)
+	w.group("company", "", "", ledger.Limits{})
+	w.group("a", "company", "building", limits())
+	w.group("f1", "a", "floors", ledger.Limits{})
+	w.group("f2", "a", "floors", ledger.Limits{})
+	w.do(ledger.RegisterDevice{ID: panelID(1), Group: "f1"})
+	w.use("n", "f2")
+	w.refused(ledger.MoveGroup{ID: "f1", To: "company"}, ledger.BelowUse, "a: 1 in use, cannot lower to 0")
+	w.refused(ledger.RegisterDevice{ID: panelID(1), Group: "company"}, ledger.BelowUse, "a: 1 in use, cannot lower to 0")
+	w.do(ledger.Release{Use: "n"}, ledger.MoveGroup{ID: "f1", To: "company"})
+}
+
 func TestReservedModeKeepsForEachWhatItWasPromised(t *testing.T) {
 	w := newWorld(t)
 	w.group("company", "", "", ledger.Limits{Restricted: true, Mode: ledger.Reserved, Blocks: []ledger.Block{block("b", sip(10))}})
