@@ -59,6 +59,32 @@ func TestAGroupDoesNotTakeThePanelsAwayThatOthersStandOn(t *testing.T) {
 	w.do(ledger.Release{Use: "n"}, ledger.MoveGroup{ID: "f1", To: "company"})
 }
 
+func TestWhoIsSuspendedInOneGroupMakesRoomInHisOther(t *testing.T) {
+	w := newWorld(t)
+	first, second := start.AddDate(0, 0, 1), start.AddDate(0, 0, 2)
+	w.group("company", "", "", ledger.Limits{})
+	w.group("one", "company", "building", limits(block("b", ledger.Amounts{}), blocks{block("c", sip(1))}.until(second)))
+	w.group("two", "company", "building", limits(block("b", sip(1)), blocks{block("c", sip(1))}.until(first)))
+	w.do(ledger.AddUser{User: ledger.User{ID: "rossi", Groups: []string{"one", "two"}}}, ledger.Consume{ID: "his", User: "rossi"})
+	w.now = w.now.Add(time.Minute)
+	w.use("other", "two")
+	if c := w.tick(first); fmt.Sprint(c.Entries[0].Stopped) != "[other]" {
+		t.Fatalf("first %+v", c.Entries)
+	}
+	if c := w.tick(second); fmt.Sprint(c.Entries[0].Stopped, c.Entries[0].Resumed) != "[his] [other]" {
+		t.Fatalf("then %+v", c.Entries)
+	}
+}
+
+func TestATrialIsThePartnersNotTheCompanys(t *testing.T) {
+	w := newWorld(t)
+	w.group("company", "", "", limits())
+	w.group("another", "", "", limits())
+	w.do(ledger.StartTrial{Root: "company", Registration: "partner 7"})
+	w.refused(ledger.StartTrial{Root: "another", Registration: "partner 7"}, ledger.OnlyOnce, "there is one")
+	w.refused(ledger.StartTrial{Root: "company", Registration: "partner 8"}, ledger.OnlyOnce, "had its Trial")
+}
+
 func TestReservedModeKeepsForEachWhatItWasPromised(t *testing.T) {
 	w := newWorld(t)
 	w.group("company", "", "", ledger.Limits{Restricted: true, Mode: ledger.Reserved, Blocks: []ledger.Block{block("b", sip(10))}})
@@ -140,6 +166,9 @@ func TestRemindersComeOnTheirDaysAndOnceHoweverLongTheHubWasDown(t *testing.T) {
 	c := w.tick(time.Date(2026, time.March, 30, 7, 0, 0, 0, rome(t)))
 	if len(c.Reminders) != 2 || c.Reminders[0].Days != 3 {
 		t.Errorf("down for two days: %+v", c.Reminders)
+	}
+	if c := w.tick(w.now.Add(time.Minute)); len(c.Reminders) != 0 {
+		t.Errorf("and again for the other day: %+v", c.Reminders)
 	}
 	if c := w.tick(until); len(c.Reminders) != 0 {
 		t.Errorf("after the end: %+v", c.Reminders)
