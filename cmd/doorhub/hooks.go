@@ -115,7 +115,8 @@ func fitsKind(kind string, kinds []string) bool {
 }
 
 func (h *house) hookDelivery(hook web.Hook, r fleet.Received) fleet.Delivery {
-	facts := []fleet.Fact{{Name: "site", Value: adapter{h}.siteName(r.Site)}, {Name: "panel", Value: r.Panel}}
+	site, _ := adapter{h}.siteWords(r.Site)
+	facts := []fleet.Fact{{Name: "site", Value: site}, {Name: "panel", Value: r.Panel}}
 	for _, f := range []fleet.Fact{
 		{Name: "event", Value: r.Event.Kind}, {Name: "at", Value: r.Event.Time.UTC().Format(time.RFC3339)}, {Name: "door", Value: r.Event.Door}, {Name: "who", Value: r.Event.Who},
 		{Name: "why", Value: r.Event.Why}, {Name: "reader", Value: r.Event.Reader}, {Name: "detail", Value: r.Event.Detail}, {Name: "epoch", Value: r.Event.Epoch},

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
@@ -173,4 +174,26 @@ func TestAPanelThatFallsSilentIsMissed(t *testing.T) {
 	h.waitPresence(p.id, monitor.Online)
 	p.badges(0, 3)
 	h.refusals(p, 3)
+}
+
+// A test message says when it was sent as the site's clocks show it, as every other message does.
+func TestATestMessageTellsTheSitesTime(t *testing.T) {
+	t.Parallel()
+	server, mail := mailbox(t)
+	r := newRoot(t)
+	h := startHub(t, hubSetting{root: r.pub, more: mail})
+	site := h.watch("House", r)
+	h.must(http.StatusOK, "PUT", "/sites/"+site, object{"name": "House", "zone": "Pacific/Kiritimati"})
+	kiritimati, err := time.LoadLocation("Pacific/Kiritimati")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now().In(kiritimati)
+	h.must(http.StatusCreated, "POST", "/sites/"+site+"/recipients/ines/test", object{})
+	h.awaitMail(server, 1)
+	after, text := time.Now().In(kiritimati), string(server.Messages()[0].Raw)
+	const minute = "2 Jan 2006 15:04"
+	if !strings.Contains(text, before.Format(minute)) && !strings.Contains(text, after.Format(minute)) {
+		t.Errorf("sent between %s and %s, the message says:\n%s", before.Format(minute), after.Format(minute), text)
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -224,7 +225,8 @@ func (a adapter) Test(_ context.Context, d fleet.Delivery, change fleet.Change) 
 	}
 	now := time.Now().UTC()
 	d.ID, d.Kind, d.State, d.Made, d.Due = "test-"+newID(8), "test", fleet.Waiting, now, now
-	d.Facts = []fleet.Fact{{Name: "site", Value: a.siteName(d.Site)}, {Name: "at", Value: now.Format(time.RFC3339)}, {Name: "by", Value: change.Who}}
+	name, zone := a.siteWords(d.Site)
+	d.Facts = []fleet.Fact{{Name: "site", Value: name}, {Name: "at", Value: now.In(zone).Format(time.RFC3339)}, {Name: "by", Value: change.Who}}
 	if _, err := a.h.store.AddDeliveries([]fleet.Delivery{d}, change); err != nil {
 		return d, told(err)
 	}
@@ -232,11 +234,17 @@ func (a adapter) Test(_ context.Context, d fleet.Delivery, change fleet.Change) 
 	return d, nil
 }
 
-func (a adapter) siteName(id string) string {
-	if s, known, err := a.h.store.Site(id); err == nil && known && s.Name != "" {
-		return s.Name
+// siteWords are a site's name and its zone; its id and UTC when it is not known.
+func (a adapter) siteWords(id string) (string, *time.Location) {
+	s, known, err := a.h.store.Site(id)
+	if err != nil || !known {
+		return id, time.UTC
 	}
-	return id
+	zone, err := time.LoadLocation(s.Zone)
+	if err != nil {
+		zone = time.UTC
+	}
+	return cmp.Or(s.Name, id), zone
 }
 
 // MonitoringLicense implements web.MonitoringLicenses.

@@ -203,7 +203,7 @@ func (in recipientRequest) recipient() (monitor.Recipient, error) {
 	}
 	for _, t := range r.Topics {
 		if !slices.Contains(monitor.Topics(), t) {
-			return r, notValid(fmt.Sprintf("there is no topic %.40q", t))
+			return r, notValid(fmt.Sprintf("there is no topic %.40q; it is one of %q, or leave topics away for all of them", t, monitor.Topics()))
 		}
 	}
 	if len(r.Topics) == len(monitor.Topics()) {
