@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 	"hub/monitor":       {"hub/fleet", "telemetry"},
 	"hub/ledger":        {"license", "license/envelope", "telemetry"},
 	"hub/fleet":         {"telemetry"},
-	"hub/roles":         {},
+	"hub/roles":         {"hub/fleet"},
 	"hub/broker":        {"telemetry"},
 	"panel":             {"panel/access", "license", "license/envelope"},
 	"panel/agent":       {"panel", "panel/access", "license", "license/envelope"},

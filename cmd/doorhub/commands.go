@@ -19,7 +19,7 @@ import (
 // commands lists everything doorhub can be told to do.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		runCommand(), checkCommand(), sitesCommand(), pairCommand(), panelsCommand(), userCommand(), orderCommand(), licenseCommand(), poolCommand(), eventsCommand(),
+		runCommand(), checkCommand(), sitesCommand(), pairCommand(), panelsCommand(), userCommand(), roleCommand(), orderCommand(), licenseCommand(), poolCommand(), eventsCommand(),
 		auditCommand(), backupCommand(), restoreCommand(), doctorCommand(), brokerConfigCommand(), versionCommand(),
 	}
 }

@@ -14,14 +14,15 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 // userChange is what the API takes to make or change a user.
 type userChange struct {
-	Role     fleet.Role `json:"role,omitempty"`
-	Password string     `json:"password,omitempty"`
-	Sites    []string   `json:"sites,omitempty"`
+	Password string   `json:"password,omitempty"`
+	Role     string   `json:"role,omitempty"`
+	Sites    []string `json:"sites,omitempty"`
+	Groups   []string `json:"groups,omitempty"`
 }
 
 func userCommand() *cobra.Command {
@@ -33,12 +34,13 @@ func userPath(name string) string { return "/api/v1/users/" + url.PathEscape(nam
 
 func userAdd(p *place) *cobra.Command {
 	var role, file string
-	var sites []string
+	var sites, groups []string
 	cmd := &cobra.Command{
 		Use: "add NAME", Short: "Make a user", Args: cobra.ExactArgs(1),
 		Long: "Make a user. The password is asked for on the terminal, or is the first line of standard input or of --password-file.",
 		Example: "  doorhub user add anna --role operator\n" +
-			"  doorhub user add bruno --role viewer --sites via-roma-7,via-po-2 --password-file bruno.txt",
+			"  doorhub user add bruno --role viewer --sites via-roma-7,via-po-2 --password-file bruno.txt\n" +
+			"  doorhub user add carla --role dealer --groups north",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			password, err := askPassword(cmd, file)
 			if err != nil {
@@ -54,7 +56,7 @@ func userAdd(p *place) *cobra.Command {
 						return fmt.Errorf("cannot make user %s: there is one; change it with doorhub user role or user password", args[0])
 					}
 				}
-				if err := a.call(ctx, http.MethodPut, userPath(args[0]), userChange{fleet.Role(role), password, sites}, nil); err != nil {
+				if err := a.call(ctx, http.MethodPut, userPath(args[0]), userChange{password, role, sites, groups}, nil); err != nil {
 					return err
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s may log in as %s.\n", args[0], role)
@@ -62,18 +64,28 @@ func userAdd(p *place) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&role, "role", string(fleet.Viewer), "`ROLE`: administrator, operator or viewer")
-	cmd.Flags().StringSliceVar(&sites, "sites", nil, "`IDS` of the sites that the user sees (default: all)")
+	cmd.Flags().StringVar(&role, "role", roles.Viewer, "`ROLE`: one of doorhub role list")
+	where(cmd, &sites, &groups)
 	cmd.Flags().StringVar(&file, "password-file", "", "`FILE` whose first line is the password")
 	return cmd
+}
+
+// where adds the flags that say where a role holds.
+func where(cmd *cobra.Command, sites, groups *[]string) {
+	cmd.Flags().StringSliceVar(sites, "sites", nil, "`IDS` of the sites where the role holds (default: the whole hub)")
+	cmd.Flags().StringSliceVar(groups, "groups", nil, "`IDS` of the groups where it holds, with everything below")
 }
 
 // userAnswer is the API's list of users.
 type userAnswer struct {
 	Users []struct {
-		User  string     `json:"user"`
-		Role  fleet.Role `json:"role"`
-		Sites []string   `json:"sites"`
+		User  string `json:"user"`
+		Roles []struct {
+			Role  string `json:"role"`
+			Title string `json:"title"`
+			Group string `json:"group"`
+			Where string `json:"where"`
+		} `json:"roles"`
 	} `json:"users"`
 }
 
@@ -92,9 +104,14 @@ func userList(p *place) *cobra.Command {
 				}
 				var rows [][]string
 				for _, u := range list.Users {
-					rows = append(rows, []string{u.User, string(u.Role), strings.Join(u.Sites, ",")})
+					if len(u.Roles) == 0 {
+						rows = append(rows, []string{u.User, "", ""})
+					}
+					for _, r := range u.Roles {
+						rows = append(rows, []string{u.User, r.Role, r.Where})
+					}
 				}
-				return printTable(cmd, "NAME ROLE SITES", rows)
+				return printTable(cmd, "NAME ROLE WHERE", rows)
 			})
 		},
 	}
@@ -103,14 +120,18 @@ func userList(p *place) *cobra.Command {
 }
 
 func userRole(p *place) *cobra.Command {
-	return &cobra.Command{
-		Use: "role NAME ROLE", Short: "Change what a user may do", Args: cobra.ExactArgs(2), Example: "  doorhub user role anna administrator",
+	var sites, groups []string
+	cmd := &cobra.Command{
+		Use: "role NAME ROLE", Short: "Give a user one role in place of all that he has", Args: cobra.ExactArgs(2),
+		Example: "  doorhub user role anna administrator\n  doorhub user role bruno dealer --groups north",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withAPI(cmd, *p, func(ctx context.Context, a *api) error {
-				return a.call(ctx, http.MethodPut, userPath(args[0]), userChange{Role: fleet.Role(args[1])}, nil)
+				return a.call(ctx, http.MethodPut, userPath(args[0]), userChange{Role: args[1], Sites: sites, Groups: groups}, nil)
 			})
 		},
 	}
+	where(cmd, &sites, &groups)
+	return cmd
 }
 
 func userPassword(p *place) *cobra.Command {

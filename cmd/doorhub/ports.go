@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub"
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/hub/monitor"
 	"github.com/doorpanel/doorpanel/hub/notify"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/hub/web"
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/storage"
@@ -286,14 +289,43 @@ func (a adapter) PutUser(u fleet.User, edit fleet.Edit) error {
 	return told(err)
 }
 
-// DeleteUser implements web.Accounts.
-func (a adapter) DeleteUser(name string, edit fleet.Edit) error {
-	return told(a.h.store.DeleteUser(name, edit))
-}
-
 // UserToEdit implements web.Accounts.
 func (a adapter) UserToEdit(name string) (fleet.User, fleet.Edition, error) {
 	return a.h.store.UserToEdit(name)
+}
+
+// User implements web.Accounts.
+func (a adapter) User(name string) (fleet.User, bool, error) { return a.h.store.User(name) }
+
+// Arrange implements web.Arranger.
+func (a adapter) Arrange(_ context.Context, change func(*roles.Arrangement) error) error {
+	err := a.h.store.Arrange(change)
+	a.h.hub.Changed()
+	return told(err)
+}
+
+// Path implements web.Groups on the license tree.
+func (a adapter) Path(group string) ([]web.Place, error) {
+	var path []web.Place
+	err := a.h.store.Look(func(book ledger.Book) error {
+		for next := group; next != "" && len(path) <= ledger.MaxDepth; {
+			g, known, err := book.Group(next)
+			if err != nil {
+				return err
+			}
+			if !known {
+				return fmt.Errorf("cannot find group %s: %w", next, fleet.ErrUnknown)
+			}
+			path = append(path, web.Place{ID: g.ID, Name: g.Name})
+			next = g.Parent
+		}
+		return nil
+	})
+	if err == nil && len(path) == 0 {
+		err = fmt.Errorf("cannot find a group without an id: %w", fleet.ErrUnknown)
+	}
+	slices.Reverse(path)
+	return path, err
 }
 
 func licenseOf(e license.Entry) web.MonitoringLicense {

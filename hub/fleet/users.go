@@ -2,23 +2,10 @@ package fleet
 
 import "time"
 
-// Role is what a user of the hub may do. Each role may do what the ones after it may.
-type Role string
-
-// The roles.
-const (
-	Administrator Role = "administrator" // everything
-	Operator      Role = "operator"      // acknowledges, orders, sets maintenance
-	Viewer        Role = "viewer"        // looks
-)
-
-// User may log in to the hub.
+// User may log in to the hub. What he may see and manage there are his assignments (hub/roles).
 type User struct {
 	Name string `json:"name"`
-	Role Role   `json:"role"`
-	// Sites are the ids of the sites that the user sees and works on; empty: all. An administrator's is empty.
-	Sites []string `json:"sites,omitempty"`
-	Hash  string   `json:"hash"` // of the password, argon2id; never leaves the hub
+	Hash string `json:"hash"` // of the password, argon2id; never leaves the hub
 	// Generation is raised when the password changes: sessions of another one are over.
 	Generation int       `json:"generation"`
 	Made       time.Time `json:"made"`
@@ -45,6 +32,7 @@ type Change struct {
 	What   string    `json:"what"`           // such as "site.changed"
 	Object string    `json:"object,omitempty"`
 	Site   string    `json:"site,omitempty"`
+	Group  string    `json:"group,omitempty"`  // of the license tree, where it was about one
 	Detail string    `json:"detail,omitempty"` // a sentence for people, without secrets
 	Before string    `json:"before,omitempty"` // what it was, where that can be said in short; without secrets
 	After  string    `json:"after,omitempty"`  // what it is now

@@ -105,25 +105,14 @@ func MayPutRole(actor Holder, was *Role, is Role, path Path) error {
 	return MayGive(actor, is, path)
 }
 
-// CheckAll refuses, with a *Refusal, assignments that must not be: without a server administrator, or with somebody else in two
-// companies. changed are the users whose assignments are new; exists tells which users there are.
-func CheckAll(all []Assignment, changed []string, exists func(user string) bool, path func(place string) (Path, bool)) error {
-	administrators := 0
-	for _, user := range ServerAdministrators(all) {
-		if exists(user) {
-			administrators++
-		}
-	}
-	if administrators == 0 {
+// CheckAll refuses, with a *Refusal, an arrangement that must not be: one that had a server administrator and has none, or one with
+// somebody else in two companies. changed are the users whose assignments are new, or whose places moved.
+func CheckAll(a *Arrangement, had bool, changed []string, path func(place string) (Path, bool)) error {
+	if had && !a.HasAdministrator() {
 		return refuse(LastAdministrator, "this is the only server administrator; make another one first")
 	}
 	for _, user := range changed {
-		var held []Assignment
-		for _, a := range all {
-			if a.User == user {
-				held = append(held, a)
-			}
-		}
+		held := a.Of(user).Held
 		if len(ServerAdministrators(held)) > 0 {
 			continue
 		}

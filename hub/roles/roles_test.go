@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/doorpanel/doorpanel/hub/fleet"
 )
 
 // tree is a tree of groups and sites by their parents.
@@ -240,23 +242,24 @@ func TestARoleOfOnesOwnHasNoMoreThanItsMaker(t *testing.T) {
 
 func TestSomebodyStaysServerAdministratorAndNobodyIsInTwoCompanies(t *testing.T) {
 	root := Assignment{User: "root", Role: Administrator, Group: Hub}
-	everybody := func(string) bool { return true }
 	for name, c := range map[string]struct {
-		all    []Assignment
-		exists func(string) bool
-		code   string
+		all  []Assignment
+		had  bool
+		code string
 	}{
-		"one":                         {[]Assignment{root}, everybody, ""},
-		"none":                        {[]Assignment{{User: "x", Role: Distributor, Group: "acme"}}, everybody, LastAdministrator},
-		"one who is gone":             {[]Assignment{root}, func(string) bool { return false }, LastAdministrator},
-		"one at a group":              {[]Assignment{{User: "x", Role: Administrator, Group: "acme"}}, everybody, LastAdministrator},
-		"two companies":               {[]Assignment{root, {User: "x", Role: Dealer, Group: "acme"}, {User: "x", Role: Dealer, Group: "annex"}}, everybody, TwoCompanies},
-		"two sites of two companies":  {[]Assignment{root, {User: "x", Role: Viewer, Group: Site("tower-1")}, {User: "x", Role: Viewer, Group: Site("annex-1")}}, everybody, TwoCompanies},
-		"two groups of one":           {[]Assignment{root, {User: "x", Role: Dealer, Group: "north"}, {User: "x", Role: Dealer, Group: "south"}}, everybody, ""},
-		"a company and a loose site":  {[]Assignment{root, {User: "x", Role: Dealer, Group: "north"}, {User: "x", Role: Dealer, Group: Site("loose")}}, everybody, ""},
-		"an administrator everywhere": {[]Assignment{{User: "x", Role: Administrator, Group: Hub}, {User: "x", Role: Dealer, Group: "acme"}, {User: "x", Role: Dealer, Group: "other"}}, everybody, ""},
+		"one":                         {[]Assignment{root}, true, ""},
+		"none":                        {[]Assignment{{User: "x", Role: Distributor, Group: "acme"}}, true, LastAdministrator},
+		"one who is gone":             {[]Assignment{{User: "gone", Role: Administrator, Group: Hub}}, true, LastAdministrator},
+		"none, as before":             {[]Assignment{{User: "x", Role: Viewer, Group: Hub}}, false, ""},
+		"one at a group":              {[]Assignment{{User: "x", Role: Administrator, Group: "acme"}}, true, LastAdministrator},
+		"two companies":               {[]Assignment{root, {User: "x", Role: Dealer, Group: "acme"}, {User: "x", Role: Dealer, Group: "annex"}}, true, TwoCompanies},
+		"two sites of two companies":  {[]Assignment{root, {User: "x", Role: Viewer, Group: Site("tower-1")}, {User: "x", Role: Viewer, Group: Site("annex-1")}}, true, TwoCompanies},
+		"two groups of one":           {[]Assignment{root, {User: "x", Role: Dealer, Group: "north"}, {User: "x", Role: Dealer, Group: "south"}}, true, ""},
+		"a company and a loose site":  {[]Assignment{root, {User: "x", Role: Dealer, Group: "north"}, {User: "x", Role: Dealer, Group: Site("loose")}}, true, ""},
+		"an administrator everywhere": {[]Assignment{{User: "x", Role: Administrator, Group: Hub}, {User: "x", Role: Dealer, Group: "acme"}, {User: "x", Role: Dealer, Group: "other"}}, true, ""},
 	} {
-		if got := codeOf(CheckAll(c.all, []string{"x"}, c.exists, town().path)); got != c.code {
+		a := &Arrangement{Users: []fleet.User{{Name: "root"}, {Name: "x"}}, Assignments: c.all}
+		if got := codeOf(CheckAll(a, c.had, []string{"x"}, town().path)); got != c.code {
 			t.Errorf("%s: %q, want %q", name, got, c.code)
 		}
 	}

@@ -11,11 +11,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/hub/store"
 	"github.com/doorpanel/doorpanel/hub/store/storetest"
 	"github.com/doorpanel/doorpanel/storage"
@@ -35,7 +37,7 @@ func fillFixture(t *testing.T, s *store.Store) {
 	claimed.State, claimed.By = fleet.Claimed, "hub"
 	_, siteErr := s.PutSite(fleet.Site{ID: "north", Name: "Nord", Zone: "Europe/Berlin", Language: "de", Created: fixtureDay}, edit)
 	_, panelErr := s.PutPanel(fleet.Panel{ID: "p", Site: "north", Key: []byte{1}, Added: fixtureDay}, edit)
-	_, userErr := s.PutUser(fleet.User{Name: "anna", Role: fleet.Administrator, Hash: "$argon2id$"}, edit)
+	_, userErr := s.PutUser(fleet.User{Name: "anna", Hash: "$argon2id$"}, edit)
 	_, settingErr := s.PutSetting("mail", []byte(`{"host":"mx"}`), edit)
 	_, numberErr := s.NextNumber(fixtureDay)
 	_, leaseErr := s.Lease("deliver", "hub", fixtureDay, fixtureDay.Add(time.Hour))
@@ -47,6 +49,12 @@ func fillFixture(t *testing.T, s *store.Store) {
 		s.Enrolling(t.Context(), []string{"p"}, func(all *fleet.Enrolling) error {
 			all.Windows = append(all.Windows, fleet.Window{ID: "w", Site: "north", Opened: fixtureDay})
 			all.Certificates = append(all.Certificates, fleet.Certificate{Serial: "01", Panel: "p", Issued: fixtureDay})
+			return nil
+		}),
+		s.Arrange(func(a *roles.Arrangement) error {
+			a.Roles = []roles.Role{{ID: "guard", Title: "Guard", Rights: []roles.Right{roles.Monitor}, Group: "acme"}}
+			a.Assignments = []roles.Assignment{{User: "anna", Role: roles.Administrator, Group: roles.Hub, By: "root", Since: fixtureDay}}
+			a.HandOvers = []roles.HandOver{{ID: "h", Group: "acme", From: []string{"ben"}, To: "eve", Role: roles.Dealer, State: roles.Asked, AskedBy: "anna", Asked: fixtureDay}}
 			return nil
 		}),
 		s.PutSession("hash", fleet.Session{User: "anna", Label: "export"}),
@@ -79,6 +87,12 @@ func contents(t *testing.T, s *store.Store) string {
 	put("panels", panels, err)
 	users, err := s.Users()
 	put("users", users, err)
+	made, err := s.Roles()
+	put("roles", made, err)
+	assignments, err := s.Assignments("")
+	put("assignments", assignments, err)
+	handOvers, err := s.HandOvers()
+	put("hand-overs", handOvers, err)
 	settings, err := s.Settings("")
 	put("settings", settings, err)
 	tokens, err := s.Tokens()
@@ -151,6 +165,47 @@ func TestEverySchemaThatEverWasIsRead(t *testing.T) {
 			}
 			stored(t, s, events("p", 51, 52))
 		})
+	}
+}
+
+// TestRolesOfSchema1BecomeAssignments writes users as schema 1 had them.
+func TestRolesOfSchema1BecomeAssignments(t *testing.T) {
+	dir := t.TempDir()
+	db, _, err := storage.Open(storage.Options{Dir: dir, Schema: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := storage.NewRaw(db, "users")
+	err = db.Update(func(tx *storage.Tx) error {
+		var errs []error
+		for name, rest := range map[string]string{
+			"anna": `"role":"administrator","sites":["north"]`, "ben": `"role":"operator"`, "cara": `"role":"viewer","sites":["north","south"]`, "dan": `"role":"nobody"`,
+		} {
+			errs = append(errs, users.PutTx(tx, name, []byte(`{"edition":{"number":3,"by":"root","at":"2026-03-01T08:00:00Z"},"value":{"name":"`+name+`","hash":"h","generation":7,`+rest+`}}`)))
+		}
+		return errors.Join(errs...)
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, store.Options{Dir: dir})
+	got, err := s.Assignments("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []roles.Assignment{
+		{User: "anna", Role: roles.Administrator, Group: roles.Hub}, {User: "ben", Role: roles.Operator, Group: roles.Hub},
+		{User: "cara", Role: roles.Viewer, Group: roles.Site("north")}, {User: "cara", Role: roles.Viewer, Group: roles.Site("south")}, {User: "dan", Role: "nobody", Group: roles.Hub},
+	}
+	for i := range want {
+		want[i].By, want[i].Since = "root", fixtureDay
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("assignments %+v", got)
+	}
+	u, edition, err := s.UserToEdit("cara")
+	if err != nil || u.Hash != "h" || u.Generation != 7 || edition.Number != 3 {
+		t.Errorf("the user is %+v, %+v, %v", u, edition, err)
 	}
 }
 

@@ -8,11 +8,12 @@ import (
 	"sync"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/storage"
 )
 
 // Schema is the number of the records' present layout; docs/hub-store.md describes it.
-const Schema = 1
+const Schema = 2
 
 const eventsDir = "events" // below the store's own folder
 
@@ -56,6 +57,10 @@ type Store struct {
 	ledger       ledgerTables
 	given        deedTables // what panels have of licenses
 
+	roles       storage.Table[roles.Role]
+	assignments storage.Table[roles.Assignment]
+	handOvers   storage.Table[roles.HandOver]
+
 	counter counter // where decisions of the ledger wait
 	closing sync.Once
 }
@@ -91,6 +96,9 @@ func (s *Store) name() {
 	s.users = newShelf[fleet.User](s, "users", "user")
 	s.settings = newShelf[rawJSON](s, "settings", "setting")
 	s.sessions = storage.NewTable[fleet.Session](s.db, "sessions")
+	s.roles = storage.NewTable[roles.Role](s.db, "roles")
+	s.assignments = storage.NewTable[roles.Assignment](s.db, "assignments")
+	s.handOvers = storage.NewTable[roles.HandOver](s.db, "hand_overs")
 	s.windows = storage.NewTable[fleet.Window](s.db, "windows")
 	s.certs = storage.NewTable[fleet.Certificate](s.db, "certificates")
 	s.documents = storage.NewTable[fleet.Document](s.db, "documents")
@@ -111,7 +119,9 @@ func (s *Store) name() {
 }
 
 // migrations are the steps from each older schema to the next one. There is none older than 1.
-func migrations() []func(*storage.Tx) error { return nil }
+func migrations() []func(*storage.Tx) error {
+	return []func(*storage.Tx) error{nil, assignmentsOfSchema1}
+}
 
 // Dir is the folder that holds everything.
 func (s *Store) Dir() string { return s.o.Dir }

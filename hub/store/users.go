@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
@@ -25,13 +26,36 @@ func (s *Store) PutUser(u fleet.User, edit fleet.Edit) (fleet.Edition, error) {
 	return s.users.put(u.Name, u, edit, nil)
 }
 
-// DeleteUser removes a user together with all of the user's sessions.
+// DeleteUser removes a user together with his assignments and all of his sessions, in one transaction.
 func (s *Store) DeleteUser(name string, edit fleet.Edit) error {
-	if err := s.users.remove(name, edit); err != nil {
-		return err
-	}
-	_, err := s.deleteSessions(func(session fleet.Session) bool { return session.User == name })
-	return err
+	return s.update(func(tx *storage.Tx) error {
+		was, err := s.users.fits(tx, name, edit)
+		if err != nil {
+			return err
+		}
+		if was.Edition.Number == 0 {
+			return fmt.Errorf("cannot delete user %s: %w", name, fleet.ErrUnknown)
+		}
+		var held []string
+		for key, a := range s.assignments.FromTx(tx, name+"\x00") {
+			if a.User != name {
+				break
+			}
+			held = append(held, key)
+		}
+		for _, key := range held {
+			if err := s.assignments.DeleteTx(tx, key); err != nil {
+				return err
+			}
+		}
+		if err := s.users.table.DeleteTx(tx, name); err != nil {
+			return err
+		}
+		if _, err := s.endSessionsTx(tx, func(session fleet.Session) bool { return session.User == name }); err != nil {
+			return err
+		}
+		return s.auditTx(tx, edit.Change)
+	})
 }
 
 // Session returns the session under the hash of its token.
@@ -99,19 +123,8 @@ func (s *Store) ForgetSessions(seen, now time.Time) (int, error) {
 
 func (s *Store) deleteSessions(which func(fleet.Session) bool) (n int, err error) {
 	err = s.update(func(tx *storage.Tx) error {
-		var gone []string
-		for hash, session := range s.sessions.AllTx(tx) {
-			if which(session) {
-				gone = append(gone, hash)
-			}
-		}
-		for _, hash := range gone {
-			if err := s.sessions.DeleteTx(tx, hash); err != nil {
-				return err
-			}
-		}
-		n = len(gone)
-		return nil
+		n, err = s.endSessionsTx(tx, which)
+		return err
 	})
 	return n, err
 }

@@ -3,10 +3,12 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 const auditPage = 60
@@ -19,15 +21,16 @@ type auditView struct {
 	next     uint64
 	verified string
 	broken   bool
+	caller   caller
 }
 
 func (s *Server) auditRoutes() []route {
 	return []route{
-		{Method: "GET", Pattern: api + "/audit", Access: AsAdministrator, Handler: s.getAudit, Status: 200, Query: []string{"who", "what", "site", "text", "before", "limit"}, Summary: "Who changed what, newest first",
+		{Method: "GET", Pattern: api + "/audit", Access: roles.SeeChanges, Handler: s.getAudit, Status: 200, Query: []string{"who", "what", "site", "text", "before", "limit"}, Summary: "Who changed what, newest first",
 			Response: object{"changes": []fleet.Change{}, "next": 0}},
-		{Method: "GET", Pattern: api + "/audit/verify", Access: AsAdministrator, Handler: s.getVerify, Status: 200, Summary: "Check the chain of the audit from the first entry to the last",
+		{Method: "GET", Pattern: api + "/audit/verify", Access: roles.ManageHub, Handler: s.getVerify, Status: 200, Summary: "Check the chain of the audit from the first entry to the last",
 			Response: object{"whole": true, "entries": 214}},
-		{Method: "GET", Pattern: "/settings/audit", Access: AsAdministrator, Handler: s.pageAudit, Page: true, Status: 200, Query: []string{"who", "what", "site", "text", "before", "verify"}, Summary: "Who changed what"},
+		{Method: "GET", Pattern: "/settings/audit", Access: roles.SeeChanges, Handler: s.pageAudit, Page: true, Status: 200, Query: []string{"who", "what", "site", "text", "before", "verify"}, Summary: "Who changed what"},
 	}
 }
 
@@ -47,12 +50,26 @@ func (v *visit) changeQuery() (fleet.ChangeQuery, error) {
 	return out, err
 }
 
+// changes leaves out what is not about a place at which the caller may see it.
+func (v *visit) changes(q fleet.ChangeQuery) ([]fleet.Change, uint64, error) {
+	found, next, err := v.s.o.Audit.Changes(q)
+	return slices.DeleteFunc(found, func(c fleet.Change) bool {
+		switch {
+		case c.Group != "":
+			return !v.caller.mayAtPlace(roles.SeeChanges, c.Group)
+		case c.Site != "":
+			return !v.caller.mayAt(roles.SeeChanges, c.Site)
+		}
+		return !v.caller.holds.Everywhere()
+	}), next, err
+}
+
 func (s *Server) getAudit(v *visit) error {
 	q, err := v.changeQuery()
 	if err != nil {
 		return err
 	}
-	found, next, err := s.o.Audit.Changes(q)
+	found, next, err := v.changes(q)
 	if err != nil {
 		return err
 	}
@@ -76,15 +93,15 @@ func (s *Server) pageAudit(v *visit) error {
 		return err
 	}
 	q.Limit = auditPage
-	p := auditView{now: s.o.Now(), query: q}
-	if v.r.URL.Query().Get("verify") != "" {
+	p := auditView{now: s.o.Now(), query: q, caller: v.caller}
+	if v.caller.may(roles.ManageHub) && v.r.URL.Query().Get("verify") != "" {
 		n, err := s.o.Audit.VerifyChanges(v.r.Context())
 		p.verified = fmt.Sprintf("The chain is whole: %d entries, none changed, none missing.", n)
 		if err != nil {
 			p.broken, p.verified = true, fmt.Sprintf("The chain is broken after %d whole entries: %s", n, err)
 		}
 	}
-	if p.found, p.next, err = s.o.Audit.Changes(q); err != nil {
+	if p.found, p.next, err = v.changes(q); err != nil {
 		return err
 	}
 	return v.show("Audit", "settings", auditPageBody(p))

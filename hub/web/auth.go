@@ -2,29 +2,31 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/login"
 )
 
-// Access is what a route asks of its caller. The zero value is no level, so that a route without one is found.
-type Access string
+// Access is what a route asks of its caller: a right that he has somewhere, or one of the words below. The zero value is none,
+// so that a route without one is found.
+type Access = roles.Right
 
-// The access levels. Local takes a caller on this host who also asks for this host by a name of its own, or anybody who is
-// logged in.
+// What a route asks besides rights. Local takes a caller on this host who also asks for this host by a name of its own, or
+// somebody who sees the hub's health.
 const (
-	Public          Access = "public"
-	Local           Access = "local"
-	AsViewer        Access = "viewer"
-	AsOperator      Access = "operator"
-	AsAdministrator Access = "administrator"
+	Public   Access = "public"
+	Local    Access = "local"
+	LoggedIn Access = "login"
 )
 
 const (
-	maxUsers             = 256
+	maxUsers             = 5000
 	maxTokens            = 64
 	defaultAdministrator = "admin"
 )
@@ -38,36 +40,79 @@ const sessionTouch = 10 * time.Minute
 // caller is who asks, as far as the route wanted to know.
 type caller struct {
 	User  string
-	Role  fleet.Role
-	Sites []string // the only sites that exist for this caller; nil: all
-	Via   string   // web, api or cli
-	Peer  string   // IP address; empty on the unix socket
-	Local bool     // on this host, and asked for by a name of this host
-	Token string   // hash of the session's token; empty on the unix socket
-	Label string   // of a script's token; empty for people
+	holds roles.Holder
+	land  *land  // where things are; nil before anybody is known
+	Via   string // web, api or cli
+	Peer  string // IP address; empty on the unix socket
+	Local bool   // on this host, and asked for by a name of this host
+	Token string // hash of the session's token; empty on the unix socket
+	Label string // of a script's token; empty for people
 }
 
-// rank orders the roles: whoever may more has the higher one. Unknown roles have none.
-func rank(r fleet.Role) int {
-	return 1 + slices.Index([]fleet.Role{fleet.Viewer, fleet.Operator, fleet.Administrator}, r)
-}
-
-// may reports whether the caller's role allows what the level asks.
+// may reports whether the caller has what is asked for, at any place at all.
 func (c caller) may(needs Access) bool {
 	switch needs {
 	case Public:
 		return true
 	case Local:
-		return c.Local || rank(c.Role) > 0
-	case AsViewer, AsOperator, AsAdministrator:
-		return rank(c.Role) >= rank(fleet.Role(needs)) && rank(c.Role) > 0
+		return c.Local || c.may(roles.SeeHealth)
+	case LoggedIn:
+		return c.User != ""
 	}
-	return false
+	return c.holds.Anywhere(needs)
+}
+
+// mayAt reports whether the caller has the right at a site.
+func (c caller) mayAt(right roles.Right, site string) bool {
+	if c.holds.Everywhere() {
+		return true
+	}
+	path, there := c.land.site(site)
+	return there && c.holds.May(right, path)
 }
 
 // sees reports whether a site exists for the caller.
 func (c caller) sees(site string) bool {
-	return len(c.Sites) == 0 || slices.Contains(c.Sites, site)
+	path, there := c.land.site(site)
+	return c.holds.Everywhere() || there && c.holds.Sees(path)
+}
+
+// mayAtPlace reports whether the caller has the right at a group, a site or the hub.
+func (c caller) mayAtPlace(right roles.Right, place string) bool {
+	if c.holds.Everywhere() {
+		return true
+	}
+	path, there := c.land.path(place)
+	return there && c.holds.May(right, path)
+}
+
+// settings is the first of the settings' pages that the caller may see; empty: none.
+func (c caller) settings() string {
+	for _, page := range []struct {
+		needs Access
+		to    string
+	}{
+		{roles.ManageHub, "/settings"}, {roles.ManageRoles, "/settings/users"}, {roles.AskHandOver, "/settings/handovers"}, {roles.ConsentHandOver, "/settings/handovers"}, {roles.SeeChanges, "/settings/audit"},
+	} {
+		if c.may(page.needs) {
+			return page.to
+		}
+	}
+	return ""
+}
+
+// as is the caller's roles in words.
+func (c caller) as() string {
+	var titles []string
+	for _, a := range c.holds.Held {
+		if role, known := c.holds.Table.Role(a.Role); known && !slices.Contains(titles, role.Title) {
+			titles = append(titles, role.Title)
+		}
+	}
+	if len(titles) == 0 {
+		return "without a role"
+	}
+	return strings.Join(titles, ", ")
 }
 
 // permit completes the caller as far as the level asks, and refuses one who may not.
@@ -81,9 +126,14 @@ func (s *Server) permit(r *http.Request, c *caller, needs Access) error {
 		}
 	}
 	if !c.may(needs) {
-		return problem(http.StatusForbidden, "not-allowed", "this needs the role "+string(needs)+"; you are logged in as "+string(c.Role))
+		return c.notAllowed(needs)
 	}
 	return nil
+}
+
+// notAllowed says which right is missing: that the thing is there is known to the caller.
+func (c caller) notAllowed(needs Access) error {
+	return problem(http.StatusForbidden, "not-allowed", fmt.Sprintf("this needs the right %q; you are %s", needs.Title(), c.as()))
 }
 
 // bySession finds out who is logged in, from the Authorization header or else the cookie.
@@ -116,13 +166,28 @@ func (s *Server) bySession(r *http.Request, c *caller) error {
 			s.log.Warn("cannot note use of session", "user", user.Name, "error", err)
 		}
 	}
-	c.User, c.Role, c.Token, c.Label = user.Name, user.Role, hash, session.Label
-	if user.Role != fleet.Administrator {
-		c.Sites = user.Sites
+	if err := s.know(c, user.Name); err != nil {
+		return err
 	}
+	c.Token, c.Label = hash, session.Label
 	if fromHeader {
 		c.Via = "api"
 	}
+	return nil
+}
+
+// know completes the caller with what he holds now.
+func (s *Server) know(c *caller, user string) error {
+	held, err := s.o.Roles.Assignments(user)
+	if err != nil {
+		return err
+	}
+	made, err := s.o.Roles.Roles()
+	if err != nil {
+		return err
+	}
+	c.User, c.land = user, s.newLand()
+	c.holds = roles.Holder{User: user, Held: held, Table: roles.NewTable(made)}
 	return nil
 }
 
@@ -135,18 +200,7 @@ func over(session fleet.Session, now time.Time) bool {
 	return session.Label == "" && now.Sub(session.Seen).Abs() >= SessionIdle
 }
 
-func (s *Server) user(name string) (fleet.User, bool, error) {
-	users, err := s.o.Accounts.Users()
-	if err != nil {
-		return fleet.User{}, false, err
-	}
-	for _, u := range users {
-		if u.Name == name {
-			return u, true, nil
-		}
-	}
-	return fleet.User{}, false, nil
-}
+func (s *Server) user(name string) (fleet.User, bool, error) { return s.o.Accounts.User(name) }
 
 // cookies are the names of the login's cookies.
 const cookies = login.Cookies("doorhub")

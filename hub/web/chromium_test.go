@@ -10,6 +10,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/telemetry"
 )
 
@@ -62,9 +63,10 @@ func TestALivingHubInARealBrowser(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
 	s := newServer(t, f)
-	if err := f.PutUser(fleet.User{Name: "admin", Role: fleet.Administrator, Hash: hashed(t), Made: f.now()}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
+	if err := f.PutUser(fleet.User{Name: "admin", Hash: hashed(t), Made: f.now()}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
 		t.Fatal(err)
 	}
+	f.give("admin", roles.Administrator)
 	url := serveReal(t, s)
 	b := newBrowser(t)
 	b.do(chromedp.EmulateViewport(1440, 900), chromedp.Navigate(url+"/sites/"+millLane))

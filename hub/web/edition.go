@@ -21,12 +21,6 @@ func editionOf(record any) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// userEdition leaves the password's hash out: nothing that follows from it is shown. The generation stands for it.
-func userEdition(u fleet.User) string {
-	u.Hash = ""
-	return editionOf(u)
-}
-
 // drawnFrom is the edition that the request was made from; asked is false when it does not say. Every form of the pages says.
 func (v *visit) drawnFrom() (edition string, asked bool) {
 	if v.isPage() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 // form sends a form from a page, without a script.
@@ -84,7 +85,7 @@ func TestTwoWhoEditTheSameDoNotOverwriteEachOther(t *testing.T) {
 		t.Run(edit.action, func(t *testing.T) {
 			f := newHubFake()
 			furnish(f)
-			admin := as(t, newServer(t, f), f, fleet.Administrator)
+			admin := as(t, newServer(t, f), f, roles.Administrator)
 			admin.want(200, "PUT", "/api/v1/users/otto", object{"role": "operator", "password": password + " too", "sites": []string{millLane}})
 			first := formOn(t, admin.want(200, "GET", edit.page, nil), edit.action)
 			if first.Get(editionField) == "" {
@@ -127,7 +128,7 @@ func TestTwoWhoEditTheSameDoNotOverwriteEachOther(t *testing.T) {
 func TestARecipientThatWasChangedIsNotRemovedUnseen(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
-	admin := as(t, newServer(t, f), f, fleet.Administrator)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
 	address := "/sites/" + millLane + "/recipients/ines"
 	page := admin.want(200, "GET", "/sites/"+millLane, nil)
 	change := formOn(t, page, address)
@@ -146,7 +147,7 @@ func TestARecipientThatWasChangedIsNotRemovedUnseen(t *testing.T) {
 func TestProgramsMaySayFromWhichEditionTheyChange(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
-	admin := as(t, newServer(t, f), f, fleet.Administrator)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
 	site := "/api/v1/sites/" + millLane
 	var seen struct {
 		Editions struct {
@@ -174,7 +175,7 @@ func TestProgramsMaySayFromWhichEditionTheyChange(t *testing.T) {
 func TestOfManyWhoEditAtOnceOneIsTaken(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
-	admin := as(t, newServer(t, f), f, fleet.Administrator)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
 	drawn := formOn(t, admin.want(200, "GET", "/sites/"+millLane, nil), "/sites/"+millLane+"/policy")
 	var all sync.WaitGroup
 	taken := make(chan int, 16)
@@ -210,7 +211,7 @@ func TestOfManyWhoEditAtOnceOneIsTaken(t *testing.T) {
 func TestTheAuditIsWrittenTogetherWithTheChange(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
-	admin := as(t, newServer(t, f), f, fleet.Administrator)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
 	site := "/api/v1/sites/" + millLane
 	recipient := object{"name": "Otto", "group": "first", "ways": []object{{"channel": "email", "address": "otto@example.org"}}}
 	for _, c := range []struct {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
+	"github.com/doorpanel/doorpanel/telemetry"
 )
 
 const (
@@ -48,17 +50,17 @@ func (s *Server) eventRoutes() []route {
 	filters := []string{"site", "panel", "door", "who", "kind", "text", "from", "to"}
 	return slices.Concat(
 		[]route{
-			{Method: "GET", Pattern: api + "/events", Access: AsViewer, Handler: s.getEvents, Status: 200, Query: append(slices.Clone(filters), "before", "limit"),
+			{Method: "GET", Pattern: api + "/events", Access: roles.SeeJournals, Handler: s.getEvents, Status: 200, Query: append(slices.Clone(filters), "before", "limit"),
 				Summary: "Events of all journals that fit, newest first; next tells where to go on as before", Response: eventsAnswer{Events: []fleet.Received{}}},
-			{Method: "GET", Pattern: api + "/events/export", Access: AsViewer, Handler: s.exportEvents, Status: 200, Query: append(slices.Clone(filters), "format"), Media: "application/x-ndjson",
+			{Method: "GET", Pattern: api + "/events/export", Access: roles.SeeJournals, Handler: s.exportEvents, Status: 200, Query: append(slices.Clone(filters), "format"), Media: "application/x-ndjson",
 				Summary: "All events that fit, newest first, as lines of JSON (format jsonl) or as CSV (csv)"},
-			{Method: "GET", Pattern: api + "/events/live", Access: AsViewer, Handler: s.streamEvents, Status: 200, Query: append(slices.Clone(filters), "after"), Media: "text/event-stream",
+			{Method: "GET", Pattern: api + "/events/live", Access: roles.SeeJournals, Handler: s.streamEvents, Status: 200, Query: append(slices.Clone(filters), "after"), Media: "text/event-stream",
 				Summary: "Events that fit, as they arrive (server-sent events, id = serial)"},
-			{Method: "GET", Pattern: "/events", Access: AsViewer, Handler: s.pageEvents, Page: true, Status: 200, Query: append(slices.Clone(filters), "before"), Summary: "Events"},
-			{Method: "GET", Pattern: "/events/live", Access: AsViewer, Handler: s.streamEventRows, Status: 200, Query: append(slices.Clone(filters), "after"), Media: "text/event-stream", Summary: "Rows of the page of events as they arrive"},
-			form("/events/erase", AsAdministrator, "Take a person out of all events", s.doEraseForm),
+			{Method: "GET", Pattern: "/events", Access: roles.SeeJournals, Handler: s.pageEvents, Page: true, Status: 200, Query: append(slices.Clone(filters), "before"), Summary: "Events"},
+			{Method: "GET", Pattern: "/events/live", Access: roles.SeeJournals, Handler: s.streamEventRows, Status: 200, Query: append(slices.Clone(filters), "after"), Media: "text/event-stream", Summary: "Rows of the page of events as they arrive"},
+			form("/events/erase", roles.ManageHub, "Take a person out of all events", s.doEraseForm),
 		},
-		deed[eraseRequest]{Method: "POST", API: "/events/erase", Access: AsAdministrator, Status: 200, Summary: "Take a person out of all events; the entries stay, without the name",
+		deed[eraseRequest]{Method: "POST", API: "/events/erase", Access: roles.ManageHub, Status: 200, Summary: "Take a person out of all events; the entries stay, without the name",
 			Request: eraseRequest{Person: "Ada Lovelace"}, Response: object{"erased": 214}, Do: s.doErase}.routes(),
 	)
 }
@@ -86,10 +88,12 @@ func (v *visit) queryOf(q url.Values) (fleet.Query, error) {
 		}
 		zone = zoneOf(site.Zone)
 	}
-	if out.Site == "" && len(v.caller.Sites) == 1 {
-		out.Site = v.caller.Sites[0]
-	}
 	var err error
+	if out.Site == "" {
+		if out.Site, err = v.onlySite(); err != nil {
+			return out, err
+		}
+	}
 	if out.From, err = moment("from", q.Get("from"), zone); err != nil {
 		return out, err
 	}
@@ -111,7 +115,39 @@ func (v *visit) search(q fleet.Query) ([]fleet.Received, uint64, error) {
 }
 
 func (v *visit) visible(events []fleet.Received) []fleet.Received {
-	return slices.DeleteFunc(events, func(e fleet.Received) bool { return !v.caller.sees(e.Site) })
+	return slices.DeleteFunc(events, func(e fleet.Received) bool { return !v.shows(e) })
+}
+
+// shows tells whether the caller may see an event: those of persons need a right of their own.
+func (v *visit) shows(e fleet.Received) bool {
+	return v.caller.mayAt(roles.SeeJournals, e.Site) && (!personal(e.Event) || v.caller.mayAt(roles.SeePersonEvents, e.Site))
+}
+
+// personal tells whether an event says that somebody came, went or was called, whether it names him or not.
+func personal(e telemetry.Event) bool {
+	return e.Who != "" || e.Credential != "" || e.Erased || strings.HasPrefix(e.Kind, "access.") || strings.HasPrefix(e.Kind, "call.")
+}
+
+// onlySite is the one site whose events the caller may see; empty when there are more, or when he may see those of all.
+func (v *visit) onlySite() (string, error) {
+	if v.caller.holds.Everywhere() {
+		return "", nil
+	}
+	sites, err := v.s.o.Sites.Sites()
+	if err != nil {
+		return "", err
+	}
+	only := ""
+	for _, site := range sites {
+		switch {
+		case !v.caller.mayAt(roles.SeeJournals, site.ID):
+		case only != "":
+			return "", nil
+		default:
+			only = site.ID
+		}
+	}
+	return only, nil
 }
 
 func (s *Server) getEvents(v *visit) error {
@@ -143,7 +179,7 @@ func (s *Server) pageEvents(v *visit) error {
 	if p.found, p.next, err = v.search(q); err != nil {
 		return err
 	}
-	if p.snap, err = s.look(v.caller); err != nil {
+	if p.snap, err = v.look(); err != nil {
 		return err
 	}
 	return v.show("Events", "events", eventsPageBody(p))
@@ -290,9 +326,12 @@ func (v *visit) follow(send func(st stream, e fleet.Received) error) error {
 			v.s.log.Warn("event stream ended", "error", err)
 			return nil
 		}
+		if len(events) > 0 && !v.still() {
+			return nil
+		}
 		for _, e := range events {
 			after = e.Serial
-			if v.caller.sees(e.Site) && fits(q, e) && send(st, e) != nil {
+			if v.shows(e) && fits(q, e) && send(st, e) != nil {
 				return nil
 			}
 		}
@@ -306,7 +345,7 @@ func (v *visit) follow(send func(st stream, e fleet.Received) error) error {
 			}
 			return err
 		}
-		if !st.idle(ctx, news, func() bool { return v.still(AsViewer) }) {
+		if !st.idle(ctx, news, v.still) {
 			return nil
 		}
 	}
@@ -323,7 +362,7 @@ func (s *Server) streamEvents(v *visit) error {
 
 // streamEventRows sends the rows that the page of events puts before its list.
 func (s *Server) streamEventRows(v *visit) error {
-	snap, err := s.look(v.caller)
+	snap, err := v.look()
 	if err != nil {
 		return err
 	}

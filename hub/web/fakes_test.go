@@ -20,6 +20,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/login"
 	"github.com/doorpanel/doorpanel/telemetry"
 )
@@ -30,29 +31,33 @@ type hubFake struct {
 	time time.Time
 	code string // of the first run
 
-	sites      []fleet.Site
-	panels     []fleet.Panel
-	watched    map[string]monitor.Site
-	said       []Said
-	heads      map[string]fleet.Head
-	faults     []fleet.Fault
-	windows    []PairingWindow
-	orders     []fleet.Order
-	answer     fleet.OrderState // what panels answer; empty: nothing before ctx ends
-	events     []fleet.Received // oldest first
-	lookAt     int              // how many events one search looks at; 0: all
-	deliveries []fleet.Delivery // oldest first
-	templates  []Template
-	licenses   map[string]MonitoringLicense
-	settings   HubSettings
-	users      []fleet.User
-	sessions   map[string]fleet.Session
-	changes    []fleet.Change
-	alone      []string // what was written into the audit apart from a change
-	editions   map[string]fleet.Edition
-	erased     []string
-	broken     error // every port's answer; nil: they work
-	health     Health
+	sites       []fleet.Site
+	panels      []fleet.Panel
+	watched     map[string]monitor.Site
+	said        []Said
+	heads       map[string]fleet.Head
+	faults      []fleet.Fault
+	windows     []PairingWindow
+	orders      []fleet.Order
+	answer      fleet.OrderState // what panels answer; empty: nothing before ctx ends
+	events      []fleet.Received // oldest first
+	lookAt      int              // how many events one search looks at; 0: all
+	deliveries  []fleet.Delivery // oldest first
+	templates   []Template
+	licenses    map[string]MonitoringLicense
+	settings    HubSettings
+	users       []fleet.User
+	sessions    map[string]fleet.Session
+	roles       []roles.Role
+	assignments []roles.Assignment
+	handOvers   []roles.HandOver
+	groups      map[string]string // by id, what is above; empty: nothing
+	changes     []fleet.Change
+	alone       []string // what was written into the audit apart from a change
+	editions    map[string]fleet.Edition
+	erased      []string
+	broken      error // every port's answer; nil: they work
+	health      Health
 
 	number  uint64
 	changed chan struct{}
@@ -556,10 +561,75 @@ func (f *hubFake) PutUser(u fleet.User, edit fleet.Edit) error {
 	})
 }
 
-func (f *hubFake) DeleteUser(name string, edit fleet.Edit) error {
-	return f.edit("user "+name, edit, func() {
-		f.users = slices.DeleteFunc(f.users, func(u fleet.User) bool { return u.Name == name })
+func (f *hubFake) User(name string) (fleet.User, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, u := range f.users {
+		if u.Name == name {
+			return u, true, f.broken
+		}
+	}
+	return fleet.User{}, false, f.broken
+}
+
+func (f *hubFake) Roles() ([]roles.Role, error) {
+	return read(f, func() []roles.Role { return slices.Clone(f.roles) }), f.broken
+}
+
+func (f *hubFake) Assignments(user string) ([]roles.Assignment, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(f.assignments), func(a roles.Assignment) bool { return user != "" && a.User != user }), f.broken
+}
+
+// give gives a role for the whole hub.
+func (f *hubFake) give(user, role string) {
+	f.do(func() { f.assignments = append(f.assignments, roles.Assignment{User: user, Role: role}) })
+}
+
+// forget takes a user out.
+func (f *hubFake) forget(name string) {
+	f.do(func() { f.users = slices.DeleteFunc(f.users, func(u fleet.User) bool { return u.Name == name }) })
+}
+
+func (f *hubFake) HandOvers() ([]roles.HandOver, error) {
+	return read(f, func() []roles.HandOver { return slices.Clone(f.handOvers) }), nil
+}
+
+func (f *hubFake) Arrange(_ context.Context, change func(*roles.Arrangement) error) error {
+	f.mu.Lock()
+	a := roles.Arrangement{Users: slices.Clone(f.users), Sites: slices.Clone(f.sites), Roles: slices.Clone(f.roles), Assignments: slices.Clone(f.assignments), HandOvers: slices.Clone(f.handOvers)}
+	f.mu.Unlock()
+	if err := change(&a); err != nil {
+		return err
+	}
+	f.do(func() {
+		f.users, f.sites, f.roles, f.assignments, f.handOvers = a.Users, a.Sites, a.Roles, a.Assignments, a.HandOvers
+		for _, c := range a.Changes {
+			f.noteWith(c)
+		}
 	})
+	return nil
+}
+
+// Path is the tree of the fake: names are ids in capitals.
+func (f *hubFake) Path(group string) ([]Place, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var path []Place
+	for group != "" {
+		above, there := f.groups[group]
+		if !there {
+			return nil, fleet.ErrUnknown
+		}
+		path = append(path, Place{group, strings.ToUpper(group)})
+		group = above
+	}
+	slices.Reverse(path)
+	if len(path) == 0 {
+		return nil, fleet.ErrUnknown
+	}
+	return path, nil
 }
 
 func (f *hubFake) Session(hash string) (fleet.Session, bool, error) {
@@ -626,7 +696,7 @@ func (f *hubFake) VerifyChanges(context.Context) (uint64, error) {
 func (f *hubFake) options() Options {
 	return Options{
 		Sites: f, Panels: f, Statuses: f, Watch: f, Pairing: f, Orders: f, Events: f, Eraser: f, News: f, Outbox: f, Messenger: f, Templates: f, Licenses: f, Pools: poolsFake{},
-		Settings: f, Accounts: f, Sessions: f, Tokens: f, Audit: f,
+		Settings: f, Accounts: f, Roles: f, Arranger: f, Groups: f, Sessions: f, Tokens: f, Audit: f,
 		Health:        func() Health { return read(f, func() Health { return f.health }) },
 		Backup:        func(_ context.Context, w io.Writer) error { _, err := io.WriteString(w, "everything"); return err },
 		ShowSetupCode: func(code string) { f.mu.Lock(); f.code = code; f.mu.Unlock() },
@@ -750,13 +820,31 @@ func hashed(t *testing.T) string {
 var hashOnce = sync.OnceValues(func() (string, error) { return argon2id.CreateHash(password, login.Params()) })
 
 // as makes a user of a role and logs in.
-func as(t *testing.T, s *Server, f *hubFake, role fleet.Role, sites ...string) client {
+func as(t *testing.T, s *Server, f *hubFake, role string, sites ...string) client {
 	t.Helper()
-	name := "the-" + string(role)
+	var places []string
+	for _, site := range sites {
+		places = append(places, roles.Site(site))
+	}
+	if len(places) == 0 {
+		places = []string{roles.Hub}
+	}
+	return named(t, s, f, "the-"+role, role, places...)
+}
+
+// named makes a user of a role at some places, and logs in.
+func named(t *testing.T, s *Server, f *hubFake, name, role string, places ...string) client {
+	t.Helper()
 	token := login.NewToken()
-	if err := f.PutUser(fleet.User{Name: name, Role: role, Sites: sites, Generation: 1, Hash: hashed(t)}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
+	if err := f.PutUser(fleet.User{Name: name, Generation: 1, Hash: hashed(t)}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
 		t.Fatal(err)
 	}
+	f.do(func() {
+		f.assignments = slices.DeleteFunc(f.assignments, func(a roles.Assignment) bool { return a.User == name })
+		for _, place := range places {
+			f.assignments = append(f.assignments, roles.Assignment{User: name, Role: role, Group: place})
+		}
+	})
 	if err := f.PutSession(login.HashToken(token), fleet.Session{User: name, Generation: 1, Made: f.now(), Seen: f.now()}); err != nil {
 		t.Fatal(err)
 	}

@@ -56,12 +56,12 @@ func (s *Server) groupEditRoutes() []route {
 		return nil
 	}
 	return []route{
-		{Method: "GET", Pattern: "/groups/new", Access: AsViewer, Handler: s.pageNewGroup, Page: true, Status: 200, Query: []string{"parent"}, Summary: "Make a group"},
+		{Method: "GET", Pattern: "/groups/new", Access: LoggedIn, Handler: s.pageNewGroup, Page: true, Status: 200, Query: []string{"parent"}, Summary: "Make a group"},
 		ledgerForm("/groups", "Make a group", s.doNewGroup),
-		{Method: "GET", Pattern: "/groups/{group}/edit", Access: AsViewer, Handler: s.pageEditGroup, Page: true, Status: 200, Summary: "Change a group"},
+		{Method: "GET", Pattern: "/groups/{group}/edit", Access: LoggedIn, Handler: s.pageEditGroup, Page: true, Status: 200, Summary: "Change a group"},
 		ledgerForm("/groups/{group}/edit", "Change a group", s.doEditGroup),
 		ledgerForm("/groups/{group}/levels", "Rename, add or leave out levels", s.doLevels),
-		{Method: "GET", Pattern: "/groups/{group}/move", Access: AsViewer, Handler: s.pageMove, Page: true, Status: 200, Query: []string{"q", "to"}, Summary: "Another place for a group"},
+		{Method: "GET", Pattern: "/groups/{group}/move", Access: LoggedIn, Handler: s.pageMove, Page: true, Status: 200, Query: []string{"q", "to"}, Summary: "Another place for a group"},
 		ledgerForm("/groups/{group}/move", "Move a group", s.doMove),
 		ledgerForm("/groups/{group}/archive", "Put a group into the archive", s.doArchiveGroup),
 		ledgerForm("/groups/{group}/restore", "Take a group out of the archive", s.doRestoreGroup),
@@ -72,7 +72,7 @@ func (s *Server) pageNewGroup(v *visit) error {
 	id := v.r.URL.Query().Get("parent")
 	p := editPage{groupPage: groupPage{now: s.o.Now()}}
 	if id == "" {
-		if !v.caller.holder().Everywhere() {
+		if !v.caller.holds.Everywhere() {
 			return notThere()
 		}
 		p.levels = ledger.DefaultLevels()
@@ -122,7 +122,7 @@ func (s *Server) doNewGroup(v *visit, in groupRequest) (outcome, error) {
 		return outcome{}, err
 	}
 	made.ID, made.Parent = newGroupID(s.o.Now()), in.Parent
-	g := groupView{holder: v.caller.holder()}
+	g := groupView{holder: v.caller.holds}
 	if in.Parent == "" {
 		if !g.holder.Everywhere() {
 			return outcome{}, notThere()

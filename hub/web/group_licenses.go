@@ -74,8 +74,8 @@ func (s *Server) groupLicenseRoutes() []route {
 		return nil
 	}
 	return []route{
-		{Method: "GET", Pattern: "/groups/{group}/licenses", Access: AsViewer, Handler: s.pageLicenses, Page: true, Status: 200, Summary: "What a group may hand out"},
-		{Method: "POST", Pattern: "/groups/{group}/licenses", Access: AsViewer, Handler: s.postLicenses, Page: true, Status: http.StatusSeeOther, Summary: "Save a group's licenses, or see what that would do"},
+		{Method: "GET", Pattern: "/groups/{group}/licenses", Access: LoggedIn, Handler: s.pageLicenses, Page: true, Status: 200, Summary: "What a group may hand out"},
+		{Method: "POST", Pattern: "/groups/{group}/licenses", Access: LoggedIn, Handler: s.postLicenses, Page: true, Status: http.StatusSeeOther, Summary: "Save a group's licenses, or see what that would do"},
 		ledgerForm("/groups/{group}/packages", "Enter a package", s.doPackage),
 		ledgerForm("/groups/{group}/packages/{package}/undo", "Give a package back", s.doUndoPackage),
 		ledgerForm("/groups/{group}/trial", "Start the Trial", s.doTrial),
@@ -84,7 +84,7 @@ func (s *Server) groupLicenseRoutes() []route {
 
 // ledgerForm is form for what changes the license ledger. Who may do it depends on the group; the ledger itself keeps who did.
 func ledgerForm[In any](pattern, summary string, do func(v *visit, in In) (outcome, error)) route {
-	rt := form(pattern, AsViewer, summary, do)
+	rt := form(pattern, LoggedIn, summary, do)
 	rt.Changes = false
 	return rt
 }

@@ -63,16 +63,16 @@ func (s *Server) groupRoutes() []route {
 		return nil
 	}
 	return slices.Concat([]route{
-		{Method: "GET", Pattern: "/groups", Access: AsViewer, Handler: s.pageTree, Page: true, Status: 200, Query: []string{"q", "at", "after"}, Summary: "The tree of groups"},
-		{Method: "GET", Pattern: "/groups/{group}/branch", Access: AsViewer, Handler: s.partBranch, Page: true, Status: 200, Query: []string{"open"}, Summary: "One group of the tree, open or closed"},
-		{Method: "GET", Pattern: "/groups/{group}/more", Access: AsViewer, Handler: s.partMore, Page: true, Status: 200, Query: []string{"after"}, Summary: "More groups below one"},
-		{Method: "GET", Pattern: "/groups/{group}", Access: AsViewer, Handler: s.pageGroup, Page: true, Status: 200, Query: []string{"after"}, Summary: "A group and how it stands"},
+		{Method: "GET", Pattern: "/groups", Access: LoggedIn, Handler: s.pageTree, Page: true, Status: 200, Query: []string{"q", "at", "after"}, Summary: "The tree of groups"},
+		{Method: "GET", Pattern: "/groups/{group}/branch", Access: LoggedIn, Handler: s.partBranch, Page: true, Status: 200, Query: []string{"open"}, Summary: "One group of the tree, open or closed"},
+		{Method: "GET", Pattern: "/groups/{group}/more", Access: LoggedIn, Handler: s.partMore, Page: true, Status: 200, Query: []string{"after"}, Summary: "More groups below one"},
+		{Method: "GET", Pattern: "/groups/{group}", Access: LoggedIn, Handler: s.pageGroup, Page: true, Status: 200, Query: []string{"after"}, Summary: "A group and how it stands"},
 	})
 }
 
 func (s *Server) pageTree(v *visit) error {
 	q := v.r.URL.Query()
-	p := treeView{query: strings.TrimSpace(q.Get("q")), caller: v.caller, makes: v.caller.holder().Everywhere()}
+	p := treeView{query: strings.TrimSpace(q.Get("q")), caller: v.caller, makes: v.caller.holds.Everywhere()}
 	if len(p.query) > maxName {
 		return problem(http.StatusBadRequest, "bad-query", "the name to look for is too long")
 	}
@@ -159,7 +159,7 @@ func (v *visit) searchTree(book ledger.Book, p *treeView) error {
 
 // findByName looks for groups in the companies that the caller has something in.
 func (v *visit) findByName(words string, limit int) ([]ledger.Group, error) {
-	h := v.caller.holder()
+	h := v.caller.holds
 	if h.Everywhere() {
 		return v.s.o.GroupNames.FindGroups("", words, limit)
 	}

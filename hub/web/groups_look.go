@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/hub/roles"
 )
@@ -102,23 +101,14 @@ func treeRights() []roles.Right {
 	return []roles.Right{roles.SeeLicenses, roles.EditLicenses, roles.SeeUsage, roles.EditGroups, roles.EditUserLicenses, roles.SeePersons, roles.EditPersons}
 }
 
-// holder is who asks, with what he was given.
-func (c caller) holder() roles.Holder {
-	h := roles.Holder{User: c.User, Table: roles.NewTable(nil)}
-	if c.Role == fleet.Administrator {
-		h.Held = []roles.Assignment{{User: c.User, Role: roles.Administrator, Group: roles.Hub}}
-	}
-	return h
-}
-
 // seesTree tells whether the caller has anything to look for in the tree of groups.
 func (v *visit) seesTree() bool {
-	return v.s.o.Ledger != nil && slices.ContainsFunc(treeRights(), v.caller.holder().Anywhere)
+	return v.s.o.Ledger != nil && slices.ContainsFunc(treeRights(), v.caller.holds.Anywhere)
 }
 
 // findGroup reads a group with those above it. That there is none, and that the caller has no right there, are told alike.
 func (v *visit) findGroup(book ledger.Book, id string) (groupView, error) {
-	g := groupView{holder: v.caller.holder()}
+	g := groupView{holder: v.caller.holds}
 	var line []ledger.Group
 	for next := id; next != ""; {
 		one, found, err := book.Group(next)
@@ -172,7 +162,7 @@ func (v *visit) inGroup(see func(book ledger.Book, g groupView) error, rights ..
 
 // topGroups are the topmost groups that the caller may see, one page of them.
 func (v *visit) topGroups(book ledger.Book, after string) (groups []ledger.Group, more string, err error) {
-	h := v.caller.holder()
+	h := v.caller.holds
 	if h.Everywhere() {
 		return groupsBelow(book, "", after)
 	}

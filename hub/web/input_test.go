@@ -12,14 +12,14 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 func TestBodiesAreBoundedAndOneWayToRead(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
-	admin := as(t, newServer(t, f), f, fleet.Administrator)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
 	raw := func(body, kind string) func(*http.Request) {
 		return func(r *http.Request) {
 			r.Body = http.NoBody
@@ -71,7 +71,7 @@ func (readCloser) Close() error { return nil }
 func TestWhatCannotBeIsRefusedWithTheReason(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
-	admin := as(t, newServer(t, f), f, fleet.Administrator)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
 	policy := monitor.DefaultPolicy()
 	policy.HoldOffS = 90000
 	site := func(change object) object {
@@ -190,7 +190,7 @@ func TestThePageHasTheBoundsOfTheMonitor(t *testing.T) {
 func TestRulesFromThePageKeepWhatAProgramSetToTheSecond(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
-	admin := as(t, newServer(t, f), f, fleet.Administrator)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
 	p := monitor.DefaultPolicy()
 	p.EscalateS, p.FlapS = 95, 3601
 	admin.want(200, "PUT", "/api/v1/sites/mill-lane/policy", p)

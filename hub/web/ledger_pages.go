@@ -50,10 +50,10 @@ func (s *Server) ledgerRoutes() []route {
 	}
 	query := []string{"from", "until", "what", "alone", "before", "verify"}
 	return []route{
-		{Method: "GET", Pattern: "/ledger", Access: AsViewer, Handler: s.pageLedger, Page: true, Status: 200, Query: query, Summary: "Who changed what in the whole tree"},
-		{Method: "GET", Pattern: "/groups/{group}/ledger", Access: AsViewer, Handler: s.pageLedger, Page: true, Status: 200, Query: query, Summary: "Who changed what in a group and below it"},
-		{Method: "GET", Pattern: "/groups/{group}/ledger.json", Access: AsViewer, Handler: s.ledgerJSON, Page: true, Status: 200, Query: query, Media: "application/x-ndjson", Summary: "The entries of the ledger about a group and below it, one a line"},
-		{Method: "GET", Pattern: "/ledger.json", Access: AsViewer, Handler: s.ledgerJSON, Page: true, Status: 200, Query: query, Media: "application/x-ndjson", Summary: "The whole ledger, one entry a line, as it can be verified"},
+		{Method: "GET", Pattern: "/ledger", Access: LoggedIn, Handler: s.pageLedger, Page: true, Status: 200, Query: query, Summary: "Who changed what in the whole tree"},
+		{Method: "GET", Pattern: "/groups/{group}/ledger", Access: LoggedIn, Handler: s.pageLedger, Page: true, Status: 200, Query: query, Summary: "Who changed what in a group and below it"},
+		{Method: "GET", Pattern: "/groups/{group}/ledger.json", Access: LoggedIn, Handler: s.ledgerJSON, Page: true, Status: 200, Query: query, Media: "application/x-ndjson", Summary: "The entries of the ledger about a group and below it, one a line"},
+		{Method: "GET", Pattern: "/ledger.json", Access: LoggedIn, Handler: s.ledgerJSON, Page: true, Status: 200, Query: query, Media: "application/x-ndjson", Summary: "The whole ledger, one entry a line, as it can be verified"},
 	}
 }
 
@@ -71,7 +71,7 @@ func (v *visit) askedEntries() (ledgerPage, ledger.EntryQuery, error) {
 		if p.alone {
 			query.Group = g.ID
 		}
-	} else if !v.caller.holder().Everywhere() {
+	} else if !v.caller.holds.Everywhere() {
 		return p, query, notThere()
 	}
 	if len(p.what) > maxWord {

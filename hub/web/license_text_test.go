@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 // licenseListener takes note of the text that it is given.
@@ -30,7 +31,7 @@ func TestALicenseIsExaminedDigitByDigit(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	as(t, s, f, fleet.Administrator).want(201, "POST", "/api/v1/sites/"+millLane+"/license", object{"token": "\n DP1:AB  CD E\n"})
+	as(t, s, f, roles.Administrator).want(201, "POST", "/api/v1/sites/"+millLane+"/license", object{"token": "\n DP1:AB  CD E\n"})
 	if listener.text != "DP1:AB  CD E" {
 		t.Errorf("the license became %q", listener.text)
 	}

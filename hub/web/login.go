@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/login"
 )
 
@@ -32,10 +33,16 @@ type (
 	}
 	account struct {
 		User  string     `json:"user"`
-		Role  fleet.Role `json:"role"`
-		Sites []string   `json:"sites,omitempty"` // empty: all
+		Roles []heldView `json:"roles"`
 		// Edition is for If-Match, in the list of users.
 		Edition string `json:"edition,omitempty"`
+	}
+	// heldView is a role that somebody has, and where.
+	heldView struct {
+		Role  string `json:"role"`
+		Title string `json:"title"`
+		Group string `json:"group"` // id of a group; site: and an id; empty: the whole hub
+		Where string `json:"where"` // the same in words
 	}
 	loginAnswer struct {
 		Token string `json:"token"`
@@ -56,19 +63,35 @@ func (s *Server) loginRoutes() []route {
 				Response: setupState{Needed: true, Open: true, Seconds: 540}},
 			{Method: "GET", Pattern: "/setup", Access: Public, Handler: s.pageSetup, Page: true, Status: 200, Summary: "The first run"},
 			{Method: "GET", Pattern: "/login", Access: Public, Handler: s.pageLogin, Page: true, Status: 200, Summary: "Log in", Query: []string{"next"}},
-			{Method: "GET", Pattern: "/account", Access: AsViewer, Handler: s.pageAccount, Page: true, Status: 200, Summary: "One's own password"},
-			{Method: "GET", Pattern: api + "/session", Access: AsViewer, Handler: s.getSession, Status: 200, Summary: "Who is logged in",
-				Response: account{User: defaultAdministrator, Role: fleet.Administrator}},
+			{Method: "GET", Pattern: "/account", Access: LoggedIn, Handler: s.pageAccount, Page: true, Status: 200, Summary: "One's own password"},
+			{Method: "GET", Pattern: api + "/session", Access: LoggedIn, Handler: s.getSession, Status: 200, Summary: "Who is logged in",
+				Response: exampleAccount()},
 		},
 		deed[setupRequest]{Method: "POST", API: "/setup", Page: "/setup", Access: Public, Status: 201, Summary: "Make the first administrator with the code from the hub's standard error",
-			Request: setupRequest{Code: "01234567", Password: "four words are easy"}, Response: account{User: defaultAdministrator, Role: fleet.Administrator}, Do: s.doSetup}.routes(),
+			Request: setupRequest{Code: "01234567", Password: "four words are easy"}, Response: exampleAccount(), Do: s.doSetup}.routes(),
 		deed[loginRequest]{Method: "POST", API: "/login", Page: "/login", Access: Public, Status: 200, Summary: "Log in: the token is for an Authorization: Bearer header, the cookie for browsers",
 			Request:  loginRequest{User: defaultAdministrator, Password: "four words are easy"},
-			Response: loginAnswer{Token: "…", account: account{User: defaultAdministrator, Role: fleet.Administrator}, IdleSeconds: 43200}, Do: s.doLogin}.routes(),
-		deed[none]{Method: "POST", API: "/logout", Page: "/logout", Access: AsViewer, Status: 204, Summary: "End this session", Do: s.doLogout}.routes(),
-		deed[passwordRequest]{Method: "PUT", API: "/session/password", Page: "/account/password", Access: AsViewer, Status: 204, Summary: "Change one's own password; other sessions end",
+			Response: loginAnswer{Token: "…", account: exampleAccount(), IdleSeconds: 43200}, Do: s.doLogin}.routes(),
+		deed[none]{Method: "POST", API: "/logout", Page: "/logout", Access: LoggedIn, Status: 204, Summary: "End this session", Do: s.doLogout}.routes(),
+		deed[passwordRequest]{Method: "PUT", API: "/session/password", Page: "/account/password", Access: LoggedIn, Status: 204, Summary: "Change one's own password; other sessions end",
 			Request: passwordRequest{Old: "four words are easy", New: "four other words are"}, Do: s.doPassword}.routes(),
 	)
+}
+
+func exampleAccount() account {
+	return account{defaultAdministrator, []heldView{{Role: roles.Administrator, Title: "Server administrator", Where: "the whole hub"}}, ""}
+}
+
+// of is the account of somebody else with the same roles.
+func (a account) of(user string) account {
+	a.User = user
+	return a
+}
+
+// self is the caller with his roles.
+func (v *visit) self() (account, error) {
+	names, err := v.s.siteNames()
+	return account{User: v.caller.User, Roles: v.viewHeld(v.caller.holds.Held, v.caller.holds.Table, names)}, err
 }
 
 func (s *Server) setupState() (setupState, error) {
@@ -120,9 +143,16 @@ func (s *Server) doSetup(v *visit, in setupRequest) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	user := fleet.User{Name: in.User, Role: fleet.Administrator, Hash: hash, Generation: firstGeneration(), Made: s.o.Now()}
+	user := fleet.User{Name: in.User, Hash: hash, Generation: firstGeneration(), Made: s.o.Now()}
 	v.caller.User = in.User
-	if err := s.o.Accounts.PutUser(user, fleet.Edit{Change: v.change("user.made", in.User, "", "first administrator made")}); err != nil {
+	first := roles.Assignment{User: in.User, Role: roles.Administrator, Group: roles.Hub, By: in.User, Since: user.Made}
+	err = s.o.Arranger.Arrange(v.r.Context(), func(a *roles.Arrangement) error {
+		a.Remove(in.User)
+		a.Users, a.Assignments = append(a.Users, user), append(a.Assignments, first)
+		a.Changes = append(a.Changes, v.change("user.made", in.User, "", "first administrator made"))
+		return nil
+	})
+	if err != nil {
 		return outcome{}, err
 	}
 	s.setup.Hide()
@@ -132,7 +162,7 @@ func (s *Server) doSetup(v *visit, in setupRequest) (outcome, error) {
 			return outcome{}, err
 		}
 	}
-	return outcome{Body: account{User: in.User, Role: fleet.Administrator}, Said: "This hub is yours. Add your first site now.", Back: "/"}, nil
+	return outcome{Body: exampleAccount().of(in.User), Said: "This hub is yours. Add your first site now.", Back: "/"}, nil
 }
 
 func (s *Server) doLogin(v *visit, in loginRequest) (outcome, error) {
@@ -166,7 +196,14 @@ func (s *Server) doLogin(v *visit, in loginRequest) (outcome, error) {
 	}
 	v.caller.User = user.Name
 	v.note("login.done", user.Name, "", "logged in")
-	return outcome{Body: loginAnswer{token, account{User: user.Name, Role: user.Role, Sites: user.Sites}, int(SessionIdle.Seconds())}, Back: nextPage(in.Next)}, nil
+	if err := s.know(&v.caller, user.Name); err != nil {
+		return outcome{}, err
+	}
+	who, err := v.self()
+	if err != nil {
+		return outcome{}, err
+	}
+	return outcome{Body: loginAnswer{token, who, int(SessionIdle.Seconds())}, Back: nextPage(in.Next)}, nil
 }
 
 // begin makes a session and gives its cookie to the browser.
@@ -201,7 +238,11 @@ func (s *Server) doLogout(v *visit, _ none) (outcome, error) {
 }
 
 func (s *Server) getSession(v *visit) error {
-	return writeJSON(v.w, http.StatusOK, account{User: v.caller.User, Role: v.caller.Role, Sites: v.caller.Sites})
+	who, err := v.self()
+	if err != nil {
+		return err
+	}
+	return writeJSON(v.w, http.StatusOK, who)
 }
 
 func (s *Server) doPassword(v *visit, in passwordRequest) (outcome, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 const (
@@ -100,9 +101,9 @@ type (
 
 func (s *Server) overviewRoutes() []route {
 	return []route{
-		{Method: "GET", Pattern: api + "/overview", Access: AsViewer, Handler: s.getOverview, Status: 200, Summary: "The fleet in numbers",
+		{Method: "GET", Pattern: api + "/overview", Access: roles.Monitor, Handler: s.getOverview, Status: 200, Summary: "The fleet in numbers",
 			Response: overviewAnswer{counts: counts{Sites: 3, Panels: 12, Online: 11, Lost: 1, Outages: 1}}},
-		{Method: "GET", Pattern: "/{$}", Access: AsViewer, Handler: s.pageOverview, Page: true, Status: 200, Query: []string{"q", "state", "page"}, Summary: "Overview"},
+		{Method: "GET", Pattern: "/{$}", Access: LoggedIn, Handler: s.pageOverview, Page: true, Status: 200, Query: []string{"q", "state", "page"}, Summary: "Overview"},
 	}
 }
 
@@ -153,7 +154,7 @@ func (snap snapshot) open() []siteView {
 }
 
 func (s *Server) getOverview(v *visit) error {
-	snap, err := s.look(v.caller)
+	snap, err := v.look()
 	if err != nil {
 		return err
 	}
@@ -206,10 +207,23 @@ func (s *Server) addSilent(o *overview, snap snapshot) error {
 	return nil
 }
 
+// home is the first page of a caller who watches nothing.
+func (v *visit) home() string {
+	if v.caller.may(roles.ManageRoles) {
+		return "/settings/users"
+	}
+	return "/account"
+}
+
 func (s *Server) pageOverview(v *visit) error {
-	snap, err := s.look(v.caller)
+	v.needs = roles.Monitor
+	snap, err := v.look()
 	if err != nil {
 		return err
+	}
+	if !v.caller.may(roles.Monitor) {
+		v.redirect(v.home())
+		return nil
 	}
 	q := v.r.URL.Query()
 	o := sum(snap)

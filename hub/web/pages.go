@@ -11,8 +11,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/a-h/templ"
-
-	"github.com/doorpanel/doorpanel/hub/fleet"
 )
 
 // frame is what every page has around it.
@@ -209,33 +207,9 @@ func (s *Server) pageLogin(v *visit) error {
 }
 
 func (s *Server) pageAccount(v *visit) error {
-	return v.show("Your account", "account", accountPage(v.caller))
-}
-
-// usersView is what the page of users shows.
-type usersView struct {
-	users  []fleet.User
-	tokens []tokenView
-	sites  []siteView
-	made   string // a token that was made just now
-	snap   snapshot
-	caller caller
-}
-
-func (s *Server) pageUsers(v *visit) error { return s.showUsers(v, "") }
-
-func (s *Server) showUsers(v *visit, made string) error {
-	p := usersView{made: made, caller: v.caller}
-	var err error
-	if p.users, err = s.listUsers(); err != nil {
+	who, err := v.self()
+	if err != nil {
 		return err
 	}
-	if p.tokens, err = s.listTokens(); err != nil {
-		return err
-	}
-	if p.snap, err = s.look(v.caller); err != nil {
-		return err
-	}
-	p.sites = p.snap.open()
-	return v.show("Users and tokens", "settings", usersPage(p))
+	return v.show("Your account", "account", accountPage(who))
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/login"
 	"github.com/doorpanel/doorpanel/telemetry"
 )
@@ -85,7 +86,7 @@ func TestNamesStayText(t *testing.T) {
 			f.said[i].Status.Accounts = map[string]string{evil: evil}
 		}
 	})
-	admin := as(t, newServer(t, f), f, fleet.Administrator)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
 	for _, path := range []string{"/", "/sites/" + millLane, "/panels/" + front, "/events", "/warnings", "/settings", "/settings/users", "/settings/audit", "/health", "/pair", "/events?who=" + "%22%3E%3Cscript%3Ealert(1)"} {
 		page := admin.want(200, "GET", path, nil)
 		if strings.Contains(page, "<script>alert") || strings.Contains(page, evil) {
@@ -119,7 +120,7 @@ func manySites() *hubFake {
 
 func TestTheOverviewOfAThousandPanelsIsOnePage(t *testing.T) {
 	f := manySites()
-	viewer := as(t, newServer(t, f), f, fleet.Viewer)
+	viewer := as(t, newServer(t, f), f, roles.Viewer)
 	page := viewer.want(200, "GET", "/", nil)
 	if n := strings.Count(page, `<article class="site`); n != sitesPage || len(page) > 300<<10 {
 		t.Errorf("the overview has %d sites and %d bytes", n, len(page))
@@ -148,7 +149,8 @@ func BenchmarkOverviewOfAThousandPanels(b *testing.B) {
 	}
 	defer s.Close()
 	token := login.NewToken()
-	_ = f.PutUser(fleet.User{Name: "v", Role: fleet.Viewer}, fleet.Edit{From: fleet.AnyEdition})
+	_ = f.PutUser(fleet.User{Name: "v"}, fleet.Edit{From: fleet.AnyEdition})
+	f.give("v", roles.Viewer)
 	_ = f.PutSession(login.HashToken(token), fleet.Session{User: "v", Seen: f.now()})
 	h := s.Handler()
 	for b.Loop() {
@@ -166,7 +168,7 @@ func TestASearchGoesOnWhereItStopped(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
 	f.do(func() { f.lookAt = 4 })
-	viewer := as(t, newServer(t, f), f, fleet.Viewer)
+	viewer := as(t, newServer(t, f), f, roles.Viewer)
 	page := viewer.want(200, "GET", "/events?who=ada", nil)
 	if !strings.Contains(page, "Nothing fits among what was looked at so far") || !strings.Contains(page, "Look further back") {
 		t.Fatalf("%s", page)
@@ -192,7 +194,7 @@ func TestExports(t *testing.T) {
 		f.lookAt = 3 // many pages
 		f.happen(front, telemetry.Event{Kind: "access.granted", Who: `=HYPERLINK("http://evil")`, Detail: "line\nbreak"})
 	})
-	viewer := as(t, newServer(t, f), f, fleet.Viewer)
+	viewer := as(t, newServer(t, f), f, roles.Viewer)
 	w := viewer.request("GET", "/api/v1/events/export?format=csv", nil)
 	if kind := w.Header().Get("Content-Type"); kind != "text/csv; charset=utf-8" || !strings.HasPrefix(w.Header().Get("Content-Disposition"), `attachment; filename="events-20261122-143000.csv"`) {
 		t.Errorf("%s %s", kind, w.Header().Get("Content-Disposition"))
@@ -212,7 +214,7 @@ func TestExports(t *testing.T) {
 func TestErasingNeedsTheNameTwice(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
-	admin := as(t, newServer(t, f), f, fleet.Administrator)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
 	admin.want(422, "POST", "/events/erase", "person=Ada+Lovelace&confirm=Ada+Lovelac")
 	if len(f.erased) != 0 {
 		t.Fatal("erased")
@@ -270,7 +272,7 @@ func TestNewsAndEventsArriveWhileOneWaits(t *testing.T) {
 	furnish(f)
 	s := newServer(t, f)
 	url := serveReal(t, s)
-	here, there := as(t, s, f, fleet.Viewer), as(t, s, f, fleet.Operator, station)
+	here, there := as(t, s, f, roles.Viewer), as(t, s, f, roles.Operator, station)
 	news := reading(t, here, url+"/api/v1/news?seen="+number(f.number))
 	events := reading(t, here, url+"/api/v1/events/live?kind=access.")
 	rows := reading(t, here, url+"/events/live")
@@ -292,9 +294,7 @@ func TestNewsAndEventsArriveWhileOneWaits(t *testing.T) {
 		t.Errorf("the operator of one site hears %s", first)
 	}
 	// Who is not a user any more hears nothing more.
-	if err := f.DeleteUser("the-viewer", fleet.Edit{From: fleet.AnyEdition}); err != nil {
-		t.Fatal(err)
-	}
+	f.forget("the-viewer")
 	s.Close()
 	for range news {
 	}
@@ -303,7 +303,7 @@ func TestNewsAndEventsArriveWhileOneWaits(t *testing.T) {
 func TestStreamsAreBounded(t *testing.T) {
 	f := newHubFake()
 	s := newServer(t, f)
-	viewer := as(t, s, f, fleet.Viewer)
+	viewer := as(t, s, f, roles.Viewer)
 	for range maxStreams {
 		s.streams <- struct{}{}
 	}
@@ -316,10 +316,13 @@ func TestAnOrderThatNobodyAnswersIsShownAsAwaited(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
 	s := newServer(t, f)
-	operator := as(t, s, f, fleet.Operator)
+	operator := as(t, s, f, roles.Operator)
 	f.do(func() { f.answer = "" })
-	v := &visit{s: s, w: httptest.NewRecorder(), caller: caller{User: "ines", Role: fleet.Operator}, r: httptest.NewRequest("POST", "/", nil)}
+	v := &visit{s: s, w: httptest.NewRecorder(), needs: roles.OpenDoors, r: httptest.NewRequest("POST", "/", nil)}
 	v.r.SetPathValue("panel", front)
+	if err := s.know(&v.caller, "the-operator"); err != nil {
+		t.Fatal(err)
+	}
 	out, err := s.order(v, orderRequest{Verb: "open", Object: "front"}, time.Millisecond)
 	if err != nil || !strings.Contains(out.Said, "answer is awaited") {
 		t.Fatalf("%+v %v", out, err)
@@ -339,7 +342,7 @@ func TestAPairingCodeIsShownWhereItWasOpenedAndNowhereElse(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
 	s := newServer(t, f)
-	admin := as(t, s, f, fleet.Administrator)
+	admin := as(t, s, f, roles.Administrator)
 	admin.want(201, "POST", "/api/v1/pairing", object{"site": millLane})
 	if page := admin.want(200, "GET", "/pair/w1", nil); !strings.Contains(page, "data:image/svg+xml;base64,") || !strings.Contains(page, "DH1:") {
 		t.Error("the code is not shown")
@@ -347,7 +350,7 @@ func TestAPairingCodeIsShownWhereItWasOpenedAndNowhereElse(t *testing.T) {
 	if list := admin.want(200, "GET", "/api/v1/pairing", nil); strings.Contains(list, "DH1:") {
 		t.Error("the list tells the code")
 	}
-	other := as(t, newServer(t, f), f, fleet.Administrator) // another hub over the same store
+	other := as(t, newServer(t, f), f, roles.Administrator) // another hub over the same store
 	if page := other.want(200, "GET", "/pair/w1", nil); strings.Contains(page, "DH1:") || !strings.Contains(page, "was shown where it was opened") {
 		t.Error("another hub does not say where the code is")
 	}

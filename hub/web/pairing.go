@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/qr"
 )
 
@@ -85,24 +86,24 @@ func (s *Server) pairingRoutes() []route {
 	example := PairingWindow{ID: "w1", Site: "mill-lane", Code: "DH1:…", By: "admin"}
 	return slices.Concat(
 		[]route{
-			{Method: "GET", Pattern: api + "/pairing", Access: AsAdministrator, Handler: s.getWindows, Status: 200, Summary: "Open pairing windows and those of the last hour; without their codes",
+			{Method: "GET", Pattern: api + "/pairing", Access: roles.PairPanels, Handler: s.getWindows, Status: 200, Summary: "Open pairing windows and those of the last hour; without their codes",
 				Response: object{"windows": []PairingWindow{}}},
-			{Method: "GET", Pattern: "/pair", Access: AsAdministrator, Handler: s.pagePair, Page: true, Status: 200, Query: []string{"site", "replaces"}, Summary: "Pair a panel"},
-			{Method: "GET", Pattern: "/pair/{id}", Access: AsAdministrator, Handler: s.pageWindow, Page: true, Status: 200, Summary: "An open pairing window"},
+			{Method: "GET", Pattern: "/pair", Access: roles.PairPanels, Handler: s.pagePair, Page: true, Status: 200, Query: []string{"site", "replaces"}, Summary: "Pair a panel"},
+			{Method: "GET", Pattern: "/pair/{id}", Access: roles.PairPanels, Handler: s.pageWindow, Page: true, Status: 200, Summary: "An open pairing window"},
 		},
-		deed[pairingRequest]{Method: "POST", API: "/pairing", Page: "/pair", Access: AsAdministrator, Status: 201, Summary: "Open a pairing window of ten minutes; its code is told this once",
+		deed[pairingRequest]{Method: "POST", API: "/pairing", Page: "/pair", Access: roles.PairPanels, Status: 201, Summary: "Open a pairing window of ten minutes; its code is told this once",
 			Request: pairingRequest{Site: "mill-lane", Name: "Front door"}, Response: pairingAnswer{example, "<svg …>"}, Do: s.doPair}.routes(),
-		deed[none]{Method: "DELETE", API: "/pairing/{id}", Page: "/pair/{id}/close", Access: AsAdministrator, Status: 204, Summary: "Close a pairing window", Do: s.doCloseWindow}.routes(),
+		deed[none]{Method: "DELETE", API: "/pairing/{id}", Page: "/pair/{id}/close", Access: roles.PairPanels, Status: 204, Summary: "Close a pairing window", Do: s.doCloseWindow}.routes(),
 	)
 }
 
-// listWindows are the windows, newest first.
-func (s *Server) listWindows() ([]PairingWindow, error) {
-	windows, err := s.o.Pairing.Windows()
+// listWindows are the windows of the sites at which the caller may pair, newest first.
+func (v *visit) listWindows() ([]PairingWindow, error) {
+	windows, err := v.s.o.Pairing.Windows()
 	if err != nil {
 		return nil, err
 	}
-	windows = slices.Clone(windows)
+	windows = slices.DeleteFunc(slices.Clone(windows), func(w PairingWindow) bool { return !v.caller.mayAt(roles.PairPanels, w.Site) })
 	for i := range windows {
 		windows[i].Code = ""
 	}
@@ -111,9 +112,9 @@ func (s *Server) listWindows() ([]PairingWindow, error) {
 }
 
 // openWindows are those that a panel of the site can still come through.
-func (s *Server) openWindows(site string) ([]PairingWindow, error) {
-	windows, err := s.listWindows()
-	now := s.o.Now()
+func (v *visit) openWindows(site string) ([]PairingWindow, error) {
+	windows, err := v.listWindows()
+	now := v.s.o.Now()
 	return slices.DeleteFunc(windows, func(w PairingWindow) bool { return w.Site != site || !w.open(now) }), err
 }
 
@@ -123,7 +124,7 @@ func (w PairingWindow) open(now time.Time) bool {
 }
 
 func (s *Server) getWindows(v *visit) error {
-	windows, err := s.listWindows()
+	windows, err := v.listWindows()
 	if err != nil {
 		return err
 	}
@@ -173,15 +174,23 @@ func (s *Server) doPair(v *visit, in pairingRequest) (outcome, error) {
 }
 
 func (s *Server) doCloseWindow(v *visit, _ none) (outcome, error) {
-	if err := s.o.Pairing.CloseWindow(v.r.Context(), v.path("id"), v.change("pairing.closed", v.path("id"), "", "pairing window closed")); err != nil {
+	windows, err := v.listWindows()
+	if err != nil {
 		return outcome{}, err
 	}
-	s.codes.forget(v.path("id"))
+	i := slices.IndexFunc(windows, func(w PairingWindow) bool { return w.ID == v.path("id") })
+	if i < 0 {
+		return outcome{}, notThere()
+	}
+	if err := s.o.Pairing.CloseWindow(v.r.Context(), windows[i].ID, v.change("pairing.closed", windows[i].ID, windows[i].Site, "pairing window closed")); err != nil {
+		return outcome{}, err
+	}
+	s.codes.forget(windows[i].ID)
 	return outcome{Said: "The pairing window is closed.", Back: "/pair"}, nil
 }
 
 func (s *Server) pagePair(v *visit) error {
-	snap, err := s.look(v.caller)
+	snap, err := v.look()
 	if err != nil {
 		return err
 	}
@@ -192,7 +201,7 @@ func (s *Server) pagePair(v *visit) error {
 		}
 		p.site = p.replaces.Panel.Site
 	}
-	if p.windows, err = s.listWindows(); err != nil {
+	if p.windows, err = v.listWindows(); err != nil {
 		return err
 	}
 	p.windows = p.windows[:min(len(p.windows), shownWindows)]
@@ -200,7 +209,7 @@ func (s *Server) pagePair(v *visit) error {
 }
 
 func (s *Server) pageWindow(v *visit) error {
-	windows, err := s.listWindows()
+	windows, err := v.listWindows()
 	if err != nil {
 		return err
 	}
@@ -208,7 +217,7 @@ func (s *Server) pageWindow(v *visit) error {
 	if i < 0 {
 		return notThere()
 	}
-	snap, err := s.look(v.caller)
+	snap, err := v.look()
 	if err != nil {
 		return err
 	}

@@ -8,11 +8,12 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 // commands tells whether the caller may ask the panel for something.
 func (p panelPageView) commands() bool {
-	return p.caller.may(AsOperator) && p.Panel.State() == fleet.PanelEnrolled
+	return p.caller.mayAt(roles.OpenDoors, p.Panel.Site) && p.Panel.State() == fleet.PanelEnrolled
 }
 
 func accountWords(accounts map[string]string) string {

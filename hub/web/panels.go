@@ -11,6 +11,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/telemetry"
 )
 
@@ -66,24 +67,24 @@ func (s *Server) panelRoutes() []route {
 	done := fleet.Order{Number: 7, Panel: "…", Site: "mill-lane", Verb: telemetry.VerbOpen, Object: "front", By: "ines", State: fleet.OrderDone}
 	return slices.Concat(
 		[]route{
-			{Method: "GET", Pattern: api + "/panels", Access: AsViewer, Handler: s.getPanels, Status: 200, Query: []string{"site", "q", "state"}, Summary: "Panels, the worst of each site first",
+			{Method: "GET", Pattern: api + "/panels", Access: roles.Monitor, Handler: s.getPanels, Status: 200, Query: []string{"site", "q", "state"}, Summary: "Panels, the worst of each site first",
 				Response: object{"panels": []panelSummary{{ID: "…", Name: "Front door", Site: "mill-lane", State: StateOnline, Doors: []doorSummary{}}}}},
-			{Method: "GET", Pattern: api + "/panels/{panel}", Access: AsViewer, Handler: s.getPanel, Status: 200, Summary: "A panel with its certificate, journal, faults, orders and outages",
+			{Method: "GET", Pattern: api + "/panels/{panel}", Access: roles.Monitor, Handler: s.getPanel, Status: 200, Summary: "A panel with its certificate, journal, faults, orders and outages",
 				Response: panelAnswer{panelSummary: panelSummary{ID: "…", State: StateOnline}, Faults: []fleet.Fault{}, Orders: []fleet.Order{}}},
-			{Method: "GET", Pattern: "/panels/{panel}", Access: AsViewer, Handler: s.pagePanel, Page: true, Status: 200, Summary: "A panel"},
-			form("/panels/{panel}/orders", AsOperator, "Ask a panel to do something", s.doOrderForm),
+			{Method: "GET", Pattern: "/panels/{panel}", Access: roles.Monitor, Handler: s.pagePanel, Page: true, Status: 200, Summary: "A panel"},
+			form("/panels/{panel}/orders", roles.OpenDoors, "Ask a panel to do something", s.doOrderForm),
 		},
-		deed[orderRequest]{Method: "POST", API: "/panels/{panel}/orders", Access: AsOperator, Status: 200,
+		deed[orderRequest]{Method: "POST", API: "/panels/{panel}/orders", Access: roles.OpenDoors, Status: 200,
 			Summary: "Ask a panel to do something, and wait for its answer: verb open (a door), lockdown (on or off) or text (for its display)",
 			Request: orderRequest{Verb: telemetry.VerbOpen, Object: "front"}, Response: done, Do: s.doOrder}.routes(),
-		deed[nameRequest]{Method: "PUT", API: "/panels/{panel}", Page: "/panels/{panel}/name", Access: AsAdministrator, Status: 204, Summary: "Give a panel another name",
+		deed[nameRequest]{Method: "PUT", API: "/panels/{panel}", Page: "/panels/{panel}/name", Access: roles.PairPanels, Status: 204, Summary: "Give a panel another name",
 			Request: nameRequest{Name: "Front door"}, Do: s.doRename}.routes(),
-		deed[none]{Method: "POST", API: "/panels/{panel}/revoke", Page: "/panels/{panel}/revoke", Access: AsAdministrator, Status: 204, Summary: "End a panel's certificate: it is disconnected and not heard any more", Do: s.doRevoke}.routes(),
+		deed[none]{Method: "POST", API: "/panels/{panel}/revoke", Page: "/panels/{panel}/revoke", Access: roles.PairPanels, Status: 204, Summary: "End a panel's certificate: it is disconnected and not heard any more", Do: s.doRevoke}.routes(),
 	)
 }
 
 func (s *Server) getPanels(v *visit) error {
-	snap, err := s.look(v.caller)
+	snap, err := v.look()
 	if err != nil {
 		return err
 	}
@@ -159,8 +160,10 @@ func (s *Server) pagePanel(v *visit) error {
 		return err
 	}
 	// Of a quiet panel among busy ones not everything is looked at: the page must be quick.
-	if p.events, _, err = s.o.Events.Search(v.r.Context(), fleet.Query{Panel: p.Panel.ID, Site: p.Panel.Site, Limit: panelEvents}); err != nil {
-		return err
+	if v.caller.mayAt(roles.SeeJournals, p.Panel.Site) {
+		if p.events, _, err = v.search(fleet.Query{Panel: p.Panel.ID, Site: p.Panel.Site, Limit: panelEvents}); err != nil {
+			return err
+		}
 	}
 	if p.Known {
 		today := monitor.DateOf(p.now, p.Zone)

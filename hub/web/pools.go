@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 // Pools are the licenses that the hub holds and what its panels have of them.
@@ -47,17 +48,17 @@ func (s *Server) poolRoutes() []route {
 	allotted := fleet.PoolAllotted{Result: "activated", Title: "Allotted", Message: "30 buttons given to Stairs B", After: 30, Named: true}
 	return slices.Concat(
 		[]route{
-			{Method: "GET", Pattern: api + "/pools", Access: AsViewer, Handler: s.getPools, Status: 200, Query: []string{"site"},
+			{Method: "GET", Pattern: api + "/pools", Access: roles.SeeLicenses, Handler: s.getPools, Status: 200, Query: []string{"site"},
 				Summary: "Licenses that the hub holds, with what panels have of them", Response: object{"licenses": []fleet.PoolView{example}}},
-			{Method: "GET", Pattern: api + "/pools/{license}", Access: AsViewer, Handler: s.getPool, Status: 200, Summary: "One of them", Response: example},
-			{Method: "GET", Pattern: api + "/panels/{panel}/documents", Access: AsViewer, Handler: s.getPapers, Status: 200,
+			{Method: "GET", Pattern: api + "/pools/{license}", Access: roles.SeeLicenses, Handler: s.getPool, Status: 200, Summary: "One of them", Response: example},
+			{Method: "GET", Pattern: api + "/panels/{panel}/documents", Access: roles.SeeLicenses, Handler: s.getPapers, Status: 200,
 				Summary: "The signed documents of a panel: taken, refused and why, or waited for", Response: object{"documents": []fleet.Paper{}}},
-			{Method: "POST", Pattern: api + "/pools/{license}/allot/preview", Access: AsAdministrator, Handler: s.previewAllot, Status: 200,
+			{Method: "POST", Pattern: api + "/pools/{license}/allot/preview", Access: roles.EditLicenses, Handler: s.previewAllot, Status: 200,
 				Summary: "What would come of an allotment; nothing is changed", Request: allotRequest{Panel: "…", Count: 30}, Response: allotted},
 		},
-		deed[poolRequest]{Method: "POST", API: "/pools", Access: AsAdministrator, Status: 201, Summary: "Enter a license for a site's panels",
+		deed[poolRequest]{Method: "POST", API: "/pools", Access: roles.EnterPackages, Status: 201, Summary: "Enter a license for a site's panels",
 			Request: poolRequest{Site: "mill-lane", Token: "DP1:…"}, Response: fleet.PoolAnswer{Result: "activated"}, Do: s.doEnterPool}.routes(),
-		deed[allotRequest]{Method: "POST", API: "/pools/{license}/allot", Access: AsAdministrator, Status: 200,
+		deed[allotRequest]{Method: "POST", API: "/pools/{license}/allot", Access: roles.EditLicenses, Status: 200,
 			Summary: "Say how much of a license a panel is to have: more at once, less when the panel has given it back",
 			Request: allotRequest{Panel: "…", Count: 30}, Response: allotted, Do: s.doAllot}.routes(),
 	)
@@ -68,15 +69,15 @@ func (s *Server) getPools(v *visit) error {
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(l fleet.PoolView) bool { return !v.caller.sees(l.Site) })
+	list = slices.DeleteFunc(list, func(l fleet.PoolView) bool { return !v.caller.mayAt(roles.SeeLicenses, l.Site) })
 	return writeJSON(v.w, http.StatusOK, object{"licenses": list})
 }
 
 // pool is a license of a site that the caller sees.
 func (v *visit) pool(id string) (fleet.PoolView, error) {
 	found, err := v.s.o.Pools.Show(id)
-	if err != nil || !v.caller.sees(found.Site) {
-		return fleet.PoolView{}, notThere()
+	if err := v.reach(found.Site, err == nil); err != nil {
+		return fleet.PoolView{}, err
 	}
 	return found, nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 var poolID = strings.Repeat("ab", 16)
@@ -51,7 +52,7 @@ func TestPoolsAreSeenByWhomTheirSiteIs(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
 	s := newServer(t, f)
-	admin := as(t, s, f, fleet.Administrator)
+	admin := as(t, s, f, roles.Administrator)
 	stranger := strings.Repeat("cd", 16)
 	for _, c := range []struct {
 		method, path string
@@ -77,7 +78,7 @@ func TestPoolsAreSeenByWhomTheirSiteIs(t *testing.T) {
 			t.Errorf("%s %s %v: %d %s, want %d with %q", c.method, c.path, c.body, w.Code, w.Body, c.status, c.says)
 		}
 	}
-	viewer := as(t, s, f, fleet.Viewer)
+	viewer := as(t, s, f, roles.Viewer)
 	if w := viewer.request("POST", api+"/pools", object{"site": millLane, "token": "DP1:ABC"}); w.Code != http.StatusForbidden {
 		t.Errorf("who only looks entered a license: %d", w.Code)
 	}

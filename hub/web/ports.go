@@ -8,6 +8,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/telemetry"
 )
 
@@ -260,9 +261,37 @@ type Accounts interface {
 	Users() ([]fleet.User, error)
 	// UserToEdit returns a user and the edition that a change is made from; fleet.ErrUnknown when there is none.
 	UserToEdit(name string) (fleet.User, fleet.Edition, error)
-	// PutUser and DeleteUser write what edit says into the audit with the user, or do neither.
+	// PutUser writes what edit says into the audit with the user, or does neither.
 	PutUser(u fleet.User, edit fleet.Edit) error
-	DeleteUser(name string, edit fleet.Edit) error
+	User(name string) (u fleet.User, known bool, err error)
+}
+
+// Roles is who may do what, and where.
+type Roles interface {
+	// Roles lists those that were made by hand.
+	Roles() ([]roles.Role, error)
+	// Assignments lists those of one user, or of all when user is empty.
+	Assignments(user string) ([]roles.Assignment, error)
+	HandOvers() ([]roles.HandOver, error)
+}
+
+// Arranger changes who may do what.
+type Arranger interface {
+	// Arrange lets change look at everything that roles hang on, and keeps what it changed together with its entries of the
+	// audit, or nothing when it returns an error, which is returned as it is. Sessions end with what they were good for.
+	Arrange(ctx context.Context, change func(*roles.Arrangement) error) error
+}
+
+// Groups is the tree of groups that sites hang below.
+type Groups interface {
+	// Path is the group with those above it, the topmost first; fleet.ErrUnknown: there is no such group.
+	Path(group string) ([]Place, error)
+}
+
+// Place is a group in the words of people.
+type Place struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 // Sessions are who is logged in, by the hash of the token.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/ledger"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/login"
 )
 
@@ -46,7 +47,10 @@ func asDetails(err error) *details {
 	var refusal *login.Refusal
 	var changed *fleet.ChangedError
 	var kept *ledger.Refusal
+	var unfit *roles.Refusal
 	switch {
+	case errors.As(err, &unfit):
+		return rolesProblem(unfit)
 	case errors.As(err, &d):
 		return d
 	case errors.As(err, &refusal):
@@ -81,6 +85,18 @@ func ofRefusal(r *ledger.Refusal) *details {
 		return notValid(r.Text)
 	}
 	return problem(http.StatusConflict, string(r.Reason), r.Text)
+}
+
+// rolesProblem says why something about roles is not done.
+func rolesProblem(refusal *roles.Refusal) *details {
+	status := http.StatusForbidden
+	switch refusal.Code {
+	case roles.LastAdministrator, roles.TwoCompanies:
+		status = http.StatusConflict
+	case roles.NotThere, roles.HubOnly:
+		status = http.StatusUnprocessableEntity
+	}
+	return problem(status, refusal.Code, refusal.Text)
 }
 
 // explain is asDetails for what is shown: what nobody foresaw is named in the log and not to the caller.

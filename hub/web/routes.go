@@ -35,7 +35,7 @@ const api = "/api/v1"
 
 // table is every route, subject by subject; each subject's routes stand in its own file.
 func (s *Server) table() []route {
-	return slices.Concat(s.systemRoutes(), s.loginRoutes(), s.userRoutes(), s.overviewRoutes(), s.siteRoutes(), s.watchRoutes(), s.panelRoutes(), s.poolRoutes(), s.pairingRoutes(),
+	return slices.Concat(s.systemRoutes(), s.loginRoutes(), s.userRoutes(), s.roleRoutes(), s.handOverRoutes(), s.overviewRoutes(), s.siteRoutes(), s.watchRoutes(), s.panelRoutes(), s.poolRoutes(), s.pairingRoutes(),
 		s.eventRoutes(), s.warningRoutes(), s.templateRoutes(), s.settingsRoutes(), s.auditRoutes(),
 		s.groupRoutes(), s.groupLicenseRoutes(), s.groupEditRoutes(), s.peopleRoutes(), s.usageRoutes(), s.ledgerRoutes())
 }
@@ -46,6 +46,7 @@ type visit struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	caller caller
+	needs  Access // what the route asks for
 	seen   uint64 // the news at the beginning
 	noted  []fleet.Change
 	typed  url.Values // what a form brought

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/login"
 )
 
@@ -28,7 +29,7 @@ func TestOnlyTheHubsOwnNamesAreAnswered(t *testing.T) {
 func TestPagesOfOtherSitesCannotPost(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
-	admin := as(t, newServer(t, f), f, fleet.Administrator)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
 	from := func(headers ...string) func(*http.Request) {
 		return func(r *http.Request) {
 			r.Header.Del("Authorization")
@@ -63,7 +64,7 @@ func TestEveryAnswerTellsTheBrowserToBeStrict(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
 	s := newServer(t, f)
-	admin := as(t, s, f, fleet.Administrator)
+	admin := as(t, s, f, roles.Administrator)
 	for _, rt := range s.routes {
 		if rt.Method != "GET" || rt.Media == "text/event-stream" {
 			continue
@@ -108,7 +109,7 @@ func TestFirstRun(t *testing.T) {
 	c.want(201, "POST", "/api/v1/setup", object{"code": f.code, "password": password})
 	c.want(409, "POST", "/api/v1/setup", object{"code": "00000000", "password": password})
 	c.want(200, "POST", "/api/v1/login", object{"user": "admin", "password": password})
-	if u := f.users[0]; u.Role != fleet.Administrator || !strings.HasPrefix(u.Hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
+	if u := f.users[0]; len(roles.ServerAdministrators(f.assignments)) != 1 || !strings.HasPrefix(u.Hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Errorf("the first user is %+v", u)
 	}
 	client{t, newServer(t, f).Handler(), ""}.want(409, "POST", "/api/v1/setup", object{"code": f.code, "password": password})
@@ -117,7 +118,7 @@ func TestFirstRun(t *testing.T) {
 func TestLogin(t *testing.T) {
 	f := newHubFake()
 	s := newServer(t, f)
-	if err := f.PutUser(fleet.User{Name: "ines", Role: fleet.Viewer, Hash: hashed(t), Generation: 7}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
+	if err := f.PutUser(fleet.User{Name: "ines", Hash: hashed(t), Generation: 7}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
 		t.Fatal(err)
 	}
 	c := client{t, s.Handler(), ""}
@@ -153,7 +154,7 @@ func TestLogin(t *testing.T) {
 func TestGuessingPasswordsIsSlow(t *testing.T) {
 	f := newHubFake()
 	s := newServer(t, f)
-	if err := f.PutUser(fleet.User{Name: "ines", Role: fleet.Viewer, Hash: hashed(t)}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
+	if err := f.PutUser(fleet.User{Name: "ines", Hash: hashed(t)}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
 		t.Fatal(err)
 	}
 	c := client{t, s.Handler(), ""}
@@ -175,7 +176,7 @@ func TestGuessingPasswordsIsSlow(t *testing.T) {
 func TestAnotherPasswordEndsOtherSessions(t *testing.T) {
 	f := newHubFake()
 	s := newServer(t, f)
-	here, there := as(t, s, f, fleet.Administrator), as(t, s, f, fleet.Administrator)
+	here, there := as(t, s, f, roles.Administrator), as(t, s, f, roles.Administrator)
 	here.want(204, "PUT", "/api/v1/session/password", object{"old": password, "new": "four other words are"})
 	here.want(200, "GET", "/api/v1/session", nil)
 	there.want(401, "GET", "/api/v1/session", nil)
@@ -184,7 +185,7 @@ func TestAnotherPasswordEndsOtherSessions(t *testing.T) {
 
 func TestTheLastAdministratorStays(t *testing.T) {
 	f := newHubFake()
-	admin := as(t, newServer(t, f), f, fleet.Administrator)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
 	admin.want(409, "DELETE", "/api/v1/users/the-administrator", nil)
 	admin.want(409, "PUT", "/api/v1/users/the-administrator", object{"role": "viewer"})
 	admin.want(422, "PUT", "/api/v1/users/the-administrator", object{"sites": []string{"nowhere"}})
@@ -197,7 +198,7 @@ func TestTheLastAdministratorStays(t *testing.T) {
 func TestATokenOfAScriptEndsWithItsTimeAndItsUser(t *testing.T) {
 	f := newHubFake()
 	s := newServer(t, f)
-	admin := as(t, s, f, fleet.Administrator)
+	admin := as(t, s, f, roles.Administrator)
 	body := admin.want(201, "POST", "/api/v1/tokens", object{"label": "nightly", "days": 30})
 	_, rest, _ := strings.Cut(body, `"token":"`)
 	token, _, _ := strings.Cut(rest, `"`)
@@ -205,7 +206,7 @@ func TestATokenOfAScriptEndsWithItsTimeAndItsUser(t *testing.T) {
 	f.do(func() { f.time = f.time.Add(20 * 24 * time.Hour) })
 	script.want(200, "GET", "/api/v1/session", nil) // it does not end when it is not used
 	script.want(403, "PUT", "/api/v1/session/password", object{"old": password, "new": "four other words are"})
-	if list := as(t, s, f, fleet.Administrator).want(200, "GET", "/api/v1/tokens", nil); strings.Contains(list, token) || strings.Contains(list, login.HashToken(token)) {
+	if list := as(t, s, f, roles.Administrator).want(200, "GET", "/api/v1/tokens", nil); strings.Contains(list, token) || strings.Contains(list, login.HashToken(token)) {
 		t.Error("the list of tokens tells the token")
 	}
 	f.do(func() { f.time = f.time.Add(10 * 24 * time.Hour) })
@@ -217,7 +218,7 @@ func TestSitesOfOthersAreNotThere(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
 	s := newServer(t, f)
-	c := as(t, s, f, fleet.Operator, station)
+	c := as(t, s, f, roles.Operator, station)
 	d := f.deliveries[0].ID // of the other site
 	incident := f.watched[millLane].Open[0].ID
 	for _, ask := range []struct{ method, path, nothing string }{
@@ -263,7 +264,7 @@ func TestSecretsNeverComeBack(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
 	s := newServer(t, f)
-	admin := as(t, s, f, fleet.Administrator)
+	admin := as(t, s, f, roles.Administrator)
 	for _, rt := range s.routes {
 		if rt.Method != "GET" || rt.Media == "text/event-stream" {
 			continue
@@ -288,7 +289,7 @@ func TestSecretsNeverComeBack(t *testing.T) {
 	admin.want(422, "PUT", "/api/v1/settings/sms", object{"gateways": []object{{"name": "first", "kind": "twilio", "url": "https://evil.example.org/", "secret": Hidden}}})
 	admin.want(422, "PUT", "/api/v1/settings/hooks", object{"hooks": []object{{"name": "desk", "url": "https://evil.example.org/", "secret": Hidden}}})
 	// Who only looks sees nobody's number.
-	viewer := as(t, s, f, fleet.Viewer)
+	viewer := as(t, s, f, roles.Viewer)
 	for _, path := range []string{"/sites/" + millLane, "/warnings", "/api/v1/sites/" + millLane, "/api/v1/deliveries"} {
 		if body := viewer.want(200, "GET", path, nil); strings.Contains(body, "+3906") || strings.Contains(body, "ines@example.org") || strings.Contains(body, "+39333") {
 			t.Errorf("%s tells a viewer an address: %s", path, body)
@@ -311,7 +312,7 @@ func TestWithoutALoginPagesLeadToIt(t *testing.T) {
 	if w := c.request("GET", "/events?kind=door.", nil); w.Code != 303 || w.Header().Get("Location") != "/setup" {
 		t.Errorf("on a new hub: %d %s", w.Code, w.Header())
 	}
-	as(t, s, f, fleet.Administrator)
+	as(t, s, f, roles.Administrator)
 	if w := c.request("GET", "/events?kind=door.", nil); w.Code != 303 || w.Header().Get("Location") != "/login?next=%2Fevents%3Fkind%3Ddoor." {
 		t.Errorf("%d %s", w.Code, w.Header())
 	}
@@ -333,7 +334,7 @@ func TestLocalProgramsReadTheMetrics(t *testing.T) {
 func TestFaultsOfTheStoreAreNotTold(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
-	admin := as(t, newServer(t, f), f, fleet.Administrator)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
 	f.do(func() { f.broken = fmt.Errorf("bbolt: page 17 of /var/lib/doorhub/hub.db") })
 	w := admin.request("GET", "/api/v1/sites", nil)
 	if w.Code != 500 || strings.Contains(w.Body.String(), "bbolt") {

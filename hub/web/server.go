@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/login"
 )
 
@@ -34,6 +34,9 @@ type Options struct {
 	Pools     Pools
 	Settings  Settings
 	Accounts  Accounts
+	Roles     Roles
+	Arranger  Arranger
+	Groups    Groups // nil: this hub has no groups
 	Sessions  Sessions
 	Tokens    Tokens
 	Audit     Audit
@@ -97,13 +100,16 @@ func New(o Options) (*Server, error) {
 	}{
 		{"Sites", o.Sites == nil}, {"Panels", o.Panels == nil}, {"Statuses", o.Statuses == nil}, {"Watch", o.Watch == nil}, {"Pairing", o.Pairing == nil},
 		{"Orders", o.Orders == nil}, {"Events", o.Events == nil}, {"Eraser", o.Eraser == nil}, {"News", o.News == nil}, {"Outbox", o.Outbox == nil},
-		{"Messenger", o.Messenger == nil}, {"Templates", o.Templates == nil}, {"Licenses", o.Licenses == nil}, {"Pools", o.Pools == nil}, {"Settings", o.Settings == nil}, {"Accounts", o.Accounts == nil},
+		{"Messenger", o.Messenger == nil}, {"Templates", o.Templates == nil}, {"Licenses", o.Licenses == nil}, {"Pools", o.Pools == nil}, {"Settings", o.Settings == nil}, {"Accounts", o.Accounts == nil}, {"Roles", o.Roles == nil}, {"Arranger", o.Arranger == nil},
 		{"Sessions", o.Sessions == nil}, {"Tokens", o.Tokens == nil}, {"Audit", o.Audit == nil}, {"Health", o.Health == nil}, {"Now", o.Now == nil},
 		{"Logger", o.Logger == nil},
 	} {
 		if port.missing {
 			return nil, errors.New("cannot make web server: option " + port.name + " is missing")
 		}
+	}
+	if o.Groups == nil {
+		o.Groups = noGroups{}
 	}
 	if o.ShowSetupCode == nil {
 		o.ShowSetupCode = func(string) {}
@@ -149,22 +155,39 @@ func (s *Server) openForFirst() {
 }
 
 func (s *Server) hasAdministrator() (bool, error) {
-	users, err := s.o.Accounts.Users()
+	all, err := s.o.Roles.Assignments("")
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(users, func(u fleet.User) bool { return u.Role == fleet.Administrator }), nil
+	for _, name := range roles.ServerAdministrators(all) {
+		if _, known, err := s.user(name); known || err != nil {
+			return known, err
+		}
+	}
+	return false, nil
 }
 
 // Handler serves callers over TCP.
 func (s *Server) Handler() http.Handler { return s.handler(s.byNetwork) }
 
+// socketUser is who callers of the unix socket are.
+const socketUser = "root"
+
 // SocketHandler serves callers of the unix socket, whom the file's mode has proved to be root or the hub's own user: they are
 // administrators.
 func (s *Server) SocketHandler() http.Handler {
 	return s.handler(func(*http.Request) (caller, error) {
-		return caller{User: "root", Role: fleet.Administrator, Via: "cli", Local: true}, nil
+		holder := s.socketHolder()
+		made, err := s.o.Roles.Roles()
+		holder.Table = roles.NewTable(made)
+		return caller{User: socketUser, holds: holder, land: s.newLand(), Via: "cli", Local: true}, err
 	})
+}
+
+// socketHolder is a server administrator without an account.
+func (s *Server) socketHolder() roles.Holder {
+	held := []roles.Assignment{{User: socketUser, Role: roles.Administrator, Group: roles.Hub}}
+	return roles.Holder{User: socketUser, Held: held, Table: roles.NewTable(nil)}
 }
 
 type callerKey struct{}
@@ -220,7 +243,7 @@ func (s *Server) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, _ := r.Context().Value(callerKey{}).(caller)
 		err := s.permit(r, &c, rt.Access)
-		v := &visit{s: s, w: w, r: r, caller: c}
+		v := &visit{s: s, w: w, r: r, caller: c, needs: rt.Access}
 		if err == nil && rt.Page {
 			// Before anything is looked at: what changes meanwhile is news for the page.
 			v.seen, err = s.newsNow(r.Context())

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 const (
@@ -54,6 +55,7 @@ type (
 		tests    []fleet.Delivery
 		certs    []Certificate
 		backup   bool
+		caller   caller
 	}
 )
 
@@ -65,24 +67,24 @@ func (p settingsView) edition(section string) string {
 func (s *Server) settingsRoutes() []route {
 	routes := slices.Concat(
 		[]route{
-			{Method: "GET", Pattern: api + "/settings", Access: AsAdministrator, Handler: s.getSettings, Status: 200, Summary: "Mail, SMS, webhooks, retention; secrets are ***",
+			{Method: "GET", Pattern: api + "/settings", Access: roles.ManageHub, Handler: s.getSettings, Status: 200, Summary: "Mail, SMS, webhooks, retention; secrets are ***",
 				Response: HubSettings{Name: "Doorhub", Mail: Mail{Server: "mail.example.org", Port: 587, TLS: "starttls", From: "doors@example.org", User: "doors", Password: Hidden}}},
-			{Method: "GET", Pattern: "/settings", Access: AsAdministrator, Handler: s.pageSettings, Page: true, Status: 200, Summary: "Settings"},
+			{Method: "GET", Pattern: "/settings", Access: roles.ManageHub, Handler: s.pageSettings, Page: true, Status: 200, Summary: "Settings"},
 		},
-		deed[nameSetting]{Method: "PUT", API: "/settings/name", Page: "/settings/name", Access: AsAdministrator, Status: 204, Summary: "The hub's name", Request: nameSetting{"Doorhub"}, Do: s.doName}.routes(),
-		deed[Mail]{Method: "PUT", API: "/settings/mail", Page: "/settings/mail", Access: AsAdministrator, Status: 204, Summary: "The server that takes e-mail; a password of *** stays",
+		deed[nameSetting]{Method: "PUT", API: "/settings/name", Page: "/settings/name", Access: roles.ManageHub, Status: 204, Summary: "The hub's name", Request: nameSetting{"Doorhub"}, Do: s.doName}.routes(),
+		deed[Mail]{Method: "PUT", API: "/settings/mail", Page: "/settings/mail", Access: roles.ManageHub, Status: 204, Summary: "The server that takes e-mail; a password of *** stays",
 			Request: Mail{Server: "mail.example.org", Port: 587, TLS: "starttls", From: "doors@example.org", User: "doors", Password: "…"}, Do: s.doMail}.routes(),
-		deed[smsSetting]{Method: "PUT", API: "/settings/sms", Page: "/settings/sms", Access: AsAdministrator, Status: 204, Summary: "SMS gateways, in the order in which they are tried; a secret of *** stays",
+		deed[smsSetting]{Method: "PUT", API: "/settings/sms", Page: "/settings/sms", Access: roles.ManageHub, Status: 204, Summary: "SMS gateways, in the order in which they are tried; a secret of *** stays",
 			Request: smsSetting{[]SMSGateway{{Name: "first", Kind: "template", URL: "https://sms.example.org/send", Body: `{"to":"{to}","text":"{text}"}`, Type: "application/json"}}}, Do: s.doSMS}.routes(),
-		deed[hookSetting]{Method: "PUT", API: "/settings/hooks", Page: "/settings/hooks", Access: AsAdministrator, Status: 204, Summary: "Programs that are told of warnings and events",
+		deed[hookSetting]{Method: "PUT", API: "/settings/hooks", Page: "/settings/hooks", Access: roles.ManageHub, Status: 204, Summary: "Programs that are told of warnings and events",
 			Request: hookSetting{[]Hook{{Name: "desk", URL: "https://desk.example.org/doors", Secret: "…", Events: "access.refused,door."}}}, Do: s.doHooks}.routes(),
-		deed[keepSetting]{Method: "PUT", API: "/settings/keep", Page: "/settings/keep", Access: AsAdministrator, Status: 204, Summary: "How long events are kept, by kind; 0 days: for ever",
+		deed[keepSetting]{Method: "PUT", API: "/settings/keep", Page: "/settings/keep", Access: roles.ManageHub, Status: 204, Summary: "How long events are kept, by kind; 0 days: for ever",
 			Request: keepSetting{[]keepRow{{Kind: "access.", Days: 90}, {Days: 365}}}, Do: s.doKeep}.routes(),
-		deed[testRequest]{Method: "POST", API: "/settings/test", Page: "/settings/test", Access: AsAdministrator, Status: 201, Summary: "Send a test message",
+		deed[testRequest]{Method: "POST", API: "/settings/test", Page: "/settings/test", Access: roles.ManageHub, Status: 201, Summary: "Send a test message",
 			Request: testRequest{Channel: fleet.Email, Address: "ines@example.org"}, Response: fleet.Delivery{ID: "…", State: fleet.Waiting}, Do: s.doTest}.routes(),
 	)
 	if s.o.Backup != nil {
-		routes = append(routes, route{Method: "GET", Pattern: api + "/backup", Access: AsAdministrator, Handler: s.getBackup, Status: 200, Media: "application/octet-stream",
+		routes = append(routes, route{Method: "GET", Pattern: api + "/backup", Access: roles.ManageHub, Handler: s.getBackup, Status: 200, Media: "application/octet-stream",
 			Summary: "Everything the hub keeps, as one file: who has it can read every event and act as the hub"})
 	}
 	return routes
@@ -128,7 +130,7 @@ func (s *Server) pageSettings(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := settingsView{now: s.o.Now(), settings: settings, certs: s.o.Health().Certs, backup: s.o.Backup != nil}
+	p := settingsView{now: s.o.Now(), settings: settings, certs: s.o.Health().Certs, backup: s.o.Backup != nil, caller: v.caller}
 	if p.tests, err = v.tests(testSite); err != nil {
 		return err
 	}

@@ -44,14 +44,6 @@ func keepRows(rules []fleet.Keep) []keepRow {
 	return append(rows, keepRow{Days: 90}, keepRow{Days: 90})
 }
 
-func siteNames(snap snapshot, ids []string) string {
-	names := make([]string, len(ids))
-	for i, id := range ids {
-		names[i] = snap.siteName(id)
-	}
-	return strings.Join(names, ", ")
-}
-
 func tokenEnd(t tokenView) string {
 	if t.Until.IsZero() {
 		return "never"

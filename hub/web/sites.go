@@ -10,6 +10,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 // maxSites and maxPanels are what one small box is built for, with room.
@@ -22,6 +23,10 @@ type (
 		Zone     string `json:"zone"`
 		Language string `json:"language"`
 		Address  string `json:"address,omitempty"`
+		Group    string `json:"group,omitempty"` // that it hangs below; empty: none
+	}
+	siteGroupRequest struct {
+		Group string `json:"group"` // empty: none
 	}
 	siteRequest struct {
 		Name     string `json:"name"`
@@ -60,27 +65,29 @@ func (s *Server) siteRoutes() []route {
 	asked := siteRequest{Name: "12 Mill Lane", Zone: "Europe/London", Language: "en"}
 	return slices.Concat(
 		[]route{
-			{Method: "GET", Pattern: api + "/sites", Access: AsViewer, Handler: s.getSites, Status: 200, Query: []string{"q", "state", "archived"},
+			{Method: "GET", Pattern: api + "/sites", Access: roles.Monitor, Handler: s.getSites, Status: 200, Query: []string{"q", "state", "archived"},
 				Summary: "Sites by name: q is part of a name, id or panel, state is wrong or well", Response: object{"sites": []siteSummary{{Site: example, State: StateOnline}}}},
-			{Method: "GET", Pattern: api + "/sites/{site}", Access: AsViewer, Handler: s.getSite, Status: 200, Summary: "A site with its panels, outages, policy, recipients, maintenance and license",
+			{Method: "GET", Pattern: api + "/sites/{site}", Access: roles.Monitor, Handler: s.getSite, Status: 200, Summary: "A site with its panels, outages, policy, recipients, maintenance and license",
 				Response: siteAnswer{siteSummary: siteSummary{Site: example, State: StateOnline}, Panels: []panelSummary{}, Policy: monitor.DefaultPolicy()}},
-			{Method: "GET", Pattern: api + "/sites/{site}/availability", Access: AsViewer, Handler: s.getAvailability, Status: 200, Query: []string{"panel", "days"},
+			{Method: "GET", Pattern: api + "/sites/{site}/availability", Access: roles.Monitor, Handler: s.getAvailability, Status: 200, Query: []string{"panel", "days"},
 				Summary: "Availability day by day, of a panel or of all together", Response: object{"days": []monitor.Day{}}},
-			{Method: "GET", Pattern: "/new-site", Access: AsAdministrator, Handler: s.pageNewSite, Page: true, Status: 200, Summary: "Add a site"},
-			{Method: "GET", Pattern: "/sites/{site}", Access: AsViewer, Handler: s.pageSite, Page: true, Status: 200, Summary: "A site"},
-			{Method: "GET", Pattern: "/archived", Access: AsViewer, Handler: s.pageArchived, Page: true, Status: 200, Summary: "Archived sites"},
+			{Method: "GET", Pattern: "/new-site", Access: roles.EditSites, Handler: s.pageNewSite, Page: true, Status: 200, Summary: "Add a site"},
+			{Method: "GET", Pattern: "/sites/{site}", Access: roles.Monitor, Handler: s.pageSite, Page: true, Status: 200, Summary: "A site"},
+			{Method: "GET", Pattern: "/archived", Access: roles.Monitor, Handler: s.pageArchived, Page: true, Status: 200, Summary: "Archived sites"},
 		},
-		deed[newSiteRequest]{Method: "POST", API: "/sites", Page: "/new-site", Access: AsAdministrator, Status: 201, Summary: "Add a site",
+		deed[newSiteRequest]{Method: "POST", API: "/sites", Page: "/new-site", Access: roles.EditSites, Status: 201, Summary: "Add a site",
 			Request: newSiteRequest{ID: "mill-lane", Name: "12 Mill Lane", Zone: "Europe/London", Language: "en"}, Response: example, Do: s.doNewSite}.routes(),
-		deed[siteRequest]{Method: "PUT", API: "/sites/{site}", Page: "/sites/{site}", Access: AsAdministrator, Status: 200, Summary: "Change a site's name, time zone, language and address",
+		deed[siteRequest]{Method: "PUT", API: "/sites/{site}", Page: "/sites/{site}", Access: roles.EditSites, Status: 200, Summary: "Change a site's name, time zone, language and address",
 			Request: asked, Response: example, Do: s.doSite}.routes(),
-		deed[none]{Method: "POST", API: "/sites/{site}/archive", Page: "/sites/{site}/archive", Access: AsAdministrator, Status: 204, Summary: "Archive a site whose panels are all revoked or moved", Do: s.doArchive}.routes(),
-		deed[none]{Method: "DELETE", API: "/sites/{site}/archive", Page: "/sites/{site}/unarchive", Access: AsAdministrator, Status: 204, Summary: "Take a site out of the archive", Do: s.doUnarchive}.routes(),
+		deed[siteGroupRequest]{Method: "PUT", API: "/sites/{site}/group", Page: "/sites/{site}/group", Access: roles.EditSites, Status: 204, Summary: "Hang a site below a group of the license tree",
+			Request: siteGroupRequest{Group: "north"}, Do: s.doSiteGroup}.routes(),
+		deed[none]{Method: "POST", API: "/sites/{site}/archive", Page: "/sites/{site}/archive", Access: roles.EditSites, Status: 204, Summary: "Archive a site whose panels are all revoked or moved", Do: s.doArchive}.routes(),
+		deed[none]{Method: "DELETE", API: "/sites/{site}/archive", Page: "/sites/{site}/unarchive", Access: roles.EditSites, Status: 204, Summary: "Take a site out of the archive", Do: s.doUnarchive}.routes(),
 	)
 }
 
 func (s *Server) getSites(v *visit) error {
-	snap, err := s.look(v.caller)
+	snap, err := v.look()
 	if err != nil {
 		return err
 	}
@@ -104,7 +111,7 @@ func (s *Server) getSite(v *visit) error {
 	for _, p := range site.Panels {
 		answer.Panels = append(answer.Panels, summarizePanel(p))
 	}
-	if !v.caller.may(AsOperator) {
+	if !v.caller.mayAt(roles.AnswerWarnings, site.Site.ID) {
 		answer.Recipients = hideAddresses(answer.Recipients)
 	}
 	license, ok, err := s.o.Licenses.MonitoringLicense(site.Site.ID)
@@ -185,8 +192,17 @@ func (s *Server) doNewSite(v *visit, in newSiteRequest) (outcome, error) {
 		return outcome{}, err
 	}
 	in.ID = cmp.Or(strings.TrimSpace(in.ID), slug(words.Name))
+	if !v.caller.holds.Everywhere() {
+		in.ID = apart(in.ID)
+	}
 	if err := checkSiteID(in.ID); err != nil {
 		return outcome{}, err
+	}
+	if !v.caller.mayAtPlace(roles.EditSites, in.Group) {
+		return outcome{}, notValid("choose the group that the site hangs below, one where you may add sites")
+	}
+	if in.Group != "" && len(v.caller.land.places(in.Group)) == 0 {
+		return outcome{}, notValid(fmt.Sprintf("there is no group %.64q", in.Group))
 	}
 	s.edits.Lock()
 	defer s.edits.Unlock()
@@ -200,7 +216,7 @@ func (s *Server) doNewSite(v *visit, in newSiteRequest) (outcome, error) {
 	if len(sites) >= maxSites {
 		return outcome{}, problem(http.StatusConflict, "conflict", "there are as many sites as this hub keeps")
 	}
-	site := fleet.Site{ID: in.ID, Name: words.Name, Zone: words.Zone, Language: words.Language, Address: words.Address, Created: s.o.Now()}
+	site := fleet.Site{ID: in.ID, Name: words.Name, Zone: words.Zone, Language: words.Language, Address: words.Address, Group: in.Group, Created: s.o.Now()}
 	edit := fleet.Edit{Change: v.change("site.made", site.ID, site.ID, "site "+site.Name+" added")}
 	if err := s.o.Sites.PutSite(v.r.Context(), site, edit); err != nil {
 		return outcome{}, err
@@ -236,6 +252,43 @@ func (v *visit) siteToEdit(id string) (fleet.Site, fleet.Edition, error) {
 		return fleet.Site{}, fleet.Edition{}, err
 	}
 	return v.s.o.Sites.SiteToEdit(id)
+}
+
+// doSiteGroup hangs a site below another group. When it comes to another company, whoever was given it by name in the old one has
+// nothing there any more.
+func (s *Server) doSiteGroup(v *visit, in siteGroupRequest) (outcome, error) {
+	id, group := v.path("site"), strings.TrimSpace(in.Group)
+	if _, err := v.siteRecord(id); err != nil {
+		return outcome{}, err
+	}
+	err := v.arrange(func(a *roles.Arrangement, actor roles.Holder, l *land) ([]string, error) {
+		i := slices.IndexFunc(a.Sites, func(site fleet.Site) bool { return site.ID == id })
+		to, there := l.path(group)
+		if i < 0 || !there || !actor.May(roles.EditSites, to) {
+			return nil, notValid("choose a group where you may add sites")
+		}
+		from, _ := l.site(id)
+		if !actor.May(roles.EditSites, from) {
+			return nil, notThere()
+		}
+		c := v.changeAt(group, "site.moved", id, "site hung below another group")
+		c.Site, c.Before, c.After = id, a.Sites[i].Group, group
+		a.Sites[i].Group = group
+		var touched []string
+		a.Assignments = slices.DeleteFunc(a.Assignments, func(given roles.Assignment) bool {
+			if given.Group != roles.Site(id) {
+				return false
+			}
+			touched = append(touched, given.User)
+			return from.Company() != "" && from.Company() != to.Company()
+		})
+		a.Changes = append(a.Changes, c)
+		return touched, nil
+	})
+	if err != nil {
+		return outcome{}, err
+	}
+	return outcome{Said: "Saved.", Back: at("sites", id)}, nil
 }
 
 func (s *Server) doArchive(v *visit, _ none) (outcome, error) {
@@ -281,11 +334,11 @@ func (s *Server) doUnarchive(v *visit, _ none) (outcome, error) {
 }
 
 func (s *Server) pageNewSite(v *visit) error {
-	return v.show("Add a site", "overview", newSitePage())
+	return v.show("Add a site", "overview", newSitePage(v.roots(roles.EditSites)))
 }
 
 func (s *Server) pageArchived(v *visit) error {
-	snap, err := s.look(v.caller)
+	snap, err := v.look()
 	if err != nil {
 		return err
 	}
@@ -311,7 +364,7 @@ func (s *Server) pageSite(v *visit) error {
 	if p.tests, err = v.tests(site.Site.ID); err != nil {
 		return err
 	}
-	if p.windows, err = s.openWindows(site.Site.ID); err != nil {
+	if p.windows, err = v.openWindows(site.Site.ID); err != nil {
 		return err
 	}
 	return v.show(site.Site.Name, "overview", sitePage(p))

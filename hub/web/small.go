@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -145,6 +146,12 @@ func slug(name string) string {
 		}
 	}
 	return strings.Trim(b.String(), "-")
+}
+
+// apart makes an id that nobody else has, from a wish: whoever sees only a part of the hub must not learn by a refusal which ids
+// there are elsewhere.
+func apart(wish string) string {
+	return wish[:min(len(wish), 40)] + "-" + strings.ToLower(rand.Text()[:5])
 }
 
 // checkSiteID takes what can be a part of a topic and of an address.

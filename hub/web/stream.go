@@ -46,10 +46,19 @@ func (v *visit) stream() (ctx context.Context, st stream, leave func(), err erro
 	return ctx, st, leave, nil
 }
 
-// still reports whether who began the stream may go on reading it.
-func (v *visit) still(needs Access) bool {
-	again := caller{}
-	return v.caller.Token == "" || v.s.permit(v.r, &again, needs) == nil
+// still reports whether who began the stream may go on reading it, and looks at his rights anew: what is taken from him ends at
+// once here, too.
+func (v *visit) still() bool {
+	if v.caller.Token == "" {
+		v.caller.land = v.s.newLand()
+		return true
+	}
+	again := caller{Via: v.caller.Via, Peer: v.caller.Peer, Local: v.caller.Local}
+	if v.s.permit(v.r, &again, v.needs) != nil {
+		return false
+	}
+	v.caller = again
+	return true
 }
 
 // stream writes server-sent events to one reader.

@@ -6,19 +6,21 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 // systemRoutes are the hub as a machine: its description, its health, its pages' parts, its news.
 func (s *Server) systemRoutes() []route {
 	routes := []route{
 		{Method: "GET", Pattern: api + "/openapi.json", Access: Public, Handler: s.getOpenAPI, Status: 200, Summary: "This description"},
-		{Method: "GET", Pattern: api + "/health", Access: AsOperator, Handler: s.getHealth, Status: 200, Summary: "The hub's parts, queues, certificates and counters of refused input",
+		{Method: "GET", Pattern: api + "/health", Access: roles.SeeHealth, Handler: s.getHealth, Status: 200, Summary: "The hub's parts, queues, certificates and counters of refused input",
 			Response: Health{Version: "1.0.0", Ready: true, Parts: []PartHealth{{Name: "broker", State: "ok", Detail: "own, 214 connections"}},
 				Counters: []Counter{{Part: "broker", Reason: "wrong topic", Count: 2}}, Figures: []Figure{}, Certs: []Certificate{}}},
-		{Method: "GET", Pattern: "/health", Access: AsOperator, Handler: s.pageHealth, Page: true, Status: 200, Summary: "The hub's health"},
+		{Method: "GET", Pattern: "/health", Access: roles.SeeHealth, Handler: s.pageHealth, Page: true, Status: 200, Summary: "The hub's health"},
 		{Method: "GET", Pattern: "/healthz", Access: Public, Handler: s.healthz, Status: 200, Summary: "200 when the hub's loop answers", Response: object{"alive": true}},
 		{Method: "GET", Pattern: "/readyz", Access: Public, Handler: s.readyz, Status: 200, Summary: "503 with the causes while the hub cannot do its job", Response: object{"ready": true}},
-		{Method: "GET", Pattern: api + "/news", Access: AsViewer, Handler: s.streamNews, Status: 200, Query: []string{"seen"}, Media: "text/event-stream",
+		{Method: "GET", Pattern: api + "/news", Access: LoggedIn, Handler: s.streamNews, Status: 200, Query: []string{"seen"}, Media: "text/event-stream",
 			Summary: "Says that something can be seen that could not be seen before (server-sent events)"},
 		{Method: "GET", Pattern: "/assets/", Access: Public, Handler: s.getAsset, Status: 200, Summary: "Parts of the pages"},
 	}
@@ -46,7 +48,7 @@ func (s *Server) getOpenAPI(v *visit) error {
 func (s *Server) health(c caller) Health {
 	h := s.o.Health()
 	h.Parts, h.Counters, h.Figures, h.Certs = list(h.Parts), list(slices.Clone(h.Counters)), list(h.Figures), list(h.Certs)
-	if !c.may(AsAdministrator) {
+	if !c.may(roles.ManageHub) {
 		for i := range h.Counters {
 			h.Counters[i].Example = ""
 		}
@@ -109,7 +111,7 @@ func (s *Server) streamNews(v *visit) error {
 			}
 			return err
 		}
-		if !st.idle(ctx, news, func() bool { return v.still(AsViewer) }) {
+		if !st.idle(ctx, news, v.still) {
 			return nil
 		}
 		if st.json(seen, "news", seen) != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 const maxTemplate = 8 << 10
@@ -35,13 +36,13 @@ func (s *Server) templateRoutes() []route {
 	example := Template{Kind: "lost", Title: "No contact with a panel", Language: "en", Channel: fleet.Email, Subject: "No contact with {panels}", Text: "…", Names: []string{"site", "panels"}}
 	return slices.Concat(
 		[]route{
-			{Method: "GET", Pattern: api + "/templates", Access: AsAdministrator, Handler: s.getTemplates, Status: 200, Summary: "The wording of every kind of message", Response: object{"templates": []Template{example}}},
-			{Method: "POST", Pattern: api + "/templates/{kind}/{language}/{channel}/preview", Access: AsAdministrator, Handler: s.postPreview, Status: 200, Summary: "What a wording would look like, with an example",
+			{Method: "GET", Pattern: api + "/templates", Access: roles.ManageHub, Handler: s.getTemplates, Status: 200, Summary: "The wording of every kind of message", Response: object{"templates": []Template{example}}},
+			{Method: "POST", Pattern: api + "/templates/{kind}/{language}/{channel}/preview", Access: roles.ManageHub, Handler: s.postPreview, Status: 200, Summary: "What a wording would look like, with an example",
 				Request: templateRequest{Subject: "…", Text: "…"}, Response: previewAnswer{"…", "…"}},
-			{Method: "GET", Pattern: "/warnings/templates", Access: AsAdministrator, Handler: s.pageTemplates, Page: true, Status: 200, Query: []string{"kind", "language", "channel"}, Summary: "The words of messages"},
-			{Method: "POST", Pattern: "/warnings/templates/{kind}/{language}/{channel}", Access: AsAdministrator, Handler: s.postTemplate, Page: true, Changes: true, Status: http.StatusSeeOther, Summary: "Save or preview a wording"},
+			{Method: "GET", Pattern: "/warnings/templates", Access: roles.ManageHub, Handler: s.pageTemplates, Page: true, Status: 200, Query: []string{"kind", "language", "channel"}, Summary: "The words of messages"},
+			{Method: "POST", Pattern: "/warnings/templates/{kind}/{language}/{channel}", Access: roles.ManageHub, Handler: s.postTemplate, Page: true, Changes: true, Status: http.StatusSeeOther, Summary: "Save or preview a wording"},
 		},
-		deed[templateRequest]{Method: "PUT", API: "/templates/{kind}/{language}/{channel}", Access: AsAdministrator, Status: 204, Summary: "Another wording; empty subject and text bring the built-in one back",
+		deed[templateRequest]{Method: "PUT", API: "/templates/{kind}/{language}/{channel}", Access: roles.ManageHub, Status: 204, Summary: "Another wording; empty subject and text bring the built-in one back",
 			Request: templateRequest{Subject: "…", Text: "…"}, Do: s.doTemplate}.routes(),
 	)
 }

@@ -23,9 +23,9 @@ func (s *Server) usageRoutes() []route {
 		return nil
 	}
 	return []route{
-		{Method: "GET", Pattern: "/groups/{group}/usage", Access: AsViewer, Handler: s.pageUsage, Page: true, Status: 200, Query: []string{"after"}, Summary: "What a group uses"},
-		{Method: "GET", Pattern: "/groups/{group}/usage.csv", Access: AsViewer, Handler: s.usageCSV, Page: true, Status: 200, Media: "text/csv", Summary: "What a group and every group below it uses, as a table"},
-		{Method: "GET", Pattern: "/groups/{group}/usage.json", Access: AsViewer, Handler: s.usageJSON, Page: true, Status: 200, Media: "application/json", Summary: "What a group and every group below it uses"},
+		{Method: "GET", Pattern: "/groups/{group}/usage", Access: LoggedIn, Handler: s.pageUsage, Page: true, Status: 200, Query: []string{"after"}, Summary: "What a group uses"},
+		{Method: "GET", Pattern: "/groups/{group}/usage.csv", Access: LoggedIn, Handler: s.usageCSV, Page: true, Status: 200, Media: "text/csv", Summary: "What a group and every group below it uses, as a table"},
+		{Method: "GET", Pattern: "/groups/{group}/usage.json", Access: LoggedIn, Handler: s.usageJSON, Page: true, Status: 200, Media: "application/json", Summary: "What a group and every group below it uses"},
 	}
 }
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -11,20 +12,31 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/login"
 )
 
 type (
+	// userRequest makes a user or changes him. A role replaces those that he has as far as the caller manages them.
 	userRequest struct {
-		Role     fleet.Role `json:"role,omitempty"`
-		Password string     `json:"password,omitempty"`
-		Sites    []string   `json:"sites,omitempty"` // ids; none: all
+		Password string   `json:"password,omitempty"`
+		Role     string   `json:"role,omitempty"`
+		Sites    []string `json:"sites,omitempty"`  // where the role holds: ids of sites
+		Groups   []string `json:"groups,omitempty"` // and of groups; none of either: the whole hub
 	}
 	newUserRequest struct {
-		User     string     `json:"user"`
-		Role     fleet.Role `json:"role"`
-		Password string     `json:"password"`
-		Sites    []string   `json:"sites,omitempty"`
+		User     string   `json:"user"`
+		Password string   `json:"password"`
+		Role     string   `json:"role"`
+		Sites    []string `json:"sites,omitempty"`
+		Groups   []string `json:"groups,omitempty"`
+		Place    string   `json:"place,omitempty"` // forms: one place for all of it
+	}
+	// giveRequest names an assignment.
+	giveRequest struct {
+		Role  string `json:"role"`
+		Group string `json:"group,omitempty"` // id of a group, site: and an id, or nothing: the whole hub
+		Below string `json:"below,omitempty"` // forms: a group by its id, instead of one of the list
 	}
 	tokenRequest struct {
 		Label string `json:"label"`
@@ -47,128 +59,509 @@ type (
 // userRoutes are who may, and the tokens of scripts.
 func (s *Server) userRoutes() []route {
 	exampleToken := tokenView{ID: "7c2f1a90", User: defaultAdministrator, Label: "nightly export"}
+	exampleUser := account{User: "ines", Roles: []heldView{{Role: roles.Operator, Title: "Operator", Group: roles.Site("mill-lane"), Where: "12 Mill Lane"}}}
+	exampleGift := giveRequest{Role: roles.Dealer, Group: "north"}
 	return slices.Concat(
 		[]route{
-			{Method: "GET", Pattern: api + "/users", Access: AsAdministrator, Handler: s.getUsers, Status: 200, Summary: "Who may log in",
-				Response: object{"users": []account{{User: defaultAdministrator, Role: fleet.Administrator}}}},
-			{Method: "GET", Pattern: api + "/tokens", Access: AsAdministrator, Handler: s.getTokens, Status: 200, Summary: "The tokens of scripts",
+			{Method: "GET", Pattern: api + "/users", Access: roles.ManageRoles, Handler: s.getUsers, Status: 200, Summary: "Who may log in, as far as one manages them",
+				Response: object{"users": []account{exampleUser}}},
+			{Method: "GET", Pattern: api + "/tokens", Access: roles.ManageHub, Handler: s.getTokens, Status: 200, Summary: "The tokens of scripts",
 				Response: object{"tokens": []tokenView{exampleToken}}},
-			{Method: "GET", Pattern: "/settings/users", Access: AsAdministrator, Handler: s.pageUsers, Page: true, Status: 200, Summary: "Users, roles and tokens"},
+			{Method: "GET", Pattern: "/settings/users", Access: roles.ManageRoles, Handler: s.pageUsers, Page: true, Status: 200, Summary: "Users, roles and tokens"},
 		},
-		deed[userRequest]{Method: "PUT", API: "/users/{name}", Page: "/settings/users/{name}", Access: AsAdministrator, Status: 200, Summary: "Make a user, or change role, sites or password",
-			Request: userRequest{Role: fleet.Operator, Password: "four words are easy", Sites: []string{"mill-lane"}}, Response: account{User: "ines", Role: fleet.Operator}, Do: s.doUser}.routes(),
-		[]route{form("/settings/users", AsAdministrator, "Make a user", s.doNewUser)},
-		deed[none]{Method: "DELETE", API: "/users/{name}", Page: "/settings/users/{name}/remove", Access: AsAdministrator, Status: 204, Summary: "Remove a user; the last administrator stays", Do: s.doRemoveUser}.routes(),
-		deed[tokenRequest]{Method: "POST", API: "/tokens", Access: AsAdministrator, Status: 201, Summary: "Make a token for a script, with one's own role",
+		deed[newUserRequest]{Method: "POST", API: "/users", Page: "/settings/users", Access: roles.ManageRoles, Status: 201, Summary: "Make a user; unless a server administrator does, the name is completed so that it is nobody else's",
+			Request: newUserRequest{User: "ines", Password: "four words are easy", Role: roles.Operator, Sites: []string{"mill-lane"}}, Response: exampleUser, Do: s.doNewUser}.routes(),
+		deed[userRequest]{Method: "PUT", API: "/users/{name}", Page: "/settings/users/{name}", Access: roles.ManageRoles, Status: 200, Summary: "Change a user's password or roles; a server administrator makes users so, too",
+			Request: userRequest{Password: "four words are easy", Role: roles.Operator, Sites: []string{"mill-lane"}}, Response: exampleUser, Do: s.doUser}.routes(),
+		deed[giveRequest]{Method: "POST", API: "/users/{name}/roles", Page: "/settings/users/{name}/roles", Access: roles.ManageRoles, Status: 200, Summary: "Give a user a role at a group, a site or the whole hub",
+			Request: exampleGift, Response: exampleUser, Do: s.doGive}.routes(),
+		deed[giveRequest]{Method: "POST", API: "/users/{name}/roles/end", Page: "/settings/users/{name}/roles/end", Access: roles.ManageRoles, Status: 200, Summary: "End a role of a user; what it gave ends at once",
+			Request: exampleGift, Response: exampleUser, Do: s.doTake}.routes(),
+		deed[none]{Method: "DELETE", API: "/users/{name}", Page: "/settings/users/{name}/remove", Access: roles.ManageRoles, Status: 204, Summary: "Remove a user; the last server administrator stays", Do: s.doRemoveUser}.routes(),
+		deed[tokenRequest]{Method: "POST", API: "/tokens", Access: roles.ManageHub, Status: 201, Summary: "Make a token for a script, with one's own role",
 			Request: tokenRequest{Label: "nightly export", Days: 365}, Response: tokenAnswer{"…", exampleToken}, Do: s.doToken}.routes(),
-		[]route{{Method: "POST", Pattern: "/settings/tokens", Access: AsAdministrator, Page: true, Changes: true, Status: 200, Summary: "Make a token for a script", Handler: s.postToken}},
-		deed[none]{Method: "DELETE", API: "/tokens/{id}", Page: "/settings/tokens/{id}/remove", Access: AsAdministrator, Status: 204, Summary: "End a token", Do: s.doRemoveToken}.routes(),
+		[]route{{Method: "POST", Pattern: "/settings/tokens", Access: roles.ManageHub, Page: true, Changes: true, Status: 200, Summary: "Make a token for a script", Handler: s.postToken}},
+		deed[none]{Method: "DELETE", API: "/tokens/{id}", Page: "/settings/tokens/{id}/remove", Access: roles.ManageHub, Status: 204, Summary: "End a token", Do: s.doRemoveToken}.routes(),
 	)
 }
 
-func (s *Server) listUsers() ([]fleet.User, error) {
-	users, err := s.o.Accounts.Users()
-	slices.SortFunc(users, func(a, b fleet.User) int { return cmp.Compare(a.Name, b.Name) })
-	return users, err
+// arrange changes who may do what as one step, with what must hold afterwards whatever was changed. change returns the users whose
+// roles it touched.
+func (v *visit) arrange(change func(a *roles.Arrangement, actor roles.Holder, l *land) (touched []string, err error)) error {
+	return v.s.o.Arranger.Arrange(v.r.Context(), func(a *roles.Arrangement) error {
+		had := a.HasAdministrator()
+		touched, err := change(a, v.actor(a), v.s.over(a))
+		if err != nil {
+			return err
+		}
+		return roles.CheckAll(a, had, touched, v.s.over(a).path)
+	})
+}
+
+// actor is the caller as the arrangement has him: what was taken from him meanwhile is gone.
+func (v *visit) actor(a *roles.Arrangement) roles.Holder {
+	if v.caller.Token == "" {
+		return roles.Holder{User: v.caller.User, Held: v.caller.holds.Held, Table: a.Table()}
+	}
+	return a.Of(v.caller.User)
+}
+
+// changeAt is change for what was done at a place.
+func (v *visit) changeAt(place, what, object, detail string) fleet.Change {
+	c := v.change(what, object, "", detail)
+	c.Group = place
+	return c
+}
+
+// over is the land as an arrangement has it.
+func (s *Server) over(a *roles.Arrangement) *land {
+	l := s.newLand()
+	l.sites = make(map[string]string, len(a.Sites))
+	for _, site := range a.Sites {
+		l.sites[site.ID] = site.Group
+	}
+	return l
+}
+
+// managed are those of the assignments that are at places where the caller manages roles: others are not told.
+func managed(actor roles.Holder, held []roles.Assignment, l *land) []roles.Assignment {
+	if actor.Everywhere() {
+		return held
+	}
+	var mine []roles.Assignment
+	for _, a := range held {
+		if path, there := l.path(a.Group); there && actor.May(roles.ManageRoles, path) {
+			mine = append(mine, a)
+		}
+	}
+	return mine
+}
+
+// heldEdition names the state of a user with his roles, without the password's hash; the generation stands for it.
+func heldEdition(u fleet.User, held []roles.Assignment) string {
+	u.Hash = ""
+	return editionOf(object{"user": u, "roles": held})
+}
+
+// words are a place in words, with as much of what is above it as the holder sees.
+func (l *land) words(place string, holder roles.Holder, names func(site string) string) string {
+	if place == roles.Hub {
+		return "the whole hub"
+	}
+	site, isSite := roles.SiteOf(place)
+	group := place
+	if isSite {
+		l.site(site)
+		group = l.sites[site]
+	}
+	var parts []string
+	var path roles.Path
+	for _, p := range l.places(group) {
+		if path = append(path, p.ID); holder.Sees(path) {
+			parts = append(parts, p.Name)
+		}
+	}
+	if isSite {
+		parts = append(parts, names(site))
+	}
+	if len(parts) == 0 {
+		return place
+	}
+	return strings.Join(parts, " › ")
+}
+
+// siteNames gives the names of sites by their ids.
+func (s *Server) siteNames() (func(string) string, error) {
+	sites, err := s.o.Sites.Sites()
+	names := make(map[string]string, len(sites))
+	for _, site := range sites {
+		names[site.ID] = site.Name
+	}
+	return func(id string) string { return cmp.Or(names[id], id) }, err
+}
+
+// viewHeld are assignments in words, for whoever holds or manages them.
+func (v *visit) viewHeld(held []roles.Assignment, table roles.Table, names func(string) string) []heldView {
+	list := []heldView{}
+	for _, a := range held {
+		role, known := table.Role(a.Role)
+		if !known {
+			role.Title = a.Role
+		}
+		list = append(list, heldView{Role: a.Role, Title: role.Title, Group: a.Group, Where: v.caller.land.words(a.Group, v.caller.holds, names)})
+	}
+	return list
+}
+
+// userView is a user as far as the caller manages him.
+type userView struct {
+	account
+	mine bool // all of him: his password can be set, and he can be removed
+}
+
+// listUsers are the users of whom the caller manages a role, with the roles that he manages. Server administrators see all.
+func (v *visit) listUsers() ([]userView, error) {
+	users, err := v.s.o.Accounts.Users()
+	if err != nil {
+		return nil, err
+	}
+	all, err := v.s.o.Roles.Assignments("")
+	if err != nil {
+		return nil, err
+	}
+	names, err := v.s.siteNames()
+	if err != nil {
+		return nil, err
+	}
+	held := map[string][]roles.Assignment{}
+	for _, a := range all {
+		held[a.User] = append(held[a.User], a)
+	}
+	var list []userView
+	for _, u := range users {
+		mine := managed(v.caller.holds, held[u.Name], v.caller.land)
+		if len(mine) == 0 && !v.caller.holds.Everywhere() {
+			continue
+		}
+		list = append(list, userView{account{u.Name, v.viewHeld(mine, v.caller.holds.Table, names), heldEdition(u, held[u.Name])}, roles.MayAct(v.caller.holds, held[u.Name], v.caller.land.path) == nil})
+	}
+	slices.SortFunc(list, func(a, b userView) int { return cmp.Compare(a.User, b.User) })
+	return list, nil
 }
 
 func (s *Server) getUsers(v *visit) error {
-	users, err := s.listUsers()
+	users, err := v.listUsers()
 	if err != nil {
 		return err
 	}
 	list := make([]account, 0, len(users))
 	for _, u := range users {
-		list = append(list, account{User: u.Name, Role: u.Role, Sites: u.Sites, Edition: userEdition(u)})
+		list = append(list, u.account)
 	}
 	return writeJSON(v.w, http.StatusOK, object{"users": list})
 }
 
-// doNewUser makes a user from a form that names it.
+// doNewUser makes a user. Names are one list for the whole hub: so that nobody learns by a refusal who is there elsewhere, the name
+// is completed unless the caller sees all of them.
 func (s *Server) doNewUser(v *visit, in newUserRequest) (outcome, error) {
-	if _, found, err := s.user(in.User); err != nil {
-		return outcome{}, err
-	} else if found {
-		return outcome{}, problem(http.StatusConflict, "conflict", "there is a user of this name already")
+	name := in.User
+	if !v.caller.holds.Everywhere() {
+		name += "-" + strings.ToLower(rand.Text()[:4])
 	}
-	v.r.SetPathValue("name", in.User)
-	return s.doUser(v, userRequest{Role: in.Role, Password: in.Password, Sites: in.Sites})
+	if id, site := roles.SiteOf(in.Place); site {
+		in.Sites = append(in.Sites, id)
+	} else if in.Place != "" {
+		in.Groups = append(in.Groups, in.Place)
+	}
+	if in.Password == "" || in.Role == "" {
+		return outcome{}, notValid("a new user needs a role and a password")
+	}
+	return s.putUser(v, name, userRequest{in.Password, in.Role, in.Sites, in.Groups}, func(u *fleet.User) error {
+		if u != nil {
+			return problem(http.StatusConflict, "conflict", "there is a user of this name already")
+		}
+		return nil
+	})
 }
 
 func (s *Server) doUser(v *visit, in userRequest) (outcome, error) {
-	name := v.path("name")
+	return s.putUser(v, v.path("name"), in, func(u *fleet.User) error {
+		switch {
+		case u == nil && !v.caller.holds.Everywhere():
+			return notThere()
+		case u == nil && (in.Password == "" || in.Role == ""):
+			return notValid("a new user needs a role and a password")
+		}
+		return nil
+	})
+}
+
+// putUser makes or changes a user, as far as fits allows it.
+func (s *Server) putUser(v *visit, name string, in userRequest, fits func(*fleet.User) error) (outcome, error) {
 	if err := login.CheckUserName(name); err != nil {
 		return outcome{}, err
 	}
-	if in.Role != "" && rank(in.Role) == 0 {
-		return outcome{}, notValid("the role is administrator, operator or viewer")
-	}
+	hash := ""
 	if in.Password != "" {
 		if err := checkPassword(in.Password, name); err != nil {
 			return outcome{}, err
 		}
+		var err error
+		if hash, err = s.hasher.Hash(v.r.Context(), in.Password); err != nil {
+			return outcome{}, err
+		}
 	}
-	if err := s.checkSites(in.Sites); err != nil {
-		return outcome{}, err
-	}
-	s.users.Lock()
-	defer s.users.Unlock()
-	users, err := s.o.Accounts.Users()
+	var changed fleet.User
+	var after []roles.Assignment
+	err := v.arrange(func(a *roles.Arrangement, actor roles.Holder, l *land) ([]string, error) {
+		before := a.Of(name).Held
+		user := a.User(name)
+		if err := fits(user); err != nil {
+			return nil, err
+		}
+		what := "user.changed"
+		switch {
+		case user == nil && len(a.Users) >= maxUsers:
+			return nil, problem(http.StatusConflict, "conflict", "there are as many users as this hub keeps; remove one first")
+		case user == nil:
+			what = "user.made"
+			a.Users = append(a.Users, fleet.User{Name: name, Made: s.o.Now(), Generation: firstGeneration()})
+			user = a.User(name)
+		case !actor.Everywhere() && len(managed(actor, before, l)) == 0:
+			return nil, notThere()
+		case hash != "":
+			if err := roles.MayAct(actor, before, l.path); err != nil {
+				return nil, err
+			}
+		}
+		if what == "user.changed" {
+			if err := v.fresh("the user "+name, heldEdition(*user, before), fleet.Edition{}); err != nil {
+				return nil, err
+			}
+		}
+		if hash != "" {
+			user.Hash = hash
+			user.Generation++
+		}
+		changed = *user
+		if err := v.replaceRoles(a, actor, l, name, in); err != nil {
+			return nil, err
+		}
+		detail := "user made or changed"
+		if hash != "" {
+			detail = "password set"
+		}
+		c := v.changeAt(v.markOf(a, l, name), what, name, detail)
+		after = managed(actor, a.Of(name).Held, l)
+		c.Before, c.After = short(heldWords(before)), short(heldWords(a.Of(name).Held))
+		a.Changes = append(a.Changes, c)
+		return []string{name}, nil
+	})
 	if err != nil {
 		return outcome{}, err
 	}
-	i := slices.IndexFunc(users, func(u fleet.User) bool { return u.Name == name })
-	user, what := fleet.User{Name: name, Made: s.o.Now(), Generation: firstGeneration()}, "user.made"
-	var edition fleet.Edition
-	if i >= 0 {
-		if user, edition, err = s.o.Accounts.UserToEdit(name); err != nil {
+	if v.caller.User == name && v.caller.Token != "" {
+		if err := s.keepSession(v, changed); err != nil {
 			return outcome{}, err
 		}
-		what = "user.changed"
-		if err := v.fresh("the user "+name, userEdition(user), edition); err != nil {
-			return outcome{}, err
+	}
+	return s.toldOfUser(v, name, after, "The user "+name+" is saved.")
+}
+
+// toldOfUser is the answer to a change of a user.
+func (s *Server) toldOfUser(v *visit, name string, held []roles.Assignment, said string) (outcome, error) {
+	names, err := s.siteNames()
+	return outcome{Body: account{User: name, Roles: v.viewHeld(held, v.caller.holds.Table, names)}, Said: said, Back: "/settings/users"}, err
+}
+
+// markOf is the place under which the audit keeps what was done to a user: one that he holds something at.
+func (v *visit) markOf(a *roles.Arrangement, l *land, name string) string {
+	for _, given := range a.Of(name).Held {
+		if _, there := l.path(given.Group); there {
+			return given.Group
 		}
-	} else if in.Password == "" || in.Role == "" {
-		return outcome{}, notValid("a new user needs a role and a password")
-	} else if len(users) >= maxUsers {
-		return outcome{}, problem(http.StatusConflict, "conflict", "there are as many users as this hub keeps; remove one first")
 	}
-	if in.Role != "" && in.Role != user.Role {
-		if i >= 0 && user.Role == fleet.Administrator && administrators(users) == 1 {
-			return outcome{}, problem(http.StatusConflict, "last-administrator", "this is the only administrator; make another one first")
+	return roles.Hub
+}
+
+// heldWords are assignments for the audit.
+func heldWords(held []roles.Assignment) string {
+	var parts []string
+	for _, a := range held {
+		parts = append(parts, a.Role+" at "+cmp.Or(a.Group, "the whole hub"))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// replaceRoles puts one role at the asked places in place of all that the actor manages of a user. Nothing asked changes nothing.
+func (v *visit) replaceRoles(a *roles.Arrangement, actor roles.Holder, l *land, name string, in userRequest) error {
+	mine := managed(actor, a.Of(name).Held, l)
+	if in.Role == "" && len(in.Sites)+len(in.Groups) == 0 {
+		return nil
+	}
+	if in.Role == "" {
+		for _, given := range mine {
+			if in.Role != "" && in.Role != given.Role {
+				return notValid("the user has more than one role; say which one holds at these places")
+			}
+			in.Role = given.Role
 		}
-		user.Role = in.Role
 	}
-	user.Sites = in.Sites
-	if user.Role == fleet.Administrator && len(user.Sites) > 0 {
-		return outcome{}, notValid("an administrator sees every site; leave the sites empty, or choose another role")
+	var places []string
+	for _, id := range in.Sites {
+		places = append(places, roles.Site(id))
 	}
-	if in.Password != "" {
-		if user.Hash, err = s.hasher.Hash(v.r.Context(), in.Password); err != nil {
-			return outcome{}, err
+	if places = append(places, in.Groups...); len(places) == 0 {
+		places = []string{roles.Hub}
+	}
+	var next []roles.Assignment
+	for _, place := range places {
+		given, err := v.gift(a, actor, l, name, in.Role, place)
+		if err != nil {
+			return err
 		}
-		user.Generation++
+		next = append(next, given)
 	}
-	detail := "role " + string(user.Role)
-	if len(user.Sites) > 0 {
-		detail += ", sites " + strings.Join(user.Sites, ", ")
+	for _, given := range mine {
+		if slices.ContainsFunc(next, given.Same) {
+			continue
+		}
+		path, _ := l.path(given.Group)
+		if err := roles.MayTake(actor, given, path); err != nil {
+			return err
+		}
+		a.Assignments = slices.DeleteFunc(a.Assignments, given.Same)
 	}
-	if in.Password != "" {
-		detail += ", password set"
+	for _, given := range next {
+		if !slices.ContainsFunc(a.Assignments, given.Same) {
+			a.Assignments = append(a.Assignments, given)
+		}
 	}
-	change := v.change(what, name, "", detail)
-	if i >= 0 {
-		change = differing(change, account{User: name, Role: users[i].Role, Sites: users[i].Sites}, account{User: name, Role: user.Role, Sites: user.Sites})
+	return nil
+}
+
+// gift is an assignment that the actor may give. A place that he does not see is none.
+func (v *visit) gift(a *roles.Arrangement, actor roles.Holder, l *land, name, role, place string) (roles.Assignment, error) {
+	found, known := a.Table().Role(role)
+	if !known || found.Group != roles.Hub && !v.knowsRole(actor, l, found) {
+		return roles.Assignment{}, notValid(fmt.Sprintf("there is no role %.40q", role))
 	}
-	if err := s.o.Accounts.PutUser(user, fleet.Edit{From: edition.Number, Change: change}); err != nil {
+	path, there := l.path(place)
+	if !there || place != roles.Hub && !actor.Sees(path) {
+		if id, site := roles.SiteOf(place); site {
+			return roles.Assignment{}, notValid(fmt.Sprintf("there is no site %.64q", id))
+		}
+		return roles.Assignment{}, notValid(fmt.Sprintf("there is no group %.64q", place))
+	}
+	if err := roles.MayGive(actor, found, path); err != nil {
+		return roles.Assignment{}, err
+	}
+	return roles.Assignment{User: name, Role: role, Group: place, By: v.caller.User, Since: v.s.o.Now()}, nil
+}
+
+// knowsRole tells whether a role that was made by hand exists for the holder: it is for a place that he sees, or for one above.
+func (v *visit) knowsRole(holder roles.Holder, l *land, role roles.Role) bool {
+	if role.Builtin || role.Group == roles.Hub || holder.Everywhere() {
+		return true
+	}
+	path, there := l.path(role.Group)
+	return there && (holder.Sees(path) || slices.ContainsFunc(holder.Held, func(a roles.Assignment) bool {
+		held, there := l.path(a.Group)
+		return there && slices.Contains(held, role.Group)
+	}))
+}
+
+func (s *Server) doGive(v *visit, in giveRequest) (outcome, error) {
+	in.Group = cmp.Or(strings.TrimSpace(in.Below), in.Group)
+	return s.giveOrTake(v, in, "roles.given", "role given", func(a *roles.Arrangement, actor roles.Holder, l *land, name string) error {
+		given, err := v.gift(a, actor, l, name, in.Role, in.Group)
+		if err == nil && !slices.ContainsFunc(a.Assignments, given.Same) {
+			a.Assignments = append(a.Assignments, given)
+		}
+		return err
+	})
+}
+
+func (s *Server) doTake(v *visit, in giveRequest) (outcome, error) {
+	return s.giveOrTake(v, in, "roles.ended", "role ended", func(a *roles.Arrangement, actor roles.Holder, l *land, name string) error {
+		wanted := roles.Assignment{User: name, Role: in.Role, Group: in.Group}
+		if !slices.ContainsFunc(managed(actor, a.Of(name).Held, l), wanted.Same) {
+			return notThere()
+		}
+		path, _ := l.path(in.Group)
+		if err := roles.MayTake(actor, wanted, path); err != nil {
+			return err
+		}
+		a.Assignments = slices.DeleteFunc(a.Assignments, wanted.Same)
+		return nil
+	})
+}
+
+// giveOrTake changes the assignments of a user whom the caller manages.
+func (s *Server) giveOrTake(v *visit, in giveRequest, what, detail string, do func(a *roles.Arrangement, actor roles.Holder, l *land, name string) error) (outcome, error) {
+	name := v.path("name")
+	var after []roles.Assignment
+	err := v.arrange(func(a *roles.Arrangement, actor roles.Holder, l *land) ([]string, error) {
+		before := a.Of(name).Held
+		if !a.Exists(name) || !actor.Everywhere() && len(managed(actor, before, l)) == 0 {
+			return nil, notThere()
+		}
+		if err := v.fresh("the user "+name, heldEdition(*a.User(name), before), fleet.Edition{}); err != nil {
+			return nil, err
+		}
+		if err := do(a, actor, l, name); err != nil {
+			return nil, err
+		}
+		c := v.changeAt(in.Group, what, name, detail+": "+in.Role)
+		c.Before, c.After = short(heldWords(before)), short(heldWords(a.Of(name).Held))
+		a.Changes = append(a.Changes, c)
+		after = managed(actor, a.Of(name).Held, l)
+		return []string{name}, nil
+	})
+	if err != nil {
 		return outcome{}, err
 	}
-	if v.caller.User == name && v.caller.Token != "" {
-		if err := s.keepSession(v, user); err != nil {
-			return outcome{}, err
+	return s.toldOfUser(v, name, after, "The roles of "+name+" are saved.")
+}
+
+func (s *Server) doRemoveUser(v *visit, _ none) (outcome, error) {
+	name := v.path("name")
+	err := v.arrange(func(a *roles.Arrangement, actor roles.Holder, l *land) ([]string, error) {
+		before := a.Of(name).Held
+		if !a.Exists(name) || !actor.Everywhere() && len(managed(actor, before, l)) == 0 {
+			return nil, notThere()
+		}
+		if err := roles.MayAct(actor, before, l.path); err != nil {
+			return nil, err
+		}
+		if err := v.fresh("the user "+name, heldEdition(*a.User(name), before), fleet.Edition{}); err != nil {
+			return nil, err
+		}
+		c := v.changeAt(v.markOf(a, l, name), "user.removed", name, "user removed")
+		c.Before = short(heldWords(before))
+		a.Remove(name)
+		a.Changes = append(a.Changes, c)
+		return nil, nil
+	})
+	if err != nil {
+		return outcome{}, err
+	}
+	return outcome{Said: "The user " + name + " is removed and logged out.", Back: "/settings/users"}, nil
+}
+
+// placeOption is a place that can be chosen.
+type placeOption struct {
+	Place, Where string
+}
+
+// maxOptions bounds a list to choose from; other places are named by their ids.
+const maxOptions = 300
+
+// roots are the places where the caller has the right: the topmost groups, and the whole hub for a server administrator.
+func (v *visit) roots(right roles.Right) []placeOption {
+	var list []placeOption
+	for _, place := range roles.Roots(v.caller.holds.Held, v.caller.holds.Table, right, v.caller.land.path) {
+		if _, site := roles.SiteOf(place); site || place == roles.Hub && !v.caller.holds.Everywhere() {
+			continue
+		}
+		list = append(list, placeOption{place, v.caller.land.words(place, v.caller.holds, nil)})
+	}
+	return list
+}
+
+// places are the roots and the sites where the caller has the right.
+func (v *visit) places(right roles.Right) ([]placeOption, error) {
+	sites, err := v.s.o.Sites.Sites()
+	if err != nil {
+		return nil, err
+	}
+	list := v.roots(right)
+	for _, site := range sites {
+		if len(list) < maxOptions && site.Archived.IsZero() && v.caller.mayAt(right, site.ID) {
+			list = append(list, placeOption{roles.Site(site.ID), v.caller.land.words(roles.Site(site.ID), v.caller.holds, func(string) string { return site.Name })})
 		}
 	}
-	return outcome{Body: account{User: user.Name, Role: user.Role, Sites: user.Sites}, Said: "The user " + name + " is saved.", Back: "/settings/users"}, nil
+	return list, nil
 }
 
 // checkSites finds ids that no site has.
@@ -186,46 +579,6 @@ func (s *Server) checkSites(ids []string) error {
 		}
 	}
 	return nil
-}
-
-func (s *Server) doRemoveUser(v *visit, _ none) (outcome, error) {
-	name := v.path("name")
-	s.users.Lock()
-	defer s.users.Unlock()
-	users, err := s.o.Accounts.Users()
-	if err != nil {
-		return outcome{}, err
-	}
-	i := slices.IndexFunc(users, func(u fleet.User) bool { return u.Name == name })
-	if i < 0 {
-		return outcome{}, problem(http.StatusNotFound, "not-found", "there is no such user")
-	}
-	if users[i].Role == fleet.Administrator && administrators(users) == 1 {
-		return outcome{}, problem(http.StatusConflict, "last-administrator", "this is the only administrator; make another one first")
-	}
-	user, edition, err := s.o.Accounts.UserToEdit(name)
-	if err != nil {
-		return outcome{}, err
-	}
-	if err := v.fresh("the user "+name, userEdition(user), edition); err != nil {
-		return outcome{}, err
-	}
-	change := v.change("user.removed", name, "", "user removed")
-	change.Before = "role " + string(user.Role)
-	if err := s.o.Accounts.DeleteUser(name, fleet.Edit{From: edition.Number, Change: change}); err != nil {
-		return outcome{}, err
-	}
-	return outcome{Said: "The user " + name + " is removed and logged out.", Back: "/settings/users"}, nil
-}
-
-func administrators(users []fleet.User) int {
-	n := 0
-	for _, u := range users {
-		if u.Role == fleet.Administrator {
-			n++
-		}
-	}
-	return n
 }
 
 func (s *Server) listTokens() ([]tokenView, error) {

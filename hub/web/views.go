@@ -63,8 +63,9 @@ type snapshot struct {
 	panels map[string]*panelView
 }
 
-// look gathers what the caller may see. Archived sites are in it, too.
-func (s *Server) look(c caller) (snapshot, error) {
+// look gathers the sites at which the caller has the right that the route asks for. Archived sites are in it, too.
+func (v *visit) look() (snapshot, error) {
+	s, c := v.s, v.caller
 	sites, err := s.o.Sites.Sites()
 	if err != nil {
 		return snapshot{}, err
@@ -81,10 +82,10 @@ func (s *Server) look(c caller) (snapshot, error) {
 	if err != nil {
 		return snapshot{}, err
 	}
-	return assemble(s.o.Now(), c, sites, watched, panels, said), nil
+	return assemble(s.o.Now(), func(site string) bool { return c.mayAt(v.needs, site) }, sites, watched, panels, said), nil
 }
 
-func assemble(now time.Time, c caller, sites []fleet.Site, watched []monitor.Site, panels []fleet.Panel, said []Said) snapshot {
+func assemble(now time.Time, shown func(site string) bool, sites []fleet.Site, watched []monitor.Site, panels []fleet.Panel, said []Said) snapshot {
 	watch := make(map[string]monitor.Site, len(watched))
 	for _, w := range watched {
 		watch[w.ID] = w
@@ -100,7 +101,7 @@ func assemble(now time.Time, c caller, sites []fleet.Site, watched []monitor.Sit
 	snap := snapshot{now: now, panels: map[string]*panelView{}}
 	zones := map[string]*time.Location{} // reading one from the host costs more than a site
 	for _, site := range sites {
-		if c.sees(site.ID) {
+		if shown(site.ID) {
 			if zones[site.Zone] == nil {
 				zones[site.Zone] = zoneOf(site.Zone)
 			}
@@ -228,10 +229,26 @@ func covers(m monitor.Maintenance, now time.Time, zone *time.Location) bool {
 
 func weekday(t time.Time) string { return strings.ToLower(t.Format("Mon")) }
 
+// reach judges whether the caller may do at a site what the route is for. A site that does not exist is answered as one at which
+// he has nothing, and looked for as long; one at which he has something else is not hidden from him.
+func (v *visit) reach(site string, exists bool) error {
+	sees, may := v.caller.sees(site), v.caller.mayAt(v.needs, site)
+	switch {
+	case !exists || !sees:
+		return notThere()
+	case !may:
+		return v.caller.notAllowed(v.needs)
+	}
+	return nil
+}
+
 // site finds a site that the caller may see; whether there is another one is not told.
 func (v *visit) site(id string) (siteView, snapshot, error) {
-	snap, err := v.s.look(v.caller)
+	snap, err := v.look()
 	if err != nil {
+		return siteView{}, snap, err
+	}
+	if _, err := v.siteRecord(id); err != nil {
 		return siteView{}, snap, err
 	}
 	for _, site := range snap.sites {
@@ -244,8 +261,11 @@ func (v *visit) site(id string) (siteView, snapshot, error) {
 
 // panel finds a panel that the caller may see.
 func (v *visit) panel(id string) (panelView, snapshot, error) {
-	snap, err := v.s.look(v.caller)
+	snap, err := v.look()
 	if err != nil {
+		return panelView{}, snap, err
+	}
+	if _, err := v.panelRecord(id); err != nil {
 		return panelView{}, snap, err
 	}
 	if p := snap.panels[id]; p != nil {
@@ -256,18 +276,21 @@ func (v *visit) panel(id string) (panelView, snapshot, error) {
 
 // siteRecord is site for those who need no more than the record.
 func (v *visit) siteRecord(id string) (fleet.Site, error) {
-	if v.caller.sees(id) {
-		sites, err := v.s.o.Sites.Sites()
-		if err != nil {
-			return fleet.Site{}, err
-		}
-		for _, site := range sites {
-			if site.ID == id {
-				return site, nil
-			}
+	sites, err := v.s.o.Sites.Sites()
+	if err != nil {
+		return fleet.Site{}, err
+	}
+	var found fleet.Site
+	exists := false
+	for _, site := range sites {
+		if site.ID == id {
+			found, exists = site, true
 		}
 	}
-	return fleet.Site{}, notThere()
+	if err := v.reach(id, exists); err != nil {
+		return fleet.Site{}, err
+	}
+	return found, nil
 }
 
 // panelRecord is panel for those who need no more than the record.
@@ -276,26 +299,34 @@ func (v *visit) panelRecord(id string) (fleet.Panel, error) {
 	if err != nil {
 		return fleet.Panel{}, err
 	}
+	var found fleet.Panel
+	exists := false
 	for _, p := range panels {
-		if p.ID == id && v.caller.sees(p.Site) {
-			return p, nil
+		if p.ID == id {
+			found, exists = p, true
 		}
 	}
-	return fleet.Panel{}, notThere()
+	if err := v.reach(found.Site, exists); err != nil {
+		return fleet.Panel{}, err
+	}
+	return found, nil
 }
 
 // watched is what the monitor knows of a site that the caller may see.
 func (v *visit) watched(id string) (monitor.Site, error) {
-	if v.caller.sees(id) {
-		all, err := v.s.o.Watch.Watched()
-		if err != nil {
-			return monitor.Site{}, err
-		}
-		for _, w := range all {
-			if w.ID == id {
-				return w, nil
-			}
+	all, err := v.s.o.Watch.Watched()
+	if err != nil {
+		return monitor.Site{}, err
+	}
+	var found monitor.Site
+	exists := false
+	for _, w := range all {
+		if w.ID == id {
+			found, exists = w, true
 		}
 	}
-	return monitor.Site{}, notThere()
+	if err := v.reach(id, exists); err != nil {
+		return monitor.Site{}, err
+	}
+	return found, nil
 }

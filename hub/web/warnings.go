@@ -8,6 +8,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 const deliveriesPage = 50
@@ -34,14 +35,14 @@ type (
 func (s *Server) warningRoutes() []route {
 	return slices.Concat(
 		[]route{
-			{Method: "GET", Pattern: api + "/outages", Access: AsViewer, Handler: s.getOutages, Status: 200, Query: []string{"site", "recent"}, Summary: "Open outages; with recent=1 also those that are over, newest first",
+			{Method: "GET", Pattern: api + "/outages", Access: roles.Monitor, Handler: s.getOutages, Status: 200, Query: []string{"site", "recent"}, Summary: "Open outages; with recent=1 also those that are over, newest first",
 				Response: object{"outages": []outage{}}},
-			{Method: "GET", Pattern: api + "/deliveries", Access: AsViewer, Handler: s.getDeliveries, Status: 200, Query: []string{"site", "outage", "recipient", "state", "before", "limit"},
+			{Method: "GET", Pattern: api + "/deliveries", Access: roles.Monitor, Handler: s.getDeliveries, Status: 200, Query: []string{"site", "outage", "recipient", "state", "before", "limit"},
 				Summary: "Messages to people and what became of them, newest first", Response: object{"deliveries": []fleet.Delivery{}, "next": ""}},
-			{Method: "GET", Pattern: api + "/deliveries/{id}", Access: AsViewer, Handler: s.getDelivery, Status: 200, Summary: "One message", Response: fleet.Delivery{ID: "…", State: fleet.Sent}},
-			{Method: "GET", Pattern: "/warnings", Access: AsViewer, Handler: s.pageWarnings, Page: true, Status: 200, Query: []string{"site", "state", "before"}, Summary: "Outages and messages"},
+			{Method: "GET", Pattern: api + "/deliveries/{id}", Access: roles.Monitor, Handler: s.getDelivery, Status: 200, Summary: "One message", Response: fleet.Delivery{ID: "…", State: fleet.Sent}},
+			{Method: "GET", Pattern: "/warnings", Access: roles.Monitor, Handler: s.pageWarnings, Page: true, Status: 200, Query: []string{"site", "state", "before"}, Summary: "Outages and messages"},
 		},
-		deed[none]{Method: "POST", API: "/deliveries/{id}/retry", Page: "/deliveries/{id}/retry", Access: AsOperator, Status: 204, Summary: "Send a failed or uncertain message again; it may arrive twice", Do: s.doRetry}.routes(),
+		deed[none]{Method: "POST", API: "/deliveries/{id}/retry", Page: "/deliveries/{id}/retry", Access: roles.AnswerWarnings, Status: 204, Summary: "Send a failed or uncertain message again; it may arrive twice", Do: s.doRetry}.routes(),
 	)
 }
 
@@ -65,7 +66,7 @@ func outages(snap snapshot, site string) (open, recent []openIncident) {
 }
 
 func (s *Server) getOutages(v *visit) error {
-	snap, err := s.look(v.caller)
+	snap, err := v.look()
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (v *visit) deliveries(q fleet.DeliveryQuery) (fleet.DeliveryPage, error) {
 	if err != nil {
 		return page, err
 	}
-	page.Deliveries = slices.DeleteFunc(slices.Clone(page.Deliveries), func(d fleet.Delivery) bool { return !v.caller.sees(d.Site) })
+	page.Deliveries = slices.DeleteFunc(slices.Clone(page.Deliveries), func(d fleet.Delivery) bool { return !v.caller.mayAt(roles.Monitor, d.Site) })
 	for i := range page.Deliveries {
 		page.Deliveries[i] = v.shown(page.Deliveries[i])
 	}
@@ -95,7 +96,7 @@ func (v *visit) deliveries(q fleet.DeliveryQuery) (fleet.DeliveryPage, error) {
 }
 
 func (v *visit) shown(d fleet.Delivery) fleet.Delivery {
-	if v.caller.may(AsOperator) {
+	if v.caller.mayAt(roles.AnswerWarnings, d.Site) {
 		return d
 	}
 	d.Last = strings.ReplaceAll(d.Last, d.Address, Hidden) // servers say whom they refused
@@ -153,8 +154,8 @@ func (v *visit) delivery(id string) (fleet.Delivery, error) {
 		}
 		return fleet.Delivery{}, err
 	}
-	if !v.caller.sees(d.Site) {
-		return fleet.Delivery{}, notThere()
+	if err := v.reach(d.Site, true); err != nil {
+		return fleet.Delivery{}, err
 	}
 	return v.shown(d), nil
 }
@@ -188,7 +189,7 @@ func (s *Server) pageWarnings(v *visit) error {
 	}
 	q.Limit = deliveriesPage
 	p := warningsView{now: s.o.Now(), state: string(q.State), site: q.Site, caller: v.caller}
-	if p.snap, err = s.look(v.caller); err != nil {
+	if p.snap, err = v.look(); err != nil {
 		return err
 	}
 	p.open, p.recent = outages(p.snap, q.Site)

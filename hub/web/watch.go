@@ -12,6 +12,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 const (
@@ -57,22 +58,22 @@ type (
 func (s *Server) watchRoutes() []route {
 	recipient := recipientRequest{Name: "Ines", Group: monitor.First, Ways: []wayRequest{{Channel: fleet.Email, Address: "ines@example.org"}}}
 	return slices.Concat(
-		deed[monitor.Policy]{Method: "PUT", API: "/sites/{site}/policy", Access: AsAdministrator, Status: 200, Summary: "When people are warned; every number has bounds",
+		deed[monitor.Policy]{Method: "PUT", API: "/sites/{site}/policy", Access: roles.EditWarnings, Status: 200, Summary: "When people are warned; every number has bounds",
 			Request: monitor.DefaultPolicy(), Response: monitor.DefaultPolicy(), Do: s.doPolicy}.routes(),
-		[]route{form("/sites/{site}/policy", AsAdministrator, "When people are warned", s.doPolicyForm)},
-		deed[recipientRequest]{Method: "POST", API: "/sites/{site}/recipients", Page: "/sites/{site}/recipients", Access: AsAdministrator, Status: 201, Summary: "Add a recipient",
+		[]route{form("/sites/{site}/policy", roles.EditWarnings, "When people are warned", s.doPolicyForm)},
+		deed[recipientRequest]{Method: "POST", API: "/sites/{site}/recipients", Page: "/sites/{site}/recipients", Access: roles.EditWarnings, Status: 201, Summary: "Add a recipient",
 			Request: recipient, Response: monitor.Recipient{ID: "ines", Name: "Ines"}, Do: s.doNewRecipient}.routes(),
-		deed[recipientRequest]{Method: "PUT", API: "/sites/{site}/recipients/{id}", Page: "/sites/{site}/recipients/{id}", Access: AsAdministrator, Status: 200, Summary: "Change a recipient",
+		deed[recipientRequest]{Method: "PUT", API: "/sites/{site}/recipients/{id}", Page: "/sites/{site}/recipients/{id}", Access: roles.EditWarnings, Status: 200, Summary: "Change a recipient",
 			Request: recipient, Response: monitor.Recipient{ID: "ines", Name: "Ines"}, Do: s.doRecipient}.routes(),
-		deed[none]{Method: "DELETE", API: "/sites/{site}/recipients/{id}", Page: "/sites/{site}/recipients/{id}/remove", Access: AsAdministrator, Status: 204, Summary: "Remove a recipient", Do: s.doRemoveRecipient}.routes(),
-		deed[none]{Method: "POST", API: "/sites/{site}/recipients/{id}/test", Page: "/sites/{site}/recipients/{id}/test", Access: AsOperator, Status: 201, Summary: "Send a test message over each way of a recipient",
+		deed[none]{Method: "DELETE", API: "/sites/{site}/recipients/{id}", Page: "/sites/{site}/recipients/{id}/remove", Access: roles.EditWarnings, Status: 204, Summary: "Remove a recipient", Do: s.doRemoveRecipient}.routes(),
+		deed[none]{Method: "POST", API: "/sites/{site}/recipients/{id}/test", Page: "/sites/{site}/recipients/{id}/test", Access: roles.AnswerWarnings, Status: 201, Summary: "Send a test message over each way of a recipient",
 			Response: object{"deliveries": []fleet.Delivery{}}, Do: s.doTestRecipient}.routes(),
-		deed[maintenanceRequest]{Method: "POST", API: "/sites/{site}/maintenance", Page: "/sites/{site}/maintenance", Access: AsOperator, Status: 201, Summary: "Begin or plan a time in which nobody is warned",
+		deed[maintenanceRequest]{Method: "POST", API: "/sites/{site}/maintenance", Page: "/sites/{site}/maintenance", Access: roles.AnswerWarnings, Status: 201, Summary: "Begin or plan a time in which nobody is warned",
 			Request: maintenanceRequest{Hours: 1, Note: "new cable"}, Response: monitor.Maintenance{ID: "m1"}, Do: s.doMaintenance}.routes(),
-		deed[none]{Method: "DELETE", API: "/sites/{site}/maintenance/{id}", Page: "/sites/{site}/maintenance/{id}/end", Access: AsOperator, Status: 204, Summary: "End or forget a maintenance window", Do: s.doEndMaintenance}.routes(),
-		deed[licenseRequest]{Method: "POST", API: "/sites/{site}/license", Page: "/sites/{site}/license", Access: AsAdministrator, Status: 201, Summary: "Enter the site's monitoring license",
+		deed[none]{Method: "DELETE", API: "/sites/{site}/maintenance/{id}", Page: "/sites/{site}/maintenance/{id}/end", Access: roles.AnswerWarnings, Status: 204, Summary: "End or forget a maintenance window", Do: s.doEndMaintenance}.routes(),
+		deed[licenseRequest]{Method: "POST", API: "/sites/{site}/license", Page: "/sites/{site}/license", Access: roles.EnterPackages, Status: 201, Summary: "Enter the site's monitoring license",
 			Request: licenseRequest{Token: "DP1:…"}, Response: MonitoringLicense{ID: "…", Status: "active"}, Do: s.doLicense}.routes(),
-		deed[none]{Method: "POST", API: "/sites/{site}/outages/{incident}/acknowledge", Page: "/sites/{site}/outages/{incident}/acknowledge", Access: AsOperator, Status: 204,
+		deed[none]{Method: "POST", API: "/sites/{site}/outages/{incident}/acknowledge", Page: "/sites/{site}/outages/{incident}/acknowledge", Access: roles.AnswerWarnings, Status: 204,
 			Summary: "Take an outage on: nothing is repeated and nobody else is called", Do: s.doAcknowledge}.routes(),
 	)
 }

@@ -4,14 +4,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 func TestEveryPageIsDrawn(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
 	s := newServer(t, f)
-	admin := as(t, s, f, fleet.Administrator)
+	admin := as(t, s, f, roles.Administrator)
 	window := admin.request("POST", "/api/v1/pairing", object{"site": millLane})
 	if window.Code != 201 {
 		t.Fatal(window.Body)
@@ -25,10 +25,10 @@ func TestEveryPageIsDrawn(t *testing.T) {
 			t.Errorf("%s does not say %q: %s", path, says, page)
 		}
 	}
-	operator := as(t, s, f, fleet.Operator, millLane)
+	operator := as(t, s, f, roles.Operator)
 	for _, path := range []string{"/health", "/api/v1/health"} {
 		if answer := operator.request("GET", path, nil); answer.Code == 200 && strings.Contains(answer.Body.String(), "wants to write") {
-			t.Errorf("%s shows somebody of one site what was refused at another", path)
+			t.Errorf("%s shows somebody who does not manage the hub what was refused where", path)
 		}
 	}
 }

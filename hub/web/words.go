@@ -610,18 +610,6 @@ func eventWords(kind string) (eventWord, bool) {
 	return eventWord{}, false
 }
 
-func roleWords(r fleet.Role) string {
-	switch r {
-	case fleet.Administrator:
-		return "Administrator: everything"
-	case fleet.Operator:
-		return "Operator: takes outages on, opens doors, sets maintenance"
-	case fleet.Viewer:
-		return "Viewer: looks"
-	}
-	return string(r)
-}
-
 // sentenceCase begins a text with a capital and ends it with a stop.
 func sentenceCase(text string) string {
 	if text == "" {

@@ -13,13 +13,14 @@ import (
 
 func testPeople(t *testing.T, b Bench) {
 	t.Run("users and their sessions", func(t *testing.T) { users(t, b) })
+	t.Run("roles and what goes with them", func(t *testing.T) { arrange(t, b) })
 	t.Run("the audit is a chain", func(t *testing.T) { audit(t, b) })
 }
 
 func users(t *testing.T, b Bench) {
 	s := b.New(t)
-	anna := fleet.User{Name: "anna", Role: fleet.Administrator, Hash: "$argon2id$", Generation: 3, Made: day}
-	ben := fleet.User{Name: "ben", Role: fleet.Viewer, Sites: []string{"north"}, Made: day}
+	anna := fleet.User{Name: "anna", Hash: "$argon2id$", Generation: 3, Made: day}
+	ben := fleet.User{Name: "ben", Made: day}
 	must[fleet.Edition](t)(s.PutUser(ben, by("root", 0)))
 	must[fleet.Edition](t)(s.PutUser(anna, by("root", 0)))
 	if _, err := s.PutUser(fleet.User{}, by("root", 0)); err == nil {

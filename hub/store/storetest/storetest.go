@@ -9,6 +9,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/ledger"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 // Store is everything that the parts of the hub ask of a store. The comments on store.Store's methods hold for each of them.
@@ -56,6 +57,10 @@ type Store interface {
 	UserToEdit(name string) (fleet.User, fleet.Edition, error)
 	PutUser(u fleet.User, edit fleet.Edit) (fleet.Edition, error)
 	DeleteUser(name string, edit fleet.Edit) error
+	Roles() ([]roles.Role, error)
+	Assignments(user string) ([]roles.Assignment, error)
+	HandOvers() ([]roles.HandOver, error)
+	Arrange(change func(*roles.Arrangement) error) error
 	Session(hash string) (fleet.Session, bool, error)
 	PutSession(hash string, session fleet.Session) error
 	DeleteSession(hash string) error
