@@ -19,7 +19,8 @@ import (
 // commands lists everything doorhub can be told to do.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		runCommand(), checkCommand(), sitesCommand(), pairCommand(), panelsCommand(), userCommand(), roleCommand(), orderCommand(), licenseCommand(), poolCommand(), eventsCommand(),
+		runCommand(), checkCommand(), sitesCommand(), pairCommand(), panelsCommand(), userCommand(), roleCommand(), orderCommand(), licenseCommand(), poolCommand(),
+		groupCommand(), packageCommand(), ledgerCommand(), eventsCommand(),
 		auditCommand(), backupCommand(), restoreCommand(), doctorCommand(), brokerConfigCommand(), versionCommand(),
 	}
 }

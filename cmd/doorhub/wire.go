@@ -468,7 +468,12 @@ func names(hosts []string) []string {
 }
 
 // administration is what the socket serves.
-func (h *house) administration() http.Handler { return h.pages.SocketHandler() }
+func (h *house) administration() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", h.pages.SocketHandler())
+	mux.Handle(localPrefix, h.localLedger())
+	return mux
+}
 
 // close undoes build in reverse.
 func (h *house) close() error {

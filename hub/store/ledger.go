@@ -132,7 +132,7 @@ func (s *Store) Look(look func(ledger.Book) error) error {
 
 func (s *Store) writeTx(b book, c ledger.Changes) error {
 	// The words of reminders are made first, from what their readers know: a use that is suspended now was there before.
-	deliveries, err := b.deliveries(c.Reminders)
+	deliveries, err := s.reminders(b, c.Reminders)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,10 +28,14 @@ const (
 	factStopping = "stopping" // who stops, one for each use
 )
 
-// deliveries are the mails of reminders: one for each address, always with the same id.
-func (b book) deliveries(dues []ledger.Due) ([]fleet.Delivery, error) {
+// reminders are the mails of reminders: one for each address, always with the same id.
+func (s *Store) reminders(b book, dues []ledger.Due) ([]fleet.Delivery, error) {
 	var list []fleet.Delivery
 	for _, due := range dues {
+		language, err := s.languageOf(b, groupOf(due))
+		if err != nil {
+			return nil, err
+		}
 		facts, err := b.facts(due)
 		if err != nil {
 			return nil, err
@@ -37,11 +43,38 @@ func (b book) deliveries(dues []ledger.Due) ([]fleet.Delivery, error) {
 		for _, address := range due.To {
 			list = append(list, fleet.Delivery{
 				ID: reminderID(due.Key, address), Group: groupOf(due), Kind: ReminderKind, Recipient: address, Channel: fleet.Email, Address: address,
-				Facts: facts, Made: due.At, Due: due.At, State: fleet.Waiting,
+				Language: language, Facts: facts, Made: due.At, Due: due.At, State: fleet.Waiting,
 			})
 		}
 	}
 	return list, nil
+}
+
+// languageOf is the language of a site that hangs at a group, below it or above it, the first by id; empty when there is none.
+func (s *Store) languageOf(b book, group string) (string, error) {
+	above, err := ledger.PathOf(b, group)
+	if err != nil {
+		return "", err
+	}
+	for _, site := range s.sites.table.AllTx(b.tx) {
+		at := site.Value.Group
+		if at == "" {
+			continue
+		}
+		path, err := ledger.PathOf(b, at)
+		var gone *ledger.Refusal
+		if err != nil && !errors.As(err, &gone) {
+			return "", err
+		}
+		if leadsBy(above, at) || leadsBy(path, group) {
+			return site.Value.Language, nil
+		}
+	}
+	return "", nil
+}
+
+func leadsBy(path []ledger.Place, group string) bool {
+	return slices.ContainsFunc(path, func(p ledger.Place) bool { return p.Group == group })
 }
 
 func groupOf(due ledger.Due) string {
