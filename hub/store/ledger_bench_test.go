@@ -72,7 +72,7 @@ func BenchmarkLedger(b *testing.B) {
 			b.Run(name("check"), func(b *testing.B) {
 				for b.Loop() {
 					err := s.Look(func(book ledger.Book) error {
-						_, err := ledger.Decide(book, ledger.Request{At: benchDay, Who: "bench"}, ledger.Consume{ID: "one more", Group: leaf})
+						_, err := ledger.Decide(book, ledger.Request{At: benchDay, Who: "bench"}, ledger.Consume{ID: "one-more", Group: leaf})
 						return err
 					})
 					if err != nil {
