@@ -22,6 +22,7 @@ type details struct {
 	// RetryAfter is in seconds, as in the header of that name.
 	RetryAfter int      `json:"retry_after,omitempty"`
 	Causes     []string `json:"causes,omitempty"`
+	*ledgerNumbers
 }
 
 func (d *details) Error() string { return d.Detail }
@@ -84,7 +85,9 @@ func ofRefusal(r *ledger.Refusal) *details {
 	case ledger.Invalid:
 		return notValid(r.Text)
 	}
-	return problem(http.StatusConflict, string(r.Reason), r.Text)
+	d := problem(http.StatusConflict, string(r.Reason), r.Text)
+	d.ledgerNumbers = numbersOf(r)
+	return d
 }
 
 // rolesProblem says why something about roles is not done.
