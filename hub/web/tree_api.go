@@ -12,8 +12,12 @@ import (
 	"github.com/doorpanel/doorpanel/hub/ledger"
 )
 
-// drawnIDLeast is how long an id must be that a program draws for a record: whoever could guess one could learn that it exists.
-const drawnIDLeast = 16
+// drawnIDLeast and drawnIDMost are how long an id may be that a program draws for a record. Whoever could guess one could learn that it
+// exists; and a license names its group in 32 bytes.
+const (
+	drawnIDLeast = 16
+	drawnIDMost  = 32
+)
 
 type (
 	// limitsJSON are ledger.Limits as the API has them. Times are RFC 3339, or without a zone by the clock of the group.
@@ -91,11 +95,11 @@ func (s *Server) treeAPI() []route {
 	return slices.Concat(s.groupAPI(), s.licenseAPI(), s.peopleAPI(), s.useAPI(), s.devicesAPI(), s.paperAPI(), s.ledgerAPI())
 }
 
-// ledgerDeed is a deed whose record is kept by the license ledger, and not by the audit.
+// ledgerDeed is a deed of which the license ledger itself keeps who did it, in the same transaction; the audit says nothing of it.
 func ledgerDeed[In any](d deed[In]) []route {
 	made := d.routes()
 	for i := range made {
-		made[i].Changes = false
+		made[i].Changes = !strings.HasSuffix(d.API, "/what-if")
 	}
 	return made
 }
@@ -226,8 +230,8 @@ func drawnID(asked string, draw func() string) (string, error) {
 	if asked == "" {
 		return draw(), nil
 	}
-	if len(asked) < drawnIDLeast || len(asked) > 64 || strings.Trim(asked, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-		return "", notValid(fmt.Sprintf("id %.70q: draw %d to 64 of a-z 0-9 - at random, or leave it out", asked, drawnIDLeast))
+	if len(asked) < drawnIDLeast || len(asked) > drawnIDMost || strings.Trim(asked, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return "", notValid(fmt.Sprintf("id %.70q: draw %d to %d of a-z 0-9 - at random, or leave it out", asked, drawnIDLeast, drawnIDMost))
 	}
 	return asked, nil
 }
