@@ -401,3 +401,84 @@ func TestAnotherDealerHasAllAndTheOldOneNothing(t *testing.T) {
 	}
 	next.give(tenant, "sip_numbers", "1002")
 }
+
+// strangers are the ids that nobody beside them may learn of, and ids of the same shape that there are not.
+type strangers struct{ group, person, use, panel string }
+
+func (s strangers) fill(text string) string {
+	return strings.NewReplacer("{group}", s.group, "{person}", s.person, "{use}", s.use, "{panel}", s.panel, "{package}", "4f0c9a2b7d11e84f0c9a2b7d11e84f0c").Replace(text)
+}
+
+// Whatever somebody asks about what lies beside or above him is answered, byte for byte, as what does not exist is.
+func TestNobodyLearnsOfWhatLiesBesideHim(t *testing.T) {
+	t.Parallel()
+	h := startHub(t, hubSetting{})
+	admin := h.tree()
+	theirs, ours := admin.company("Palazzo Segreto"), admin.company("Residenza")
+	foreign := strangers{group: theirs.a1, person: admin.person(theirs.a1, "Carla Segreta"), panel: strings.Repeat("a", 26)}
+	foreign.use = admin.give(foreign.person, "sip_numbers", "9001")
+	nothing := strangers{group: strings.Repeat("0", len(foreign.group)), person: strings.Repeat("0", len(foreign.person)), use: strings.Repeat("0", len(foreign.use)), panel: strings.Repeat("b", 26)}
+	var described struct {
+		Paths map[string]map[string]struct {
+			RequestBody struct {
+				Content map[string]struct{ Example object }
+			}
+		}
+	}
+	h.must(http.StatusOK, "GET", "/openapi.json", nil).into(t, &described)
+	askers := []tree{}
+	for _, role := range []string{"distributor", "dealer", "management", "concierge", "technician", "resident", "operator", "viewer"} {
+		askers = append(askers, h.treeAs("a-"+role, role, ours.building))
+	}
+	before := h.must(http.StatusOK, "GET", "/ledger/export", nil).body
+	asked := 0
+	same := func(asker tree, method, path string, one, other object, who, nobody strangers) {
+		a, b := asker.ask(method, who.fill(path), one), asker.ask(method, nobody.fill(path), other)
+		if asked++; a.status != b.status || !bytes.Equal(a.body, b.body) || a.status < 400 || strings.Contains(string(a.body), "Segret") {
+			t.Errorf("%s %s tells a stranger from nobody: %d %s, and %d %s", method, path, a.status, a.body, b.status, b.body)
+		}
+	}
+	for path, methods := range described.Paths {
+		path = strings.TrimPrefix(path, "/api/v1")
+		if !strings.HasPrefix(path, "/groups/{") && !strings.HasPrefix(path, "/people/{") && !strings.HasPrefix(path, "/uses/{") {
+			continue
+		}
+		for method, operation := range methods {
+			body := operation.RequestBody.Content["application/json"].Example
+			for _, asker := range askers {
+				same(asker, strings.ToUpper(method), path, body, body, foreign, nothing)
+			}
+		}
+	}
+	for _, asker := range askers {
+		// Named in a body or a query instead of the address, beside what is one's own.
+		own := strangers{group: ours.a1}
+		for _, c := range []struct {
+			method, path string
+			body         func(s strangers) object
+		}{
+			{"POST", "/groups", func(s strangers) object { return object{"parent": s.group, "name": "x", "level": "apartments"} }},
+			{"POST", "/groups/{group}/move", func(s strangers) object { return object{"to": s.group} }},
+			{"POST", "/groups/{group}/people", func(s strangers) object { return object{"name": "x", "groups": []string{s.group}} }},
+			{"POST", "/groups/{group}/uses", func(s strangers) object { return object{"resource": "sip_numbers", "panel": s.panel} }},
+			{"POST", "/groups/{group}/panels", func(s strangers) object { return object{"panel": s.panel} }},
+		} {
+			same(asker, c.method, c.path, c.body(foreign), c.body(nothing), own, own)
+		}
+		a, b := asker.ask("GET", "/groups?parent="+foreign.group, nil), asker.ask("GET", "/groups?parent="+nothing.group, nil)
+		if a.status != http.StatusNotFound || !bytes.Equal(a.body, b.body) {
+			t.Errorf("a stranger's children: %d %s, and nobody's %d %s", a.status, a.body, b.status, b.body)
+		}
+		for _, path := range []string{"/groups", "/groups?q=Palazzo", "/groups/" + ours.building + "/ledger", "/groups/" + ours.building + "/usage"} {
+			if a := asker.ask("GET", path, nil); strings.Contains(string(a.body), "Segret") || strings.Contains(string(a.body), theirs.id) || strings.Contains(string(a.body), ours.id) {
+				t.Errorf("GET %s tells of what is beside or above: %s", path, a.body)
+			}
+		}
+	}
+	if asked < 200 {
+		t.Errorf("only %d questions were asked", asked)
+	}
+	if after := h.must(http.StatusOK, "GET", "/ledger/export", nil).body; !bytes.Equal(before, after) {
+		t.Error("something was changed by whoever had no right to it")
+	}
+}

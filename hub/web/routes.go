@@ -20,6 +20,8 @@ type route struct {
 	Summary string
 	Page    bool // for people: refusals are shown as a page
 	Changes bool // what it does is written into the audit
+	// ByLedger marks what the license ledger writes into its own entries, instead of the audit.
+	ByLedger bool
 	// Status, Request and Response describe a success for openapi.json by example; nil bodies are none.
 	Status            int
 	Request, Response any

@@ -160,7 +160,7 @@ func TestEveryChangeIsInTheAuditWithWhoMadeIt(t *testing.T) {
 		done[pattern] = true
 	}
 	for _, rt := range s.routes {
-		if rt.Method != "GET" && isAPI(rt) && rt.Changes && !done[rt.Method+" "+rt.Pattern] {
+		if rt.Method != "GET" && isAPI(rt) && rt.Changes && !rt.ByLedger && !done[rt.Method+" "+rt.Pattern] {
 			t.Errorf("%s %s changes something, and is not among the deeds of this test", rt.Method, rt.Pattern)
 		}
 	}

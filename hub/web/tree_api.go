@@ -99,7 +99,8 @@ func (s *Server) treeAPI() []route {
 func ledgerDeed[In any](d deed[In]) []route {
 	made := d.routes()
 	for i := range made {
-		made[i].Changes = !strings.HasSuffix(d.API, "/what-if")
+		made[i].Changes = !strings.HasSuffix(d.API, "/preview")
+		made[i].ByLedger = true
 	}
 	return made
 }

@@ -189,7 +189,7 @@ type paperAnswer struct {
 func (s *Server) paperAPI() []route {
 	example := paperAnswer{Package: ledger.Package{ID: "4f0c9a2b7d11e84f0c9a2b7d11e84f0c", Root: "0m3k2a1-1b2c3d4e5f6a7b", Label: "Plus 50"}}
 	return slices.Concat(
-		[]route{{Method: "GET", Pattern: api + "/groups/{group}/packages", Access: LoggedIn, Handler: s.getPapers, Status: 200, Summary: "The packages that a company has entered, and whether they can be given back",
+		[]route{{Method: "GET", Pattern: api + "/groups/{group}/packages", Access: LoggedIn, Handler: s.getPackages, Status: 200, Summary: "The packages that a company has entered, and whether they can be given back",
 			Response: object{"packages": []paperAnswer{example}}}},
 		ledgerDeed(deed[packageRequest]{Method: "POST", API: "/groups/{group}/packages", Access: roles.EnterPackages, Status: 201, Summary: "Enter a package, as text DP1:… or as a short code that the hub knows; twice changes nothing",
 			Request: packageRequest{Text: "DP1:…"}, Response: example, Do: s.doAPIPackage}),
@@ -199,7 +199,7 @@ func (s *Server) paperAPI() []route {
 	)
 }
 
-func (s *Server) getPapers(v *visit) error {
+func (s *Server) getPackages(v *visit) error {
 	found := []paperAnswer{}
 	err := v.inGroup(func(book ledger.Book, g groupView) error {
 		for _, b := range g.Blocks {

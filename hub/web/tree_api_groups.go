@@ -75,7 +75,7 @@ func (s *Server) groupAPI() []route {
 			Request: levelsWords{ledger.DefaultLevels()}, Response: example, Do: s.doAPILevels}),
 		ledgerDeed(deed[moveRequest]{Method: "POST", API: "/groups/{group}/move", Access: roles.EditGroups, Status: 200, Summary: "Hang a group with all below it under another one of its company",
 			Request: moveRequest{To: "0m3k2a1-1b2c3d4e5f6a7b"}, Response: movedAnswer{Group: example}, Do: s.doAPIMove}),
-		ledgerDeed(deed[moveRequest]{Method: "POST", API: "/groups/{group}/move/what-if", Access: roles.EditGroups, Status: 200, Summary: "What moving a group would do",
+		ledgerDeed(deed[moveRequest]{Method: "POST", API: "/groups/{group}/move/preview", Access: roles.EditGroups, Status: 200, Summary: "What moving a group would do",
 			Request: moveRequest{To: "0m3k2a1-1b2c3d4e5f6a7b"}, Response: whatIfAnswer{}, Do: s.doAPIMoveWhatIf}),
 		ledgerDeed(deed[none]{Method: "POST", API: "/groups/{group}/archive", Access: roles.EditGroups, Status: 204, Summary: "Put an empty group into the archive", Do: s.doAPIArchive}),
 		ledgerDeed(deed[none]{Method: "DELETE", API: "/groups/{group}/archive", Access: roles.EditGroups, Status: 204, Summary: "Take a group out of the archive", Do: s.doAPIRestore}),

@@ -54,7 +54,7 @@ func (s *Server) licenseAPI() []route {
 		},
 		ledgerDeed(deed[licensesWords]{Method: "PUT", API: "/groups/{group}/licenses", Access: roles.EditLicenses, Status: 200,
 			Summary: "Set all license settings of a group at once; blocks of packages and the Trial stay", Request: licensesWords{limitsJSON: exampleLimits()}, Response: example, Do: s.doAPILicenses}),
-		ledgerDeed(deed[licensesWords]{Method: "POST", API: "/groups/{group}/licenses/what-if", Access: roles.EditLicenses, Status: 200, Summary: "What saving a group's licenses would do",
+		ledgerDeed(deed[licensesWords]{Method: "POST", API: "/groups/{group}/licenses/preview", Access: roles.EditLicenses, Status: 200, Summary: "What saving a group's licenses would do",
 			Request: licensesWords{limitsJSON: exampleLimits()}, Response: whatIfAnswer{}, Do: s.doAPILicensesWhatIf}),
 	)
 }

@@ -68,7 +68,7 @@ func (s *Server) peopleAPI() []route {
 			Request: newPersonRequest{Name: name, Limits: &limits}, Response: savedPerson{Person: example}, Do: s.doAPINewPerson}),
 		ledgerDeed(deed[editPersonRequest]{Method: "PUT", API: "/people/{person}", Access: roles.EditUserLicenses, Status: 200, Summary: "Change a user, his groups or his own licenses; what is left out stays",
 			Request: editPersonRequest{Name: &name, Limits: &limits}, Response: savedPerson{Person: example}, Do: s.doAPIPerson}),
-		ledgerDeed(deed[editPersonRequest]{Method: "POST", API: "/people/{person}/what-if", Access: roles.EditUserLicenses, Status: 200, Summary: "What changing a user would do",
+		ledgerDeed(deed[editPersonRequest]{Method: "POST", API: "/people/{person}/preview", Access: roles.EditUserLicenses, Status: 200, Summary: "What changing a user would do",
 			Request: editPersonRequest{Limits: &limits}, Response: whatIfAnswer{}, Do: s.doAPIPersonWhatIf}),
 		ledgerDeed(deed[none]{Method: "DELETE", API: "/people/{person}", Access: LoggedIn, Status: 200, Summary: "A user moves out: all that he held goes back at once",
 			Response: goneAnswer{Released: []useAnswer{exampleUse()}}, Do: s.doAPIRemovePerson}),
