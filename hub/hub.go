@@ -55,6 +55,7 @@ type Hub struct {
 
 	counts    counts
 	roll      atomic.Pointer[roll]
+	reading   sync.Mutex    // of the roll: what is read later is what stays
 	stale     chan struct{} // the roll is to be read anew
 	inbox     chan Message
 	held      budget
@@ -251,6 +252,8 @@ func (h *Hub) recordOf(panel string) fleet.Panel {
 }
 
 func (h *Hub) readRoll() error {
+	h.reading.Lock()
+	defer h.reading.Unlock()
 	sites, err := h.o.Store.Sites()
 	if err != nil {
 		return err

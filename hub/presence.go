@@ -115,6 +115,12 @@ func (p *presence) warn(f fleet.Fault) { p.send(told{site: f.Site, fault: &f}) }
 // Tell brings an event, such as a changed policy, before the monitor of a site, and returns when what came of it is durable.
 // What the change says is written into the audit with it, or neither is; without What nothing is.
 func (h *Hub) Tell(ctx context.Context, site string, event monitor.Event, change fleet.Change) error {
+	// A site that was made a moment ago may not be in the roll yet.
+	if r := h.roll.Load(); r != nil && r.sites[site].ID == "" {
+		if err := h.readRoll(); err != nil {
+			return err
+		}
+	}
 	answer := make(chan error, 1)
 	select {
 	case h.presence.queue <- told{site: site, event: event, change: change, answer: answer}:
@@ -359,6 +365,10 @@ func (p *presence) take(t told) {
 		return
 	}
 	w := p.sites[t.site]
+	if w == nil && t.answer != nil {
+		p.takeUp()
+		w = p.sites[t.site]
+	}
 	switch {
 	case w == nil:
 		t.reply(ErrElsewhere)

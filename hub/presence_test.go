@@ -270,6 +270,22 @@ func TestPanelsComeAndGoWithTheRecords(t *testing.T) {
 	})
 }
 
+func TestASiteIsWatchedFromTheMomentItIsMade(t *testing.T) {
+	inWorld(t, licensed, func(w *world) {
+		read(w.store, func() int {
+			w.store.sites = append(w.store.sites, fleet.Site{ID: "annex", Name: "Annex", Zone: "UTC"})
+			return 0
+		})
+		// Nobody has told the loop yet that there is another site.
+		if err := w.Tell(t.Context(), "annex", monitor.Tick{}, fleet.Change{}); err != nil {
+			t.Error(err)
+		}
+		if s, ok := w.Situation("annex"); !ok || s.Name != "Annex" {
+			t.Errorf("%v %+v", ok, s)
+		}
+	})
+}
+
 func TestAFaultIsToldOnceADayForEachPanelAndKind(t *testing.T) {
 	inWorld(t, licensed, func(w *world) {
 		w.warned()
