@@ -115,7 +115,7 @@ func (r *hubReading) gateway(s *section, seen map[string]place) (g HubSMS) {
 const maxHeaders = 8
 
 var (
-	headerLine  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_|~-]+: ?[\\x20-\\x7e]+$")
+	headerLine  = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+.^_|~-]+: ?[\x20-\x7e]+$`)
 	receiptPath = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 )
 

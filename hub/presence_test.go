@@ -277,7 +277,7 @@ func TestASiteIsWatchedFromTheMomentItIsMade(t *testing.T) {
 			return 0
 		})
 		// Nobody has told the loop yet that there is another site.
-		if err := w.Tell(t.Context(), "annex", monitor.Tick{}, fleet.Change{}); err != nil {
+		if err := w.Tell(context.Background(), "annex", monitor.Tick{}, fleet.Change{}); err != nil {
 			t.Error(err)
 		}
 		if s, ok := w.Situation("annex"); !ok || s.Name != "Annex" {

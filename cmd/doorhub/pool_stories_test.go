@@ -23,7 +23,9 @@ func (r root) trusting() string {
 // count is how much of a feature a panel's licenses give.
 func (p *panelProcess) count(feature string) int {
 	p.t.Helper()
-	var e struct{ Features map[string]struct{ Count int } }
+	var e struct {
+		Features map[string]struct{ Count int }
+	}
 	do(p.t, p.socket, http.MethodGet, "http://localhost/api/v1/entitlements", nil).into(p.t, &e)
 	return e.Features[feature].Count
 }
