@@ -35,7 +35,7 @@ func newBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.WSURLReadTimeout(time.Minute))
 	options = append(options, more...)
-	limited, stop := context.WithTimeout(t.Context(), 3*time.Minute)
+	limited, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(stop)
 	alloc, end := chromedp.NewExecAllocator(limited, options...)
 	t.Cleanup(end)
@@ -76,17 +76,42 @@ func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 // says waits until the page, or the one that follows it, shows the text.
 func (b *browser) says(text string) {
 	b.t.Helper()
-	find := chromedp.Poll[bool](fmt.Sprintf("document.body?.innerText.includes(%q)", text), chromedp.WithPollingTimeout(15*time.Second))
-	_, err := chromedp.Run(b.ctx, find)
-	// While one page gives way to the next, the question is lost in different ways.
-	for err != nil && b.ctx.Err() == nil && !strings.Contains(err.Error(), "timeout") {
-		_, err = chromedp.Run(b.ctx, find)
-	}
-	if err != nil {
-		shown, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.body.innerText"))
+	if shown, ok := b.shows(func(shown string) bool { return strings.Contains(shown, text) }); !ok {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.t.Fatalf("the page does not show %q but %q (%v); console: %q", text, shown, err, b.complaints)
+		b.t.Fatalf("the page does not show %q but %q; console: %q", text, shown, b.complaints)
+	}
+}
+
+// gone waits until the page does not show the text any more.
+func (b *browser) gone(text string) {
+	b.t.Helper()
+	if shown, ok := b.shows(func(shown string) bool { return !strings.Contains(shown, text) }); !ok {
+		b.t.Fatalf("the page goes on showing %q: %q", text, shown)
+	}
+}
+
+// shows waits until what the page shows is as wanted, and returns what it showed last. It asks from outside, again and again:
+// in a page without scripts nothing can wait.
+func (b *browser) shows(wanted func(shown string) bool) (shown string, ok bool) {
+	ctx, stop := context.WithTimeout(b.ctx, time.Minute)
+	defer stop()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		// While one page gives way to the next there is nothing to read.
+		text, err := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText"))
+		if err == nil {
+			shown = text
+			if wanted(shown) {
+				return shown, true
+			}
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return shown, false
+		}
 	}
 }
 

@@ -1,8 +1,6 @@
 package web
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -149,17 +147,4 @@ func TestALivingHubInARealBrowser(t *testing.T) {
 		b.shot(p.name+"-phone", 390, 844, false)
 	}
 	b.quiet()
-}
-
-// gone waits until the page does not show the text any more.
-func (b *browser) gone(text string) {
-	b.t.Helper()
-	find := chromedp.Poll[bool](fmt.Sprintf("!document.body?.innerText.includes(%q)", text), chromedp.WithPollingTimeout(15*time.Second))
-	_, err := chromedp.Run(b.ctx, find)
-	for err != nil && b.ctx.Err() == nil && !strings.Contains(err.Error(), "timeout") {
-		_, err = chromedp.Run(b.ctx, find)
-	}
-	if err != nil {
-		b.t.Fatalf("the page goes on showing %q: %v", text, err)
-	}
 }
