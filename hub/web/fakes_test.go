@@ -59,12 +59,15 @@ type hubFake struct {
 	broken      error // every port's answer; nil: they work
 	health      Health
 
+	tree *treeFake
+
 	number  uint64
 	changed chan struct{}
 }
 
 func newHubFake() *hubFake {
 	return &hubFake{
+		tree: newTreeFake(),
 		time: time.Date(2026, 11, 22, 14, 30, 0, 0, time.UTC), watched: map[string]monitor.Site{}, heads: map[string]fleet.Head{}, licenses: map[string]MonitoringLicense{},
 		sessions: map[string]fleet.Session{}, editions: map[string]fleet.Edition{}, changed: make(chan struct{}), answer: fleet.OrderDone,
 		settings: HubSettings{Name: "Doorhub", Addrs: []string{"hub.example.org", "192.168.1.9"}},
@@ -698,6 +701,10 @@ func (f *hubFake) options() Options {
 		Sites: f, Panels: f, Statuses: f, Watch: f, Pairing: f, Orders: f, Events: f, Eraser: f, News: f, Outbox: f, Messenger: f, Templates: f, Licenses: f, Pools: poolsFake{},
 		Settings: f, Accounts: f, Roles: f, Arranger: f, Groups: f, Sessions: f, Tokens: f, Audit: f,
 		Health:        func() Health { return read(f, func() Health { return f.health }) },
+		Ledger:        f.tree,
+		GroupNames:    f.tree,
+		LedgerLog:     f.tree,
+		Packages:      f.tree,
 		Backup:        func(_ context.Context, w io.Writer) error { _, err := io.WriteString(w, "everything"); return err },
 		ShowSetupCode: func(code string) { f.mu.Lock(); f.code = code; f.mu.Unlock() },
 		Now:           f.now,

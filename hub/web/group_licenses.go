@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -379,6 +380,7 @@ func (v *visit) redraw(status int, selector string, part templ.Component, title 
 
 type packageRequest struct {
 	Text string `json:"text"`
+	Back string `json:"back,omitempty"` // forms: where to go on
 }
 
 func (s *Server) doPackage(v *visit, in packageRequest) (outcome, error) {
@@ -396,7 +398,7 @@ func (s *Server) doPackage(v *visit, in packageRequest) (outcome, error) {
 	if err != nil {
 		return outcome{}, forAsker(g, err)
 	}
-	return outcome{Body: entered, Said: "The package is here. It can be given back for " + plural(undoDays, "day", "days") + ".", Back: at("groups", g.root().ID, "licenses")}, nil
+	return outcome{Body: entered, Said: "The package is here. It can be given back for " + plural(undoDays, "day", "days") + ".", Back: nextPage(cmp.Or(in.Back, at("groups", g.root().ID, "licenses")))}, nil
 }
 
 func (s *Server) doUndoPackage(v *visit, _ none) (outcome, error) {
@@ -418,6 +420,7 @@ func (s *Server) doUndoPackage(v *visit, _ none) (outcome, error) {
 
 type trialRequest struct {
 	Registration string `json:"registration"`
+	Back         string `json:"back,omitempty"` // forms: where to go on
 }
 
 func (s *Server) doTrial(v *visit, in trialRequest) (outcome, error) {
@@ -430,5 +433,5 @@ func (s *Server) doTrial(v *visit, in trialRequest) (outcome, error) {
 		return outcome{}, err
 	}
 	changes, err := v.decide(g, ledger.StartTrial{Root: g.ID, Registration: in.Registration})
-	return outcome{Said: noticeWords("The Trial has begun: everything is on for as long as it lasts.", changes.Notices), Back: at("groups", g.ID)}, err
+	return outcome{Said: noticeWords("The Trial has begun: everything is on for as long as it lasts.", changes.Notices), Back: nextPage(cmp.Or(in.Back, at("groups", g.ID)))}, err
 }

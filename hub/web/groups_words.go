@@ -75,19 +75,17 @@ func (r groupRow) remarks() []remark {
 			all = append(all, remark{"bad", thousands(stopped) + " " + strings.ToLower(line.Title[:1]) + line.Title[1:] + " suspended"})
 		}
 	}
-	said := map[string]bool{}
 	for _, line := range r.state.Lines {
-		if !line.Counted || line.Text == "" || said[line.Text] || line.Maximum == 0 && line.Used == 0 {
+		if !line.Counted || line.Text == "" || line.Maximum == 0 && line.Used == 0 {
 			continue
 		}
-		said[line.Text] = true
 		tone := "soft"
 		if line.Used > line.Maximum {
 			tone = "bad"
 		} else if line.Available == 0 {
 			tone = "warn"
 		}
-		all = append(all, remark{tone, line.Text})
+		all = append(all, remark{tone, line.Title + ": " + line.Text})
 	}
 	return all
 }
@@ -325,3 +323,16 @@ func suspendedWords(use ledger.Use) string {
 }
 
 func opposite(on bool) string { return fmt.Sprint(!on) }
+
+// bindsShown are those who bind, where anything is given or used that could be bound.
+func bindsShown(line ledger.Line) []ledger.Bind {
+	if line.Counted && line.Maximum == 0 && line.Used == 0 {
+		return nil
+	}
+	return line.Binds
+}
+
+// finished tells whether nothing of the first steps is left to be done now.
+func finished(p startPage) bool {
+	return !slices.ContainsFunc(p.stations, func(st firstStep) bool { return st.now })
+}

@@ -39,7 +39,7 @@ const api = "/api/v1"
 func (s *Server) table() []route {
 	return slices.Concat(s.systemRoutes(), s.loginRoutes(), s.userRoutes(), s.roleRoutes(), s.handOverRoutes(), s.overviewRoutes(), s.siteRoutes(), s.watchRoutes(), s.panelRoutes(), s.poolRoutes(), s.pairingRoutes(),
 		s.eventRoutes(), s.warningRoutes(), s.templateRoutes(), s.settingsRoutes(), s.auditRoutes(),
-		s.groupRoutes(), s.groupLicenseRoutes(), s.groupEditRoutes(), s.peopleRoutes(), s.usageRoutes(), s.ledgerRoutes(), s.treeAPI())
+		s.groupRoutes(), s.groupLicenseRoutes(), s.groupEditRoutes(), s.peopleRoutes(), s.usageRoutes(), s.ledgerRoutes(), s.startRoutes(), s.treeAPI())
 }
 
 // visit is one request on its way through a handler.

@@ -1,0 +1,105 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
+)
+
+// grow has changes made in the tree of a fake hub.
+func grow(t testing.TB, f *hubFake, changes ...ledger.Change) {
+	t.Helper()
+	for _, c := range changes {
+		if _, err := f.tree.Decide(ledger.Request{At: f.time, Who: "vendor"}, c); err != nil {
+			t.Fatalf("%s: %v", c.What(), err)
+		}
+	}
+}
+
+func madeGroup(id, parent, level, name string, counts ...int) ledger.CreateGroup {
+	g := ledger.Group{ID: id, Parent: parent, Level: level, Name: name}
+	if len(counts) == 2 {
+		g.Limits = ledger.Limits{Restricted: true, Blocks: []ledger.Block{{ID: "b-" + id, Counts: both(counts[0], counts[1]), Features: []string{"sip_trunks", "web_dialer"}}}}
+	}
+	return ledger.CreateGroup{Group: g}
+}
+
+func levelID(i int) string { return ledger.DefaultLevels()[i].ID }
+
+// residences is the company of B-15, B-19 and B-20: a company with two buildings, one of them full, and apartments.
+func residences(t testing.TB, f *hubFake) {
+	t.Helper()
+	company := madeGroup("acme", "", levelID(0), "Acme Residences", 200, 100)
+	company.Group.Zone, company.Group.Manager = "Europe/Rome", "Ms. Bianchi"
+	company.Group.Administrators = []string{"dealer@example.org"}
+	home := madeGroup("a-residence", "acme", levelID(1), "A Residence", 50, 20)
+	zone, _ := time.LoadLocation("Europe/Rome")
+	home.Group.Blocks[0].Until = time.Date(2027, 12, 1, 0, 0, 0, 0, zone)
+	home.Group.Manager = "Ms. Bianchi"
+	first, second := madeGroup("apartment-1", "a-residence", levelID(4), "Apartment 1", 50, 20), madeGroup("apartment-2", "a-residence", levelID(4), "Apartment 2", 2, 2)
+	first.Group.Blocks[0].Until, second.Group.Blocks[0].Until = home.Group.Blocks[0].Until, home.Group.Blocks[0].Until
+	grow(t, f, company, home, madeGroup("harbor", "acme", levelID(1), "Harbor Street 7", 6, 4), madeGroup("mill", "acme", levelID(1), "Mill Lane 12"),
+		first, second, madeGroup("apartment-10", "a-residence", levelID(4), "Apartment 10"),
+		ledger.AddUser{User: ledger.User{ID: "smart-home", Name: "SmartHome", Groups: []string{"apartment-10"}}},
+		ledger.Consume{ID: "n1007", Resource: ledger.SIPNumbers, User: "smart-home", Label: "1007"},
+		ledger.RegisterDevice{ID: front, Group: "a-residence"},
+		madeGroup("flat-1", "harbor", levelID(4), "Flat 1"),
+		ledger.AddUser{User: ledger.User{ID: "rossi", Name: "Anna Rossi", Mail: "anna@example.org", Groups: []string{"flat-1"}}},
+	)
+	for i := range 4 {
+		grow(t, f, ledger.Consume{ID: fmt.Sprintf("app-%d", i), Resource: ledger.Apps, User: "rossi", Label: fmt.Sprintf("Telephone %d", i+1)})
+	}
+	grow(t, f, ledger.Consume{ID: "n2001", Resource: ledger.SIPNumbers, User: "rossi", Label: "2001"}, ledger.Consume{ID: "n2002", Resource: ledger.SIPNumbers, User: "rossi", Label: "2002"})
+}
+
+func TestTheTreeInARealBrowser(t *testing.T) {
+	f := newHubFake()
+	furnish(f)
+	residences(t, f)
+	url := serveReal(t, newServer(t, f))
+	if err := f.PutUser(fleet.User{Name: "admin", Role: fleet.Administrator, Hash: hashed(t), Made: f.now()}, fleet.Edit{}); err != nil {
+		t.Fatal(err)
+	}
+	b := newBrowser(t)
+	b.do(chromedp.EmulateViewport(1280, 900), chromedp.Navigate(url+"/groups"))
+	b.do(chromedp.SendKeys(chromedp.CSS("#password"), password))
+	b.press("Log in")
+	b.says("Acme Residences")
+	b.press("Open Acme Residences")
+	b.says("Harbor Street 7")
+	b.press("Open A Residence")
+	b.says("Apartment 10")
+	b.shot("ledger-tree", 1280, 900, false)
+	b.fits("the tree")
+	b.shot("ledger-tree-dark", 1280, 900, true)
+	b.do(chromedp.EmulateViewport(360, 800))
+	b.shot("ledger-tree-narrow", 360, 800, false)
+	b.fits("the tree on a telephone")
+
+	for _, p := range []struct{ name, path, says string }{
+		{"state", "/groups/a-residence", "License state"}, {"licenses", "/groups/a-residence/licenses", "Add new license"}, {"people", "/groups/flat-1/people", "Anna Rossi"},
+		{"person", "/people/rossi", "Moves out"}, {"new-person", "/groups/flat-1/people/new", "New user"}, {"usage", "/groups/acme/usage", "all together"},
+		{"entries", "/groups/acme/ledger", "Group made"}, {"edit", "/groups/acme/edit", "Levels"}, {"move", "/groups/flat-1/move?q=mill", "What if here"},
+		{"new-group", "/groups/new?parent=acme", "Make it"}, {"packages", "/groups/acme/licenses", "Enter a package"}, {"search", "/groups?q=apart", "Apartment 2"},
+	} {
+		b.do(chromedp.EmulateViewport(1280, 900), chromedp.Navigate(url+p.path))
+		b.says(p.says)
+		b.shot("ledger-"+p.name, 1280, 900, false)
+		b.fits(p.name)
+		b.do(chromedp.EmulateViewport(360, 800))
+		b.fits(p.name + " on a telephone")
+		b.shot("ledger-"+p.name+"-narrow", 360, 800, p.name == "licenses")
+	}
+	b.quiet()
+}
+
+var _ = []any{http.StatusOK, url.Values{}, os.Args, strings.TrimSpace}
