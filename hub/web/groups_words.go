@@ -218,7 +218,7 @@ func changedLines(before, after ledger.State) []changedLine {
 	var changed []changedLine
 	for _, is := range after.Lines {
 		was := before.Line(is.Name)
-		if was.On != is.On || was.Maximum != is.Maximum || was.Available != is.Available || was.Active != is.Active || !was.Until.Equal(is.Until) || was.Text != is.Text {
+		if was.On != is.On || was.Maximum != is.Maximum || was.Available != is.Available || was.Active != is.Active || !was.Until.Equal(is.Until) {
 			changed = append(changed, changedLine{was, is})
 		}
 	}
