@@ -50,16 +50,20 @@ func (s *Server) startRoutes() []route {
 	if s.o.Ledger == nil {
 		return nil
 	}
-	routes := []route{
-		{Method: "GET", Pattern: "/start", Access: AsAdministrator, Handler: s.pageStart, Page: true, Status: 200, Query: []string{"company"}, Summary: "The first steps: company, building, panel, license"},
+	return []route{
+		{Method: "GET", Pattern: "/start", Access: AsViewer, Handler: s.pageStart, Page: true, Status: 200, Query: []string{"company"}, Summary: "The first steps: company, building, panel, license"},
 		ledgerForm("/start/company", "The first steps: the company", s.doStartCompany),
-		form("/start/building", AsAdministrator, "The first steps: a building with its site", s.doStartBuilding),
+		ledgerForm("/start/building", "The first steps: a building with its site", s.doStartBuilding),
 		ledgerForm("/start/skip", "The first steps: put one off, or take it up again", s.doSkip),
 	}
-	for i := range routes {
-		routes[i].Access = AsAdministrator
+}
+
+// mayStart refuses whoever does not manage the whole hub: for him there is nothing here.
+func (v *visit) mayStart() error {
+	if !v.caller.holder().Everywhere() {
+		return notThere()
 	}
-	return routes
+	return nil
 }
 
 // stationsOf finds out how far the first steps have come.
@@ -138,6 +142,9 @@ func (v *visit) skipped() []string {
 }
 
 func (s *Server) pageStart(v *visit) error {
+	if err := v.mayStart(); err != nil {
+		return err
+	}
 	p, err := s.stationsOf(v)
 	if err != nil {
 		return err
@@ -154,6 +161,9 @@ func (s *Server) doStartCompany(v *visit, in companyRequest) (outcome, error) {
 // doStartBuilding makes a group and the site that hangs below it. The site's id is made from the name, which may be taken: then
 // the group is there, and the site is added by hand.
 func (s *Server) doStartBuilding(v *visit, in buildingRequest) (outcome, error) {
+	if err := v.mayStart(); err != nil {
+		return outcome{}, err
+	}
 	var company groupView
 	err := s.o.Ledger.Look(func(book ledger.Book) (err error) {
 		company, err = v.findGroup(book, in.Company)
