@@ -84,6 +84,7 @@ type (
 		sites        []siteView
 		total        int // sites that fit the search
 		any          bool
+		starts       bool // the first steps can be walked with a company
 		query, state string
 		page, pages  int
 		caller       caller
@@ -230,6 +231,7 @@ func (s *Server) pageOverview(v *visit) error {
 	if err := s.addSilent(&o, snap); err != nil {
 		return err
 	}
+	o.starts = s.o.Ledger != nil && v.caller.holder().Everywhere()
 	o.caller, o.query, o.state = v.caller, strings.TrimSpace(q.Get("q")), q.Get("state")
 	page, err := numberOf("page", q.Get("page"))
 	if err != nil {
