@@ -622,6 +622,9 @@ func (f *hubFake) Path(group string) ([]Place, error) {
 	var path []Place
 	for group != "" {
 		above, there := f.groups[group]
+		if grown, is := f.tree.groups[group]; is {
+			above, there = grown.Parent, true
+		}
 		if !there {
 			return nil, fleet.ErrUnknown
 		}

@@ -75,8 +75,8 @@ func (s *Server) groupLicenseRoutes() []route {
 		return nil
 	}
 	return []route{
-		{Method: "GET", Pattern: "/groups/{group}/licenses", Access: AsViewer, Handler: s.pageLicenses, Page: true, Status: 200, Summary: "What a group may hand out"},
-		{Method: "POST", Pattern: "/groups/{group}/licenses", Access: AsViewer, Handler: s.postLicenses, Page: true, Changes: true, Status: http.StatusSeeOther, Summary: "Save a group's licenses, or see what that would do"},
+		{Method: "GET", Pattern: "/groups/{group}/licenses", Access: LoggedIn, Handler: s.pageLicenses, Page: true, Status: 200, Summary: "What a group may hand out"},
+		{Method: "POST", Pattern: "/groups/{group}/licenses", Access: LoggedIn, Handler: s.postLicenses, Page: true, Changes: true, Status: http.StatusSeeOther, Summary: "Save a group's licenses, or see what that would do"},
 		ledgerForm("/groups/{group}/packages", "Enter a package", s.doPackage),
 		ledgerForm("/groups/{group}/packages/{package}/undo", "Give a package back", s.doUndoPackage),
 		ledgerForm("/groups/{group}/trial", "Start the Trial", s.doTrial),
@@ -86,7 +86,7 @@ func (s *Server) groupLicenseRoutes() []route {
 // ledgerForm is form for what changes the license ledger. Who may do it depends on the group. The ledger itself keeps who did what,
 // in the same transaction, so that the audit says nothing of it.
 func ledgerForm[In any](pattern, summary string, do func(v *visit, in In) (outcome, error)) route {
-	return form(pattern, AsViewer, summary, do)
+	return form(pattern, LoggedIn, summary, do)
 }
 
 // who is the caller as entries of the ledger name him.

@@ -231,7 +231,7 @@ func (s *Server) pageOverview(v *visit) error {
 	if err := s.addSilent(&o, snap); err != nil {
 		return err
 	}
-	o.starts = s.o.Ledger != nil && v.caller.holder().Everywhere()
+	o.starts = s.o.Ledger != nil && v.caller.holds.Everywhere()
 	o.caller, o.query, o.state = v.caller, strings.TrimSpace(q.Get("q")), q.Get("state")
 	page, err := numberOf("page", q.Get("page"))
 	if err != nil {

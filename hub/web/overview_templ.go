@@ -476,7 +476,7 @@ func welcome(o overview) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if o.caller.may(AsAdministrator) {
+		if o.caller.may(roles.EditSites) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 41, "<p class=\"row\"><a class=\"button primary\" href=\"/new-site\">Add a site</a> ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -222,7 +222,7 @@ func (s *Server) pageWindow(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := pairView{now: snap.now, window: windows[i], snap: snap, starts: s.o.Ledger != nil && v.caller.holder().Everywhere()}
+	p := pairView{now: snap.now, window: windows[i], snap: snap, starts: s.o.Ledger != nil && v.caller.holds.Everywhere()}
 	if p.window.open(snap.now) {
 		if p.window.Code = s.codes.of(p.window.ID, snap.now); p.window.Code != "" {
 			svg, err := qr.SVG(p.window.Code, qr.Options{})

@@ -70,11 +70,11 @@ func (s *Server) peopleRoutes() []route {
 		return nil
 	}
 	return []route{
-		{Method: "GET", Pattern: "/groups/{group}/people", Access: AsViewer, Handler: s.pagePeople, Page: true, Status: 200, Query: []string{"after"}, Summary: "The users of a group"},
-		{Method: "GET", Pattern: "/groups/{group}/people/new", Access: AsViewer, Handler: s.pageNewPerson, Page: true, Status: 200, Summary: "Make a user"},
-		{Method: "POST", Pattern: "/groups/{group}/people", Access: AsViewer, Handler: s.postNewPerson, Page: true, Changes: true, Status: http.StatusSeeOther, Summary: "Make a user, or see what his licenses would do"},
-		{Method: "GET", Pattern: "/people/{person}", Access: AsViewer, Handler: s.pagePerson, Page: true, Status: 200, Query: []string{"q"}, Summary: "A user and what he holds"},
-		{Method: "POST", Pattern: "/people/{person}", Access: AsViewer, Handler: s.postPerson, Page: true, Changes: true, Status: http.StatusSeeOther, Summary: "Change a user, or see what that would do"},
+		{Method: "GET", Pattern: "/groups/{group}/people", Access: LoggedIn, Handler: s.pagePeople, Page: true, Status: 200, Query: []string{"after"}, Summary: "The users of a group"},
+		{Method: "GET", Pattern: "/groups/{group}/people/new", Access: LoggedIn, Handler: s.pageNewPerson, Page: true, Status: 200, Summary: "Make a user"},
+		{Method: "POST", Pattern: "/groups/{group}/people", Access: LoggedIn, Handler: s.postNewPerson, Page: true, Changes: true, Status: http.StatusSeeOther, Summary: "Make a user, or see what his licenses would do"},
+		{Method: "GET", Pattern: "/people/{person}", Access: LoggedIn, Handler: s.pagePerson, Page: true, Status: 200, Query: []string{"q"}, Summary: "A user and what he holds"},
+		{Method: "POST", Pattern: "/people/{person}", Access: LoggedIn, Handler: s.postPerson, Page: true, Changes: true, Status: http.StatusSeeOther, Summary: "Change a user, or see what that would do"},
 		ledgerForm("/people/{person}/groups", "Let a user be in another group too, or no longer", s.doMember),
 		ledgerForm("/people/{person}/uses", "Give a user a number, a seat or keys", s.doUse),
 		ledgerForm("/people/{person}/uses/{use}/pin", "Suspend a use last, or no longer so", s.doPin),

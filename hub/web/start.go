@@ -51,7 +51,7 @@ func (s *Server) startRoutes() []route {
 		return nil
 	}
 	return []route{
-		{Method: "GET", Pattern: "/start", Access: AsViewer, Handler: s.pageStart, Page: true, Status: 200, Query: []string{"company"}, Summary: "The first steps: company, building, panel, license"},
+		{Method: "GET", Pattern: "/start", Access: LoggedIn, Handler: s.pageStart, Page: true, Status: 200, Query: []string{"company"}, Summary: "The first steps: company, building, panel, license"},
 		ledgerForm("/start/company", "The first steps: the company", s.doStartCompany),
 		ledgerForm("/start/building", "The first steps: a building with its site", s.doStartBuilding),
 		ledgerForm("/start/skip", "The first steps: put one off, or take it up again", s.doSkip),
@@ -60,7 +60,7 @@ func (s *Server) startRoutes() []route {
 
 // mayStart refuses whoever does not manage the whole hub: for him there is nothing here.
 func (v *visit) mayStart() error {
-	if !v.caller.holder().Everywhere() {
+	if !v.caller.holds.Everywhere() {
 		return notThere()
 	}
 	return nil
@@ -69,7 +69,7 @@ func (v *visit) mayStart() error {
 // stationsOf finds out how far the first steps have come.
 func (s *Server) stationsOf(v *visit) (startPage, error) {
 	p := startPage{packages: s.o.Packages != nil}
-	snap, err := s.look(v.caller)
+	snap, err := v.look()
 	if err != nil {
 		return p, err
 	}
