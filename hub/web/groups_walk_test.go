@@ -25,7 +25,15 @@ func (b *browser) enter(url string) {
 // fill writes into a field by its name.
 func (b *browser) fill(name, value string) {
 	b.t.Helper()
-	b.do(chromedp.SetValue(chromedp.CSS(fmt.Sprintf(`[name=%q]`, name)), value))
+	set := chromedp.SetValue(chromedp.CSS(fmt.Sprintf(`[name=%q]`, name)), value)
+	err := chromedp.Do(b.ctx, set)
+	// A form that is drawn again takes its fields with it.
+	for err != nil && b.ctx.Err() == nil && strings.Contains(err.Error(), "node") {
+		err = chromedp.Do(b.ctx, set)
+	}
+	if err != nil {
+		b.t.Fatalf("cannot fill %q: %v", name, err)
+	}
 }
 
 // numbers reads a line of the license state: maximum, used, available.
