@@ -9,6 +9,7 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/monitor"
+	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
 // TestTheHubsPagesAndFormsNeedNoScript walks through a hub with a browser that runs none, on a small telephone.
@@ -16,9 +17,10 @@ func TestTheHubsPagesAndFormsNeedNoScript(t *testing.T) {
 	f := newHubFake()
 	furnish(f)
 	s := newServer(t, f)
-	if err := f.PutUser(fleet.User{Name: "admin", Role: fleet.Administrator, Hash: hashed(t), Made: f.now()}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
+	if err := f.PutUser(fleet.User{Name: "admin", Hash: hashed(t), Made: f.now()}, fleet.Edit{From: fleet.AnyEdition}); err != nil {
 		t.Fatal(err)
 	}
+	f.give("admin", roles.Administrator)
 	url := serveReal(t, s)
 	b := newBrowser(t)
 	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
