@@ -20,12 +20,12 @@ run: ## a panel with simulated hardware, broker, phone and license issuer on thi
 	@exec ./bin/doorpanel-demo demo $(ARGS)
 
 .PHONY: run-hub
-run-hub: ## a hub and a fleet of simulated panels with a few troubles; prints the page's address and a password
+run-hub: ## a hub with a company and a fleet of simulated panels with a few troubles; prints the page's address and a password
 	@echo "building (the first time takes a minute) ..."
 	@mkdir -p bin
 	@CGO_ENABLED=0 $(GO) build -o bin/doorhub ./cmd/doorhub
 	@CGO_ENABLED=0 $(GO) build -o bin/doorfleet ./cmd/doorfleet
-	@exec ./bin/doorfleet run --doorhub bin/doorhub --panels 16 --sites 4 --trouble 1m --hold-off 10s $(ARGS)
+	@exec ./bin/doorfleet run --doorhub bin/doorhub --panels 16 --sites 4 --company --trouble 1m --hold-off 10s $(ARGS)
 
 # What decides without doing has no goroutine that could race (architecture_test.go sees to that): its random histories run
 # at full speed, without the race detector.

@@ -30,6 +30,7 @@ type order struct {
 	rate, speed            float64
 	daily, refused, quiet  bool
 	verbose                bool
+	company                bool
 	length, ramp, patience time.Duration
 	trouble                time.Duration
 	past                   time.Duration
@@ -73,6 +74,7 @@ func runCommand() *cobra.Command {
 	flags.DurationVar(&o.keepAlive, "keep-alive", 20*time.Second, "of MQTT")
 	flags.StringVar(&o.json, "json", "", "write the report to this file, too")
 	flags.BoolVar(&o.quiet, "quiet", false, "no line that moves")
+	flags.BoolVar(&o.company, "company", false, "with --doorhub: a company with buildings, residents and licenses to look at")
 	flags.BoolVar(&o.verbose, "verbose", false, "what the panels log, on stderr")
 	flags.IntVar(&o.memory, "memory", 0, "MiB that the program should not grow beyond; 0: 1 MiB a panel and 256 MiB")
 	o.hub.flags(flags)
@@ -250,6 +252,11 @@ func (o *order) drive(ctx context.Context, f *fleet, scenes []scene, hub ledger,
 	before := heapInUse()
 	if err := f.admit(ctx, few, screen.bar("letting panels in", n)); err != nil {
 		return report{}, err
+	}
+	if c := o.hub.child; c != nil && o.company {
+		if err := c.company(ctx, f.places); err != nil {
+			return report{}, err
+		}
 	}
 	if o.past > 0 {
 		made := screen.bar(fmt.Sprintf("living through %s", o.past), n)
