@@ -160,7 +160,7 @@ func TestATermEndsByItselfAndRenewalBringsAllBack(t *testing.T) {
 		if got := e.working("company"); len(got) != 4 {
 			t.Errorf("before the end %v work", got)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if got := e.working("company"); !slices.Equal(got, []string{"use-0", "use-3"}) {
 			t.Errorf("at the end %v work: two are left of Basic, the pinned one and then the oldest", got)

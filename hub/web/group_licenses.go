@@ -65,7 +65,6 @@ type (
 		papers  []paper
 		trial   bool // one can be started
 		enters  bool // packages can be entered
-		said    string
 		mayEdit bool
 	}
 )

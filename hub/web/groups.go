@@ -32,15 +32,14 @@ type (
 	}
 	// treeView is what the page of the tree shows.
 	treeView struct {
-		rows     []groupRow
-		more     string
-		at       *groupView // the group that is open, when the page was asked for it
-		query    string
-		found    bool // the rows are what a search found
-		cut      bool // there was more to find
-		makes    bool // the caller may make companies
-		caller   caller
-		finished bool // the first steps are done
+		rows   []groupRow
+		more   string
+		at     *groupView // the group that is open, when the page was asked for it
+		query  string
+		found  bool // the rows are what a search found
+		cut    bool // there was more to find
+		makes  bool // the caller may make companies
+		caller caller
 	}
 	// groupPage is a page of one group: what every one of them has around it.
 	groupPage struct {
