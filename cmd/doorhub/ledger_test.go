@@ -2,13 +2,17 @@ package main_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/license"
@@ -366,6 +370,60 @@ func TestASeatMovesAndATenantsThingsGoBackInOneAction(t *testing.T) {
 	h.must(http.StatusOK, "GET", "/ledger/verify", nil).into(t, &verified)
 	if !verified.Whole || verified.Entries == 0 {
 		t.Errorf("%+v", verified)
+	}
+	if out := h.works("ledger", "verify"); !strings.Contains(out, fmt.Sprintf("%d entries fit", verified.Entries)) {
+		t.Errorf("doorhub ledger verify says %q", out)
+	}
+}
+
+// Story 15: whoever takes an entry out of the hub's file, or another's words into it, is found.
+func TestAnEntryThatIsGoneOrChangedInTheFileIsFound(t *testing.T) {
+	t.Parallel()
+	for name, tamper := range map[string]func(entries *bbolt.Bucket, first, second []byte) error{
+		"gone": func(entries *bbolt.Bucket, _, second []byte) error { return entries.Delete(second) },
+		"the newest gone": func(entries *bbolt.Bucket, _, _ []byte) error {
+			newest, _ := entries.Cursor().Last()
+			return entries.Delete(newest)
+		},
+		"another's": func(entries *bbolt.Bucket, first, second []byte) error {
+			return entries.Put(second, bytes.Clone(entries.Get(first)))
+		},
+		"damaged": func(entries *bbolt.Bucket, _, second []byte) error {
+			return entries.Put(second, bytes.Replace(entries.Get(second), []byte("group.created"), []byte("group.forgery"), 1))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := startHub(t, hubSetting{})
+			h.tree().company("Residenza")
+			h.works("ledger", "verify")
+			h.stop()
+			files, err := filepath.Glob(filepath.Join(h.data, "*.db"))
+			if err != nil || len(files) != 1 {
+				t.Fatalf("the hub's file: %v, %v", files, err)
+			}
+			db, err := bbolt.Open(files[0], 0o600, &bbolt.Options{Timeout: patience})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = db.Update(func(tx *bbolt.Tx) error {
+				entries := tx.Bucket([]byte("ledger_entries"))
+				if entries == nil {
+					return errors.New("there is no bucket of entries")
+				}
+				c := entries.Cursor()
+				first, _ := c.First()
+				second, _ := c.Next()
+				return tamper(entries, bytes.Clone(first), bytes.Clone(second))
+			})
+			if err := errors.Join(err, db.Close()); err != nil {
+				t.Fatal(err)
+			}
+			h = h.restart()
+			if code, stdout, stderr := h.command("", "ledger", "verify"); code == 0 {
+				t.Errorf("doorhub ledger verify finds nothing: %s%s", stdout, stderr)
+			}
+		})
 	}
 }
 
