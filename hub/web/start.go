@@ -26,7 +26,6 @@ type (
 		company  *groupView
 		building *groupView
 		site     *fleet.Site
-		zone     string
 		packages bool
 	}
 	companyRequest struct {
