@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -240,12 +241,12 @@ func TestOfTwoHubsOneKeepsTheTimeUntilItIsGone(t *testing.T) {
 // refusing is a store that cannot write for a while.
 type refusing struct {
 	LedgerStore
-	fail error
+	fail atomic.Pointer[error]
 }
 
 func (r *refusing) Decide(q ledger.Request, c ledger.Change) (ledger.Changes, error) {
-	if r.fail != nil {
-		return ledger.Changes{}, r.fail
+	if fail := r.fail.Load(); fail != nil {
+		return ledger.Changes{}, *fail
 	}
 	return r.LedgerStore.Decide(q, c)
 }
@@ -262,13 +263,14 @@ func TestTimeThatCouldNotBeWrittenIsMadeUpFor(t *testing.T) {
 		e.ledger, e.stop = l, e.run(l)
 		e.do(made("company", "", "", allowance(5, time.Now().Add(time.Hour), nil)), ledger.Consume{ID: "x", Group: "company"})
 		synctest.Wait()
-		full.fail = errors.New("no room left")
+		noRoom := errors.New("no room left")
+		full.fail.Store(&noRoom)
 		time.Sleep(61 * time.Minute)
 		synctest.Wait()
 		if got := e.working("company"); len(got) != 1 {
 			t.Errorf("%v", got)
 		}
-		full.fail = nil
+		full.fail.Store(nil)
 		time.Sleep(ledgerRest)
 		synctest.Wait()
 		if got := e.working("company"); len(got) != 0 {
