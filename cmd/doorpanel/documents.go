@@ -98,12 +98,16 @@ func byKey(docs []license.Document) map[string][]license.Document {
 
 // markDamaged leaves something in the places of documents that were damaged. What they took away must not come back because
 // they are gone: without another copy, what the license gives is withheld until one is shown.
+// When the damage is in the name itself, the document is one that the journal has and the store lost.
 func (d documentStore) markDamaged(keys []string, memory []panel.Memory) error {
-	copies := byKey(append(agent.RememberedDocuments(memory), d.all()...))
+	stored, remembered := d.all(), agent.RememberedDocuments(memory)
+	lost := without(remembered, stored)
+	copies := byKey(append(remembered, stored...))
 	var marks []license.Document
 	for _, key := range keys {
 		doc, known := agent.DocumentAt(key, []byte(damagedMark))
-		if known && len(copies[doc.Key]) == 0 {
+		misnamed := slices.ContainsFunc(lost, func(l license.Document) bool { return oneByteApart(l.Key, doc.Key) })
+		if known && len(copies[doc.Key]) == 0 && !misnamed {
 			marks = append(marks, doc)
 		}
 	}
@@ -111,6 +115,17 @@ func (d documentStore) markDamaged(keys []string, memory []panel.Memory) error {
 		return nil
 	}
 	return d.store.Update(func(tx *storage.Tx) error { return d.keepTx(tx, marks) })
+}
+
+// oneByteApart tells that two names differ in one byte.
+func oneByteApart(a, b string) bool {
+	apart := 0
+	for i := 0; len(a) == len(b) && i < len(a); i++ {
+		if a[i] != b[i] {
+			apart++
+		}
+	}
+	return apart == 1
 }
 
 // copies are the keys of what lies beside documents with the same keys.

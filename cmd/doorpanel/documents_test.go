@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
@@ -132,6 +133,49 @@ func TestAByteChangedAnywhereInTheStoreNeverRaisesRights(t *testing.T) {
 				t.Fatalf("at the %s start after byte %v was changed, %d buttons are usable, want 6", start, at, got)
 			}
 		}
+	}
+}
+
+// A byte in the name of a record: it must not withhold a document that never was.
+func TestAByteChangedInADocumentsNameTakesNothingAway(t *testing.T) {
+	s := newShared(t)
+	dir := t.TempDir()
+	d, _ := openDocuments(t, dir)
+	if err := d.Keep(s.docs...); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(filepath.Join(dir, storeFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory, names := agent.DocumentMemory(s.docs), 0
+	for _, doc := range s.docs {
+		for from := 0; ; {
+			at := bytes.Index(whole[from:], []byte(doc.Key))
+			if at < 0 {
+				break
+			}
+			names, from = names+1, from+at+len(doc.Key)
+			for _, i := range []int{from - 1, from - 20, from - len(doc.Key)} {
+				changed := append([]byte(nil), whole...)
+				changed[i] ^= 1
+				other := t.TempDir()
+				if err := os.WriteFile(filepath.Join(other, storeFile), changed, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				for _, start := range []string{"first", "second"} {
+					if got := s.buttons(s.start(t, other, memory)); got != 6 {
+						t.Errorf("at the %s start after byte %d was changed in a name, %d buttons are usable, want 6", start, i, got)
+					}
+				}
+			}
+		}
+	}
+	if names == 0 {
+		t.Fatal("no name was found in the store")
 	}
 }
 

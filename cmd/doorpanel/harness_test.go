@@ -360,10 +360,11 @@ func (p *panelProcess) connect() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	way := fmt.Sprintf("/proc/self/fd/%d/doorpanel.sock", dir.Fd())
 	p.socket = &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			// A socket's path has room for 108 bytes, a test's directory may need more.
-			return (&net.Dialer{}).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/doorpanel.sock", dir.Fd()))
+			return (&net.Dialer{}).DialContext(ctx, "unix", way)
 		},
 	}}
 	p.t.Cleanup(func() {
