@@ -1,8 +1,10 @@
 package roles
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -536,6 +538,28 @@ func BenchmarkDecide(b *testing.B) {
 	for b.Loop() {
 		if !h.May(EditLicenses, path) {
 			b.Fatal("refused")
+		}
+	}
+}
+
+// The page for people says what the built-in roles may do.
+func TestThePageHasEveryRightOfEveryRole(t *testing.T) {
+	page, err := os.ReadFile("../../docs/roles.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, about := range Rights() {
+		var row strings.Builder
+		fmt.Fprintf(&row, "| %s `%s` |", about.Title, about.Right)
+		for _, role := range Builtin() {
+			if role.Has(about.Right) {
+				row.WriteString(" yes |")
+			} else {
+				row.WriteString("  |")
+			}
+		}
+		if !bytes.Contains(page, []byte(row.String()+"\n")) {
+			t.Errorf("docs/roles.md lacks the row %s", row.String())
 		}
 	}
 }
