@@ -91,6 +91,9 @@ func (b *browser) gone(text string) {
 	}
 }
 
+// whole is what a page shows that has arrived to its end: half a form would be sent as half a form.
+const whole = `document.readyState === "complete" ? document.body.innerText : ""`
+
 // shows waits until what the page shows is as wanted, and returns what it showed last. It asks from outside, again and again:
 // in a page without scripts nothing can wait.
 func (b *browser) shows(wanted func(shown string) bool) (shown string, ok bool) {
@@ -100,7 +103,7 @@ func (b *browser) shows(wanted func(shown string) bool) (shown string, ok bool) 
 	defer again.Stop()
 	for {
 		// While one page gives way to the next there is nothing to read.
-		text, err := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText"))
+		text, err := chromedp.Run(ctx, chromedp.Evaluate[string](whole))
 		if err == nil {
 			shown = text
 			if wanted(shown) {
@@ -118,6 +121,7 @@ func (b *browser) shows(wanted func(shown string) bool) (shown string, ok bool) 
 // press clicks what carries the text, as a person would find it.
 func (b *browser) press(text string) {
 	b.t.Helper()
+	b.shows(func(shown string) bool { return shown != "" })
 	click := chromedp.Click(fmt.Sprintf(`//*[(self::button and not(@disabled)) or self::a or self::summary][contains(normalize-space(.), %q)]`, text))
 	err := chromedp.Do(b.ctx, click)
 	// A part of the page that is drawn again takes its buttons with it.
