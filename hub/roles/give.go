@@ -1,6 +1,9 @@
 package roles
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Refusal says in words why something about roles is not done. Code never changes.
 type Refusal struct {
@@ -41,7 +44,7 @@ func MayGive(giver Holder, role Role, path Path) error {
 			return refuse(NotHeld, "you cannot give %q: you do not have it there yourself", right.Title())
 		}
 	}
-	if role.Group != Hub && !contains(path, role.Group) {
+	if role.Group != Hub && !slices.Contains(path, role.Group) {
 		return refuse(NotThere, "the role %s is not for this part of the tree", role.Title)
 	}
 	return nil
@@ -123,11 +126,3 @@ func CheckAll(a *Arrangement, had bool, changed []string, path func(place string
 	return nil
 }
 
-func contains(path Path, place string) bool {
-	for _, p := range path {
-		if p == place {
-			return true
-		}
-	}
-	return false
-}

@@ -49,7 +49,7 @@ func (h HandOver) Open(now time.Time) bool {
 func Hand(h HandOver, all []Assignment, table Table, before, after func(place string) (Path, bool), by string, now time.Time) (next, ended []Assignment, err error) {
 	for _, a := range all {
 		path, there := before(a.Group)
-		if there && slices.Contains(h.From, a.User) && contains(path, h.Group) {
+		if there && slices.Contains(h.From, a.User) && slices.Contains(path, h.Group) {
 			ended = append(ended, a)
 			continue
 		}
@@ -104,7 +104,7 @@ func MayAsk(asker Holder, h HandOver, all []Assignment, path func(place string) 
 		return err
 	}
 	for _, a := range all {
-		if p, there := path(a.Group); there && slices.Contains(h.From, a.User) && contains(p, h.Group) {
+		if p, there := path(a.Group); there && slices.Contains(h.From, a.User) && slices.Contains(p, h.Group) {
 			if err := MayTake(asker, a, p); err != nil {
 				return err
 			}
