@@ -125,4 +125,3 @@ func CheckAll(a *Arrangement, had bool, changed []string, path func(place string
 	}
 	return nil
 }
-
