@@ -83,8 +83,10 @@ func TestTwoHundredPanelsLoseNothingAtAHubOnABadDay(t *testing.T) {
 			t.Errorf("a panel that %s goes unnoticed: %+v", a.Odd, a)
 		}
 	}
-	if _, twice := hub.mailbox.messages(); twice > 0 {
-		t.Errorf("%d messages came more than once", twice)
+	// To one address goes one message at a time: of the one that the hub was killed over it cannot know that it came, so that one
+	// may come again under its key (docs/notify.md).
+	if _, twice := hub.mailbox.messages(); twice > 1 {
+		t.Errorf("%d messages came more than once, and the hub was killed once", twice)
 	}
 	notices, err := hub.api.notices(t.Context())
 	if err != nil {
