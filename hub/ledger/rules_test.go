@@ -133,6 +133,20 @@ func TestWhoeverIsPinnedStaysAndTheNewestAreSuspendedFirst(t *testing.T) {
 	}
 }
 
+func TestWhatIsMadeSmallerWhileSuspendedIsNotSuspendedOnceMore(t *testing.T) {
+	w := newWorld(t)
+	until := start.AddDate(0, 0, 2)
+	small, large := ledger.Block{ID: "small", Counts: ledger.Buttons.Of(1)}, ledger.Block{ID: "large", Counts: ledger.Buttons.Of(3), Until: until}
+	w.group("company", "", "", ledger.Limits{Restricted: true, Blocks: []ledger.Block{small, large}})
+	w.do(ledger.Consume{ID: "n", Resource: ledger.Buttons, Count: 4, Group: "company"})
+	if c := w.tick(until); fmt.Sprint(c.Entries[0].Stopped) != "[n]" {
+		t.Fatalf("at the end of three: %+v", c.Entries)
+	}
+	if c := w.do(ledger.Resize{Use: "n", Count: 3}); len(c.Entries) != 1 || c.Entries[0].Stopped != nil || c.Uses[0].Active != 1 {
+		t.Errorf("made smaller: %+v %+v", c.Entries, c.Uses)
+	}
+}
+
 func TestRemindersComeOnTheirDaysAndOnceHoweverLongTheHubWasDown(t *testing.T) {
 	w := newWorld(t)
 	until := time.Date(2026, time.April, 1, 0, 0, 0, 0, rome(t))

@@ -114,12 +114,12 @@ func (c Resize) decide(d *draft) error {
 	}
 	before := u.facts()
 	d.tally(p, u, -1)
-	edited := d.uses.edit(u.ID)
-	edited.Active = c.Count
-	if c.Count < edited.Count { // what was suspended of it goes first; settle brings back what fits
-		edited.Active = min(u.Active, c.Count)
+	active := c.Count
+	if c.Count < u.Count { // what was suspended of it goes first; settle brings back what fits
+		active = min(u.Active, c.Count)
 	}
-	edited.Count = c.Count
+	edited := d.uses.edit(u.ID)
+	edited.Count, edited.Active = c.Count, active
 	d.tally(p, edited, +1)
 	d.touchOver(p)
 	d.enterUse(c.What(), u, before, edited.facts())
