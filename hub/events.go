@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -31,8 +32,10 @@ const (
 	// bridgeAfter is how often an entry is asked for before the panel is believed not to have it. With growing pauses that is
 	// two minutes at least.
 	bridgeAfter = 7
-	storePause  = time.Second
-	storeLast   = 30 * time.Second
+	// learnTries is how often what a panel says about licenses is tried when it is not the store that fails.
+	learnTries = 3
+	storePause = time.Second
+	storeLast  = 30 * time.Second
 )
 
 func (h *Hub) readEvent(ctx context.Context, p fleet.Panel, m Message) {
@@ -187,8 +190,8 @@ func (k *keeper) answer(ctx context.Context, r fleet.Received, o fleet.Outcome) 
 // ofLicenses tells whether an entry is about licenses.
 func ofLicenses(r fleet.Received) bool { return strings.HasPrefix(r.Event.Kind, "license.") }
 
-// learn has what entries bring about licenses kept, however long that takes; false when ctx ended before. An entry that is stored is
-// acknowledged and does not come again.
+// learn has what entries bring about licenses kept, however long the store takes; false when ctx ended before. An entry that is stored
+// is acknowledged and does not come again. What cannot be used is set aside: no panel may stop what the others say.
 func (k *keeper) learn(ctx context.Context, events []fleet.Received) bool {
 	if k.o.Learn == nil {
 		return true
@@ -197,9 +200,14 @@ func (k *keeper) learn(ctx context.Context, events []fleet.Received) bool {
 		if !ofLicenses(r) {
 			continue
 		}
-		for pause := storePause; ; pause = min(2*pause, storeLast) {
+		pause := storePause
+		for try := 1; ; try, pause = try+1, min(2*pause, storeLast) {
 			err := k.o.Learn(r)
 			if err == nil {
+				break
+			}
+			if try >= learnTries && !errors.Is(err, fleet.ErrNotKept) {
+				k.setAside(r, err)
 				break
 			}
 			k.log.Error("cannot keep what a panel says about licenses; the panel keeps it", "panel", r.Panel, "cause", err)
@@ -213,6 +221,18 @@ func (k *keeper) learn(ctx context.Context, events []fleet.Received) bool {
 		}
 	}
 	return true
+}
+
+// setAside names an entry whose word about licenses cannot be used. The entry itself is stored as every other; the panel keeps its
+// documents, and shows them again when it is asked.
+//
+// The cause is for the log alone: it may speak of others, and the fault is shown to the people of the panel's site.
+func (k *keeper) setAside(r fleet.Received, cause error) {
+	k.log.Error("what a panel says about licenses is set aside", "panel", r.Panel, "seq", r.Event.Seq, "tries", learnTries, "cause", cause)
+	k.fault(fleet.Fault{
+		Panel: r.Panel, Site: r.Site, At: k.o.Now(), Kind: fleet.FaultUnusable, Epoch: r.Event.Epoch, Seq: r.Event.Seq,
+		Detail: fmt.Sprintf("What entry %d says about licenses cannot be used and was set aside after %d tries. The hub's log names the cause.", r.Event.Seq, learnTries),
+	}, true)
 }
 
 // ahead asks for what is missing before an event, with growing pauses. What a panel does not bring however often it is asked

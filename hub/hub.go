@@ -32,7 +32,7 @@ type Options struct {
 	Unwelcome func(panel string)
 
 	// Learn keeps what an entry of a panel about licenses brings, before the entry is stored; an error says that it could not be kept,
-	// and it is tried again. Known hears of such an entry once everything before it is stored. nil: nobody does.
+	// and it is tried again: for ever when it is fleet.ErrNotKept, else a few times. Known hears of such an entry once everything before it is stored. nil: nobody does.
 	Learn func(fleet.Received) error
 	Known func(fleet.Received)
 

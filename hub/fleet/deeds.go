@@ -73,6 +73,7 @@ type DeedChange struct {
 
 // Faults that are found in what panels tell about licenses.
 const (
-	FaultClaim   FaultKind = "claim"    // two panels claim one license
-	FaultSetBack FaultKind = "set_back" // a panel shows older numbers than it gave before: its store was set back or copied
+	FaultClaim    FaultKind = "claim"    // two panels claim one license
+	FaultSetBack  FaultKind = "set_back" // a panel shows older numbers than it gave before: its store was set back or copied
+	FaultUnusable FaultKind = "unusable" // what a panel says about licenses cannot be used; it was set aside
 )

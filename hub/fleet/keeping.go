@@ -11,6 +11,7 @@ var (
 	ErrUnknown = errors.New("not known")       // there is no such record
 	ErrExists  = errors.New("exists already")  // a record that was to be new is there
 	ErrTaken   = errors.New("already decided") // somebody else was first, such as with a delivery that is on its way
+	ErrNotKept = errors.New("not stored")      // the store did not take it; later it may
 )
 
 // Edition numbers the states of a record that people edit, so that nobody overwrites what he has not seen.

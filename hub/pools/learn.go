@@ -3,6 +3,7 @@ package pools
 import (
 	"bytes"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,7 +23,7 @@ const (
 )
 
 // Learn keeps what an entry of a panel's journal brings. It may come again, late and in any order: what is signed says what is newest.
-// An error says that it could not be kept.
+// An error says that it could not be kept: fleet.ErrNotKept that the store did not take it, any other that it will not be kept later either.
 func (p *Pools) Learn(r fleet.Received) error {
 	if len(r.Event.Papers) > 0 {
 		if err := p.learnPapers(r); err != nil {
@@ -41,7 +42,7 @@ func (p *Pools) Learn(r fleet.Received) error {
 func (p *Pools) learnPapers(r fleet.Received) error {
 	s, err := p.scene()
 	if err != nil {
-		return err
+		return unkept(err)
 	}
 	err = p.takePapers(r, s)
 	p.mu.Lock()
@@ -62,16 +63,25 @@ func (p *Pools) takePapers(r fleet.Received, s scene) error {
 		switch {
 		case err != nil:
 			p.log.Warn("cannot read what a panel showed", "panel", r.Panel, "cause", err)
+			continue // the others on the same entry may be whole, and it reads no better the next time
 		case kind == envelope.Slice || kind == envelope.Return:
 			err = p.learnShare(r, kind, raw, s)
 		case kind == envelope.Activation:
 			err = p.learnClaim(r, raw, s)
 		}
-		if err != nil && kind != "" {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// unkept marks an error of the store as one that may pass. What the store refuses for a reason is refused the next time too.
+func unkept(err error) error {
+	if err == nil || errors.Is(err, fleet.ErrTaken) || errors.Is(err, fleet.ErrUnknown) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", fleet.ErrNotKept, err)
 }
 
 // shown is what a slice or a return says.
@@ -196,7 +206,7 @@ func (p *Pools) doubt(panel, why string) error {
 	}
 	f.Why[panel] = why
 	if err := p.o.Store.KeepDeeds(fleet.DeedChange{Fence: &f}); err != nil {
-		return err
+		return unkept(err)
 	}
 	p.fence = &f
 	return nil
@@ -234,7 +244,7 @@ func (p *Pools) learnClaim(r fleet.Received, raw []byte, s scene) error {
 		Detail: fmt.Sprintf("activated on %s at %s", s.named(r.Panel), a.At.Format("2006-01-02 15:04:05 UTC")),
 	}
 	if err := p.o.Store.KeepDeeds(fleet.DeedChange{Claims: claims, Note: note}); err != nil {
-		return err
+		return unkept(err)
 	}
 	for _, c := range claims {
 		p.noteClaim(c)
@@ -317,7 +327,7 @@ func (p *Pools) learnAnswer(r fleet.Received) error {
 			Detail: fmt.Sprintf("It took %s %s a second time: its store was set back, or is a copy. It has its documents again.", kind, id),
 		})
 	}
-	return err
+	return unkept(err)
 }
 
 // learnAsked hands a license that is kept for the site to the panel at which its short code was typed. Nothing tells a code that is not
@@ -343,7 +353,7 @@ func (p *Pools) learnAsked(r fleet.Received) error {
 		one.holding = h
 		p.Kick()
 	}
-	return err
+	return unkept(err)
 }
 
 // Known hears that an entry and everything before it are stored: a panel that was asked has told all.

@@ -240,7 +240,7 @@ func (p *Pools) keep(id string, v license.Verdict, more fleet.DeedChange) ([]lic
 		more.Deeds = append(more.Deeds, fleet.Deed{License: id, Key: d.Key, Raw: d.Raw})
 	}
 	if err := p.o.Store.KeepDeeds(more); err != nil {
-		return nil, fmt.Errorf("cannot keep what was signed: %w; nothing was changed, try again", err)
+		return nil, fmt.Errorf("cannot keep what was signed: %w; nothing was changed, try again", unkept(err))
 	}
 	one := p.pools[id]
 	if one == nil && more.Holding != nil {

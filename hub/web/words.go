@@ -351,6 +351,8 @@ func faultWords(k fleet.FaultKind) string {
 		return "A license is used twice"
 	case fleet.FaultSetBack:
 		return "A panel was set back"
+	case fleet.FaultUnusable:
+		return "What a panel says about licenses cannot be used"
 	}
 	return string(k)
 }
