@@ -38,7 +38,7 @@ func (c RegisterDevice) decide(d *draft) error {
 // moveDevice takes a panel into another group of its project, with what belongs to it there.
 func (d *draft) moveDevice(c RegisterDevice, device *Device, g *Group) error {
 	before, from := *device, d.group(device.Group)
-	nodes := append(d.ways([]string{from.ID}), d.ways([]string{g.ID})...).above(nil)
+	nodes := d.ways([]string{device.Group, g.ID}).above(nil)
 	stood, promised := d.snap(nodes), d.promises(nodes)
 	d.countDevices(from, -1)
 	d.devices.edit(device.ID).Group = g.ID
@@ -65,8 +65,12 @@ func (d *draft) moveDevice(c RegisterDevice, device *Device, g *Group) error {
 	return nil
 }
 
-// countDevices changes the number of panels of a group and of all above, and with it the limits of those that stand on Basic.
+// countDevices changes the number of panels of a group and of all above, and with it the limits of those that stand on Basic. A group
+// whose record was damaged counts nothing.
 func (d *draft) countDevices(g *Group, by int) {
+	if g == nil {
+		return
+	}
 	path := d.path(g.ID)
 	var noted []based
 	for _, p := range path {

@@ -99,7 +99,7 @@ func (c CreateGroup) decide(d *draft) error {
 		return r
 	}
 	d.groups.put(g.ID, g)
-	d.levelUse(d.group(g.Root), g.Level, +1)
+	d.levelUse(d.group(g.ID), g.Level, +1)
 	d.carry(d.group(g.ID), +1)
 	fresh := node{group: d.group(g.ID)}
 	if asked.Restricted || len(asked.Blocks) > 0 || asked.Reminder != nil || asked.Mode != "" {
@@ -135,7 +135,7 @@ func (d *draft) hang(g *Group, levels []Level) *Refusal {
 		return refusal(Invalid, "%s is %d groups below its company already: no deeper", parent.Name, MaxDepth)
 	}
 	g.Root = parent.Root
-	return d.checkLevel(g, parent, d.group(g.Root).Levels)
+	return d.checkLevel(g, parent, d.levels(g))
 }
 
 func checkLevels(levels []Level) *Refusal {
@@ -172,12 +172,21 @@ func (d *draft) checkLevel(g, parent *Group, levels []Level) *Refusal {
 	return nil
 }
 
-func (d *draft) levelUse(root *Group, level string, by int) {
-	at := levelIndex(root.Levels, level)
+// levels are those of a group's company; none when its record was damaged.
+func (d *draft) levels(g *Group) []Level {
+	if root := d.group(g.Root); root != nil {
+		return root.Levels
+	}
+	return nil
+}
+
+// levelUse counts a group of a level at its company.
+func (d *draft) levelUse(g *Group, level string, by int) {
+	at := levelIndex(d.levels(g), level)
 	if at < 0 {
 		return
 	}
-	root = d.groups.edit(root.ID)
+	root := d.groups.edit(g.Root)
 	root.LevelUse = slices.Clone(root.LevelUse)
 	root.LevelUse[at] += by
 }
@@ -233,8 +242,8 @@ func (c EditGroup) decide(d *draft) error {
 	}
 	*d.groups.edit(g.ID) = edited
 	if edited.Level != oldLevel {
-		d.levelUse(d.group(g.Root), oldLevel, -1)
-		d.levelUse(d.group(g.Root), edited.Level, +1)
+		d.levelUse(g, oldLevel, -1)
+		d.levelUse(g, edited.Level, +1)
 	}
 	if edited.Zone != oldZone {
 		d.remindAnew(node{group: d.group(g.ID)})
@@ -251,7 +260,7 @@ func set[T any](field *T, value *T) {
 
 // relevel holds a group's new level to the one above and to those right below.
 func (d *draft) relevel(g *Group) *Refusal {
-	levels := d.group(g.Root).Levels
+	levels := d.levels(g)
 	if r := d.checkLevel(g, d.group(g.Parent), levels); r != nil {
 		return r
 	}
@@ -320,7 +329,7 @@ func (c MoveGroup) decide(d *draft) error {
 	if height > MaxDepth {
 		return refusal(Invalid, "that would be %d groups below each other: at most %d", height, MaxDepth)
 	}
-	if r := d.checkLevel(g, to, d.group(g.Root).Levels); r != nil {
+	if r := d.checkLevel(g, to, d.levels(g)); r != nil {
 		return r
 	}
 	return d.move(c, g, to)
@@ -330,7 +339,7 @@ func (c MoveGroup) decide(d *draft) error {
 func (d *draft) height(g *Group, depth int) (int, *Refusal) {
 	deepest := depth + 1
 	// Levels go strictly downwards, so that what lies below g is bounded by the levels below its own.
-	levels := d.group(g.Root).Levels
+	levels := d.levels(g)
 	deepest += len(levels) - 1 - max(levelIndex(levels, g.Level), 0)
 	if deepest <= MaxDepth {
 		return deepest, nil
@@ -396,7 +405,7 @@ func (c ArchiveGroup) decide(d *draft) error {
 	}
 	before := g.facts()
 	d.carry(g, -1)
-	d.levelUse(d.group(g.Root), g.Level, -1)
+	d.levelUse(g, g.Level, -1)
 	d.dropEdges(node{group: g})
 	d.groups.edit(g.ID).Archived = d.at
 	d.enter(Entry{What: c.What(), Root: g.Root, Group: g.ID}, before, g.facts())
@@ -416,7 +425,7 @@ func (c RestoreGroup) decide(d *draft) error {
 		if r != nil {
 			return r
 		}
-		if r := d.checkLevel(g, parent, d.group(g.Root).Levels); r != nil {
+		if r := d.checkLevel(g, parent, d.levels(g)); r != nil {
 			return r
 		}
 	}
@@ -424,7 +433,7 @@ func (c RestoreGroup) decide(d *draft) error {
 	nodes := ways{d.path(g.Parent)}.above(nil)
 	stood, promised := d.snap(nodes), d.promises(nodes)
 	d.groups.edit(g.ID).Archived = time.Time{}
-	d.levelUse(d.group(g.Root), g.Level, +1)
+	d.levelUse(g, g.Level, +1)
 	d.carry(g, +1)
 	if r := d.worse(stood); r != nil {
 		return r

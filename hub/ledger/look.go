@@ -45,7 +45,7 @@ func (d *draft) stateFor(subject Subject, asker Asker) (State, error) {
 	path, visible := d.pathOf(n), asker.resident() && n.user != nil
 	if n.user != nil {
 		for _, group := range n.user.Groups {
-			if way := append(d.pathOf(node{group: d.group(group)}), d.spot(n)); !visible && asker.sees(way) {
+			if way := append(d.placesTo(group), d.spot(n)); !visible && asker.sees(way) {
 				path, visible = way, true
 			}
 		}

@@ -28,16 +28,19 @@ func (c ActivatePackage) decide(d *draft) error {
 	if c.For != "" && c.For != root.ID {
 		return refusal(OtherProject, "this package was issued for another project: it is not transferable")
 	}
-	if p := d.pack(c.ID); p != nil && p.Undone.IsZero() {
-		switch {
-		case p.Root != root.ID:
-			return refusal(Taken, "this package is used in another project")
-		case !p.Revoked.IsZero():
-			return refusal(Taken, "this package was revoked by its issuer")
-		}
+	activated := d.at
+	switch p := d.pack(c.ID); {
+	case p == nil:
+	case !p.Undone.IsZero():
+		activated = p.Activated // what is given back and activated again ends no later, and can be given back no longer
+	case p.Root != root.ID:
+		return refusal(Taken, "this package is used in another project")
+	case !p.Revoked.IsZero():
+		return refusal(Taken, "this package was revoked by its issuer")
+	default:
 		return nil
 	}
-	b, r := d.packageBlock(c, root)
+	b, r := d.packageBlock(c, root, activated)
 	if r != nil {
 		return r
 	}
@@ -55,18 +58,18 @@ func (c ActivatePackage) decide(d *draft) error {
 		return r
 	}
 	d.packages.put(c.ID, Package{
-		ID: c.ID, Root: root.ID, Label: c.Label, Grants: slices.Clone(c.Grant), From: b.From, Until: b.Until, Activated: d.at,
+		ID: c.ID, Root: root.ID, Label: c.Label, Grants: slices.Clone(c.Grant), From: b.From, Until: b.Until, Activated: activated,
 	})
 	d.enter(Entry{What: c.What(), Root: root.ID, Group: root.ID, Object: c.ID}, before, root.Limits.facts())
 	return nil
 }
 
-// packageBlock is what a package gives. Counted features that the ledger does not know are left to the package's record.
-func (d *draft) packageBlock(c ActivatePackage, root *Group) (Block, *Refusal) {
+// packageBlock is what a package gives that was activated first at an instant. Counted features that the ledger does not know are left
+// to the package's record.
+func (d *draft) packageBlock(c ActivatePackage, root *Group, activated time.Time) (Block, *Refusal) {
 	b := Block{ID: c.ID, Source: FromPackage, Package: c.ID, From: c.From.UTC(), Until: c.Until.UTC(), Saved: d.at, Next: d.at}
-	if b.From.IsZero() || b.From.Before(d.at) {
-		b.From = d.at
-	}
+	term := later(b.From, activated)
+	b.From = later(b.From, d.at)
 	zone := d.zone(root.ID)
 	if c.Renew != "" {
 		at := slices.IndexFunc(root.Blocks, func(b Block) bool { return b.Package == c.Renew })
@@ -74,11 +77,11 @@ func (d *draft) packageBlock(c ActivatePackage, root *Group) (Block, *Refusal) {
 			return b, unknown("package to renew")
 		}
 		if ends := root.Blocks[at].Until; ends.After(d.at) { // while active the renewal adds from the end
-			b.From = ends
+			b.From, term = ends, ends
 		}
 	}
 	if !c.Term.IsZero() {
-		ends := b.From.In(zone).AddDate(c.Term.Years, 0, c.Term.Days).UTC()
+		ends := term.In(zone).AddDate(c.Term.Years, 0, c.Term.Days).UTC()
 		if b.Until.IsZero() || ends.Before(b.Until) {
 			b.Until = ends
 		}
@@ -103,6 +106,13 @@ func (d *draft) packageBlock(c ActivatePackage, root *Group) (Block, *Refusal) {
 	return b, nil
 }
 
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
 // packageBelowUse refuses a package that would take the place of a larger Trial, or of no restriction, while more is in use.
 func (d *draft) packageBelowUse(root *Group, next *Limits, b Block) *Refusal {
 	r := d.belowUse(node{group: root}, &root.Limits, next)
@@ -121,12 +131,10 @@ func (d *draft) setRoot(root *Group, next Limits) *Refusal {
 	return d.worse(stood)
 }
 
-// withdraw takes a package's block out of its root.
-func (d *draft) withdraw(p *Package) (root *Group, next Limits) {
-	root = d.group(p.Root)
-	next = root.Limits
-	next.Blocks = slices.DeleteFunc(slices.Clone(next.Blocks), func(b Block) bool { return b.Package == p.ID })
-	return root, next
+// without are limits without a package's block.
+func (l Limits) without(p *Package) Limits {
+	l.Blocks = slices.DeleteFunc(slices.Clone(l.Blocks), func(b Block) bool { return b.Package == p.ID })
+	return l
 }
 
 func (c UndoPackage) decide(d *draft) error {
@@ -139,22 +147,26 @@ func (c UndoPackage) decide(d *draft) error {
 	case !p.Revoked.IsZero():
 		return refusal(Taken, "this package was revoked by its issuer")
 	}
-	root, next := d.withdraw(p)
-	zone := d.zone(root.ID)
+	zone := d.zone(p.Root)
 	if until := p.Activated.In(zone).AddDate(0, 0, d.rules.UndoDays); !d.at.Before(until) {
 		r := refusal(TooLate, "the package was activated on %s and could be given back until %s", day(p.Activated, zone), day(until, zone))
 		r.At = until.UTC()
 		return r
 	}
+	entry, root := Entry{What: c.What(), Root: p.Root, Group: p.Root, Object: p.ID}, d.group(p.Root)
+	d.packages.edit(p.ID).Undone = d.at
+	if root == nil { // its record was damaged: what it gave is gone with it
+		d.enter(entry, nil, nil)
+		return nil
+	}
+	before, next := root.Limits.facts(), root.Limits.without(p)
 	if r := d.belowUse(node{group: root}, &root.Limits, &next); r != nil {
 		return r
 	}
-	before := root.Limits.facts()
 	if r := d.setRoot(root, next); r != nil {
 		return r
 	}
-	d.packages.edit(p.ID).Undone = d.at
-	d.enter(Entry{What: c.What(), Root: root.ID, Group: root.ID, Object: p.ID}, before, root.Limits.facts())
+	d.enter(entry, before, root.Limits.facts())
 	return nil
 }
 
@@ -166,11 +178,15 @@ func (c RevokePackage) decide(d *draft) error {
 	case !p.Revoked.IsZero():
 		return nil
 	}
-	root, next := d.withdraw(p)
-	before := root.Limits.facts()
-	d.setLimits(node{group: root}, next)
+	entry, root := Entry{What: c.What(), Root: p.Root, Group: p.Root, Object: p.ID}, d.group(p.Root)
 	d.packages.edit(p.ID).Revoked = d.at
-	d.enter(Entry{What: c.What(), Root: root.ID, Group: root.ID, Object: p.ID}, before, root.Limits.facts())
+	if root == nil {
+		d.enter(entry, nil, nil)
+		return nil
+	}
+	before := root.Limits.facts()
+	d.setLimits(node{group: root}, root.Limits.without(p))
+	d.enter(entry, before, root.Limits.facts())
 	return nil
 }
 

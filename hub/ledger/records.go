@@ -185,7 +185,7 @@ type Package struct {
 	Grants    []license.Grant `json:"grants"`
 	From      time.Time       `json:"from"`
 	Until     time.Time       `json:"until,omitzero"`
-	Activated time.Time       `json:"activated"`
+	Activated time.Time       `json:"activated"`        // for the first time: its term and the days of undo are counted from there
 	Undone    time.Time       `json:"undone,omitzero"`  // given back within the days of undo; may be activated again
 	Revoked   time.Time       `json:"revoked,omitzero"` // by its issuer
 }

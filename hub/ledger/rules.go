@@ -142,12 +142,17 @@ func (d *draft) pathOf(n node) []Place {
 	} else if len(n.user.Groups) > 0 {
 		group = n.user.Groups[0]
 	}
-	var out []Place
-	for _, g := range d.path(group) {
-		out = append(out, d.spot(node{group: g}))
-	}
+	out := d.placesTo(group)
 	if n.user != nil {
 		out = append(out, d.spot(n))
+	}
+	return out
+}
+
+// placesTo is the places from the root to a group; none when there is no such group.
+func (d *draft) placesTo(group string) (out []Place) {
+	for _, g := range d.path(group) {
+		out = append(out, d.spot(node{group: g}))
 	}
 	return out
 }

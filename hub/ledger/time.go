@@ -26,7 +26,12 @@ func (d *draft) passWindows() {
 		if d.fail(err) {
 			return
 		}
-		if n, there := d.nodeOf(e); there && !seen[n.id()] {
+		n, there := d.nodeOf(e)
+		if !there { // its record was damaged: the edge goes, or it would be due for ever
+			d.edges[e] = false
+			continue
+		}
+		if !seen[n.id()] {
 			seen[n.id()] = true
 			d.retime(n)
 			if passed[n.root()] == nil {
