@@ -300,7 +300,7 @@ func (a adapter) User(name string) (fleet.User, bool, error) { return a.h.store.
 // Arrange implements web.Arranger.
 func (a adapter) Arrange(_ context.Context, change func(*roles.Arrangement) error) error {
 	err := a.h.store.Arrange(change)
-	a.h.hub.Changed()
+	a.h.changed() // a site that hangs elsewhere takes its panels along
 	return told(err)
 }
 

@@ -15,7 +15,7 @@ func (r *Refusal) For(asker Asker) *Refusal {
 		return r
 	}
 	out := *r
-	out.Binds = asker.binds(r.Binds)
+	out.Binds, out.InTheWay = asker.binds(r.Binds), nil
 	theirs := out.Binds[slices.IndexFunc(out.Binds, func(b Bind) bool { return b.Hidden })]
 	switch r.Reason {
 	case BeyondParent:

@@ -217,7 +217,7 @@ func (d *draft) belowUse(n node, old, next *Limits) *Refusal {
 	for _, r := range Resources() {
 		if used := n.count().Used[r]; now[r] < used && now[r] < was[r] {
 			return &Refusal{
-				Reason: BelowUse, Resource: r, Asked: now[r], Most: used, At: d.at, Binds: []Bind{d.bind(n, r, false)},
+				Reason: BelowUse, Resource: r, Asked: now[r], Most: used, At: d.at, Binds: []Bind{d.bind(n, r, false)}, InTheWay: d.named(n, now),
 				Text:  fmt.Sprintf("%d in use, cannot lower to %d (%s)", used, now[r], inWords(r)),
 				Offer: &Offer{Text: fmt.Sprintf("%d %s", used, inWords(r)), Count: used},
 			}

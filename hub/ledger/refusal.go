@@ -38,6 +38,9 @@ type Refusal struct {
 	At       time.Time `json:"at,omitzero"`     // the first instant at which it does not fit
 	Binds    []Bind    `json:"binds,omitempty"` // who binds, topmost first (R-20)
 	Offer    *Offer    `json:"offer,omitempty"`
+	// InTheWay are the uses that would have to be given back first when a limit is lowered below what is in use: those that an end
+	// of the license would suspend, newest first, at most 20. None are named where very many are in use.
+	InTheWay []string `json:"in_the_way,omitempty"`
 }
 
 // Offer is what would be accepted instead.

@@ -203,14 +203,24 @@ func daysBetween(from, until time.Time, zone *time.Location) int {
 
 // stopping is what the node alone will suspend at an instant, and the first of the uses, newest first.
 func (d *draft) stopping(n node, at time.Time) (stops Amounts, ids []string) {
-	own, any := n.own(at), false
-	for _, r := range Resources() {
-		stops[r] = max(0, n.count().Used[r]-own[r])
-		any = any || stops[r] > 0
-	}
-	if !any {
+	own := n.own(at)
+	stops = excess(n, own)
+	if stops.IsZero() {
 		return stops, nil
 	}
+	return stops, d.displaced(n, own)
+}
+
+// excess is how much more is in use below a node than its own limit.
+func excess(n node, own Amounts) (more Amounts) {
+	for _, r := range Resources() {
+		more[r] = max(0, n.count().Used[r]-own[r])
+	}
+	return more
+}
+
+// displaced are the uses below a node for which such a limit has no room, newest first, at most maxListed.
+func (d *draft) displaced(n node, own Amounts) (ids []string) {
 	var uses []Use
 	seen := map[string]bool{}
 	d.below(n, func(u Use) {
@@ -234,7 +244,7 @@ func (d *draft) stopping(n node, at time.Time) (stops Amounts, ids []string) {
 		}
 	}
 	slices.Reverse(ids)
-	return stops, ids[:min(len(ids), maxListed)]
+	return ids[:min(len(ids), maxListed)]
 }
 
 // Reminders are what would be sent about the blocks of a group in (after, until], each by itself, for a preview (B-6). Tick is what
