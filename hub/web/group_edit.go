@@ -43,11 +43,10 @@ type (
 	// movePage is the page on which a group gets another place.
 	movePage struct {
 		groupPage
-		query   string
-		found   []groupRow
-		to      *groupView
-		whatIf  whatIf
-		refused string
+		query  string
+		found  []groupRow
+		to     *groupView
+		whatIf whatIf
 	}
 )
 
@@ -261,7 +260,7 @@ func (s *Server) pageMove(v *visit) error {
 		var r *ledger.Refusal
 		p.whatIf, err = s.whatIf(v, g, ledger.MoveGroup{ID: g.ID, To: to}, ledger.Subject{Group: g.ID})
 		if errors.As(err, &r) {
-			p.refused = r.Text
+			p.whatIf.refused = r.Text
 		} else if err != nil {
 			return err
 		}

@@ -38,13 +38,21 @@ type (
 		user    bool   // of a user, who shares with nobody
 		bound   ledger.State
 	}
-	// whatIf is what a change would do.
+	// whatIf is what a change would do, now and later.
 	whatIf struct {
-		changed []changedLine
-		stopped []stoppedUse
-		more    int // further uses that would be suspended
-		resumed int
-		notices []ledger.Notice
+		changed  []changedLine
+		stopped  []stoppedUse
+		more     int // further uses that would be suspended
+		resumed  int
+		later    []laterStop
+		notices  []ledger.Notice
+		refused  string       // why it would not be done; empty: it would
+		inTheWay []stoppedUse // what would have to be given back first
+	}
+	// laterStop is an instant at which uses will be suspended, if nothing else changes.
+	laterStop struct {
+		ledger.Fall
+		uses []stoppedUse
 	}
 	// stoppedUse is a use that a change would suspend.
 	stoppedUse struct {
@@ -57,6 +65,14 @@ type (
 		block     ledger.Block
 		label     string
 		undoUntil time.Time // zero: too late
+	}
+	// undoPage asks once more before a package is given back.
+	undoPage struct {
+		groupPage
+		label  string
+		undo   string // where that is done
+		until  time.Time
+		whatIf whatIf
 	}
 	// licensesPage is the page on which a group's licenses are set.
 	licensesPage struct {
@@ -77,6 +93,7 @@ func (s *Server) groupLicenseRoutes() []route {
 		{Method: "GET", Pattern: "/groups/{group}/licenses", Access: LoggedIn, Handler: s.pageLicenses, Page: true, Status: 200, Summary: "What a group may hand out"},
 		{Method: "POST", Pattern: "/groups/{group}/licenses", Access: LoggedIn, Handler: s.postLicenses, Page: true, Changes: true, Status: http.StatusSeeOther, Summary: "Save a group's licenses, or see what that would do"},
 		ledgerForm("/groups/{group}/packages", "Enter a package", s.doPackage),
+		{Method: "GET", Pattern: "/groups/{group}/packages/{package}/undo", Access: LoggedIn, Handler: s.pageUndoPackage, Page: true, Status: 200, Summary: "What giving a package back would do"},
 		ledgerForm("/groups/{group}/packages/{package}/undo", "Give a package back", s.doUndoPackage),
 		ledgerForm("/groups/{group}/trial", "Start the Trial", s.doTrial),
 	}
@@ -279,6 +296,10 @@ func changedByStep(view *limitsView, step string) bool {
 func (s *Server) answerWhatIf(v *visit, view *limitsView, g groupView, change ledger.Change, subject ledger.Subject, draw func(status int) error) error {
 	found, err := s.whatIf(v, g, change, subject)
 	if refusedBy(view, err) {
+		view.whatIf, err = s.whyNot(v, err)
+		if err != nil {
+			return err
+		}
 		return draw(http.StatusUnprocessableEntity)
 	}
 	if err != nil {
@@ -286,6 +307,20 @@ func (s *Server) answerWhatIf(v *visit, view *limitsView, g groupView, change le
 	}
 	view.whatIf = &found
 	return draw(http.StatusOK)
+}
+
+// whyNot is a what-if of what would be refused: why, and what is in the way.
+func (s *Server) whyNot(v *visit, refused error) (*whatIf, error) {
+	var r *ledger.Refusal
+	if !errors.As(refused, &r) {
+		return nil, refused
+	}
+	found := whatIf{refused: r.Text}
+	err := s.o.Ledger.Look(func(book ledger.Book) (err error) {
+		found.inTheWay, err = v.usesNamed(book, r.InTheWay)
+		return err
+	})
+	return &found, err
 }
 
 // whatIf decides a change without keeping it, and compares.
@@ -305,7 +340,21 @@ func (s *Server) whatIf(v *visit, g groupView, change ledger.Change, subject led
 			return err
 		}
 		found.changed, found.notices = changedLines(before, after), changes.Notices
-		return found.name(v, book, changes)
+		if err := found.name(v, book, changes); err != nil {
+			return err
+		}
+		falls, err := ledger.Outlook(book, v.request(), change, subject, g.asker())
+		if err != nil {
+			return err
+		}
+		for _, fall := range falls {
+			uses, err := v.usesNamed(book, fall.Stopping)
+			if err != nil {
+				return err
+			}
+			found.later = append(found.later, laterStop{fall, uses})
+		}
+		return nil
 	})
 	return found, forAsker(g, err)
 }
@@ -314,24 +363,15 @@ func (s *Server) whatIf(v *visit, g groupView, change ledger.Change, subject led
 func (w *whatIf) name(v *visit, book ledger.Book, changes ledger.Changes) error {
 	for _, e := range changes.Entries {
 		w.resumed += len(e.Resumed)
-		for _, id := range e.Stopped {
-			if len(w.stopped) == shownStopped {
-				w.more++
-				continue
-			}
-			use, found, err := book.Use(id)
-			if err != nil {
-				return err
-			}
-			if !found {
-				continue
-			}
-			one := stoppedUse{use: use}
-			if i := slices.IndexFunc(changes.Uses, func(u ledger.Use) bool { return u.ID == id }); i >= 0 {
+		shown := min(len(e.Stopped), shownStopped-len(w.stopped))
+		w.more += len(e.Stopped) - shown
+		uses, err := v.usesNamed(book, e.Stopped[:shown])
+		if err != nil {
+			return err
+		}
+		for _, one := range uses {
+			if i := slices.IndexFunc(changes.Uses, func(u ledger.Use) bool { return u.ID == one.use.ID }); i >= 0 {
 				one.left = changes.Uses[i].Active
-			}
-			if one.whose, err = v.whose(book, use); err != nil {
-				return err
 			}
 			w.stopped = append(w.stopped, one)
 		}
@@ -339,26 +379,48 @@ func (w *whatIf) name(v *visit, book ledger.Book, changes ledger.Changes) error 
 	return nil
 }
 
-// whose says who holds a use, as far as the caller may know persons.
-func (v *visit) whose(book ledger.Book, use ledger.Use) (string, error) {
+// usesNamed are some uses with who holds them. What a use is labeled with is told as persons are: it may be somebody's number.
+func (v *visit) usesNamed(book ledger.Book, ids []string) (named []stoppedUse, err error) {
+	for _, id := range ids {
+		use, found, err := book.Use(id)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			continue
+		}
+		one := stoppedUse{use: use}
+		known := false
+		if one.whose, known, err = v.whose(book, use); err != nil {
+			return nil, err
+		}
+		if !known {
+			one.use.Label = ""
+		}
+		named = append(named, one)
+	}
+	return named, nil
+}
+
+// whose says who holds a use, as far as the caller may know persons, and whether he may.
+func (v *visit) whose(book ledger.Book, use ledger.Use) (words string, persons bool, err error) {
 	var places []string
-	persons := false
 	for _, id := range use.Groups {
 		g, err := v.findGroup(book, id)
 		if err != nil {
 			continue
 		}
-		persons = persons || g.may(roles.SeePersons, roles.EditUserLicenses)
+		persons = persons || g.may(personRights()...)
 		places = append(places, g.Name)
 	}
 	if use.User == "" || !persons {
-		return listWords(places), nil
+		return listWords(places), persons, nil
 	}
 	user, found, err := book.User(use.User)
 	if err != nil || !found {
-		return listWords(places), err
+		return listWords(places), persons, err
 	}
-	return user.Name + ", " + listWords(places), nil
+	return user.Name + ", " + listWords(places), persons, nil
 }
 
 // drawLicenses answers with the form as it is now: alone to the page's script, in its page otherwise.
@@ -385,30 +447,65 @@ func (s *Server) doPackage(v *visit, in packageRequest) (outcome, error) {
 	if s.o.Packages == nil {
 		return outcome{}, notThere()
 	}
-	var g groupView
-	if err := v.inGroup(func(_ ledger.Book, found groupView) error { g = found; return nil }, roles.EnterPackages); err != nil {
+	g, err := v.companyAt(roles.EnterPackages)
+	if err != nil {
 		return outcome{}, err
 	}
 	if strings.TrimSpace(in.Text) == "" {
 		return outcome{}, notValid("enter the text of the license, which begins with DP1:, or its short code")
 	}
-	entered, err := s.o.Packages.EnterPackage(v.r.Context(), g.root().ID, strings.TrimSpace(in.Text), v.who())
+	entered, err := s.o.Packages.EnterPackage(v.r.Context(), g.ID, strings.TrimSpace(in.Text), v.who())
 	if err != nil {
 		return outcome{}, forAsker(g, err)
 	}
-	return outcome{Body: entered, Said: "The package is here. It can be given back for " + plural(undoDays, "day", "days") + ".", Back: nextPage(cmp.Or(in.Back, at("groups", g.root().ID, "licenses")))}, nil
+	said := "The package is here. It can be given back for " + plural(undoDays, "day", "days") + "."
+	if slices.ContainsFunc(g.Blocks, func(b ledger.Block) bool { return b.Package == entered.ID }) {
+		said = "The package was here already; nothing has changed."
+	}
+	return outcome{Body: entered, Said: said, Back: nextPage(cmp.Or(in.Back, at("groups", g.ID, "licenses")))}, nil
 }
 
-func (s *Server) doUndoPackage(v *visit, _ none) (outcome, error) {
-	var g groupView
-	err := v.inGroup(func(book ledger.Book, found groupView) error {
+// packageAt is the package that the address names, at the company that it names.
+func (v *visit) packageAt() (g groupView, pack ledger.Package, err error) {
+	err = v.inGroup(func(book ledger.Book, found groupView) error {
+		var there bool
 		g = found
-		pack, there, err := book.Package(v.path("package"))
+		pack, there, err = book.Package(v.path("package"))
 		if err == nil && (!there || pack.Root != g.ID) {
 			return notThere()
 		}
 		return err
 	}, roles.EnterPackages)
+	return g, pack, err
+}
+
+// pageUndoPackage says what giving a package back would do, before it is done.
+func (s *Server) pageUndoPackage(v *visit) error {
+	p := undoPage{}
+	g, pack, err := v.packageAt()
+	if err != nil {
+		return err
+	}
+	p.groupPage = groupPage{g, s.o.Now(), "licenses"}
+	p.label, p.undo = cmp.Or(pack.Label, "Package"), at("groups", g.ID, "packages", pack.ID, "undo")
+	p.until = pack.Activated.AddDate(0, 0, undoDays)
+	p.whatIf, err = s.whatIf(v, g, ledger.UndoPackage{ID: pack.ID}, ledger.Subject{Group: g.ID})
+	var r *ledger.Refusal
+	if errors.As(err, &r) {
+		refused, why := s.whyNot(v, err)
+		if why != nil {
+			return why
+		}
+		p.whatIf, err = *refused, nil
+	}
+	if err != nil {
+		return err
+	}
+	return v.show(p.Name+": give a package back", "licenses", undoPackage(p))
+}
+
+func (s *Server) doUndoPackage(v *visit, _ none) (outcome, error) {
+	g, _, err := v.packageAt()
 	if err != nil {
 		return outcome{}, err
 	}
@@ -422,8 +519,8 @@ type trialRequest struct {
 }
 
 func (s *Server) doTrial(v *visit, in trialRequest) (outcome, error) {
-	var g groupView
-	if err := v.inGroup(func(_ ledger.Book, found groupView) error { g = found; return nil }, roles.StartTrial); err != nil {
+	g, err := v.companyAt(roles.StartTrial)
+	if err != nil {
 		return outcome{}, err
 	}
 	in.Registration = strings.TrimSpace(in.Registration)

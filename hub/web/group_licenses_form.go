@@ -14,8 +14,11 @@ import (
 	"github.com/doorpanel/doorpanel/hub/ledger"
 )
 
-// fieldTime is how a browser writes a time without a zone.
-const fieldTime = "2006-01-02T15:04"
+// fieldTime is how a browser writes a time without a zone; fieldTimeSeconds when it has seconds.
+const (
+	fieldTime        = "2006-01-02T15:04"
+	fieldTimeSeconds = "2006-01-02T15:04:05"
+)
 
 type (
 	// limitsForm is ledger.Limits as fields of a page, by the clock of a group. What people typed stays as they typed it, so that
@@ -90,7 +93,27 @@ func fieldOfTime(t time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.In(zone).Format(fieldTime)
+	if t.Truncate(time.Minute).Equal(t.Truncate(time.Second)) {
+		return t.In(zone).Format(fieldTime)
+	}
+	return t.In(zone).Format(fieldTimeSeconds)
+}
+
+// timeOfField reads a time by the clock of a zone. A field that shows what was stays exactly that, with the fractions of a second and
+// the half of a doubled hour that no field shows.
+func timeOfField(name, text string, was time.Time, zone *time.Location) (time.Time, error) {
+	if text = strings.TrimSpace(text); text == fieldOfTime(was, zone) {
+		return was, nil
+	}
+	return moment(name, text, zone)
+}
+
+// stepOf is the step of a time's field: without one a browser refuses seconds.
+func stepOf(text string) string {
+	if len(text) == len(fieldTimeSeconds) {
+		return "1"
+	}
+	return "60"
 }
 
 func reminderOf(r *ledger.Reminder, zone *time.Location) reminderForm {
@@ -107,12 +130,15 @@ func reminderOf(r *ledger.Reminder, zone *time.Location) reminderForm {
 	return form
 }
 
-// limits reads the fields by the clock of a zone. Of was are kept the hours of reminders, which have no field.
+// limits reads the fields by the clock of a zone. Of was is kept what has no field, and what nobody touched.
 func (f limitsForm) limits(zone *time.Location, was ledger.Limits) (ledger.Limits, fieldErrors) {
 	wrong := fieldErrors{}
 	out := ledger.Limits{Restricted: f.Restricted}
 	switch ledger.Mode(f.Mode) {
 	case "", ledger.Shared:
+		if was.Mode == ledger.Shared {
+			out.Mode = was.Mode
+		}
 	case ledger.Reserved:
 		out.Mode = ledger.Reserved
 	default:
@@ -130,9 +156,9 @@ func (f limitsForm) limits(zone *time.Location, was ledger.Limits) (ledger.Limit
 
 func (b blockForm) block(name string, zone *time.Location, was ledger.Limits, wrong fieldErrors) ledger.Block {
 	out := ledger.Block{ID: cmp.Or(b.ID, newRecordID()), Source: ledger.ByHand, Features: []string{}}
-	var before *ledger.Reminder
+	var before ledger.Block
 	if i := slices.IndexFunc(was.Blocks, func(old ledger.Block) bool { return old.ID == b.ID }); i >= 0 {
-		before = was.Blocks[i].Reminder
+		before = was.Blocks[i]
 	}
 	for _, c := range b.counts() {
 		text := strings.TrimSpace(*c.text)
@@ -153,16 +179,16 @@ func (b blockForm) block(name string, zone *time.Location, was ledger.Limits, wr
 	}
 	slices.Sort(out.Features)
 	var err error
-	if out.From, err = moment("the beginning", strings.TrimSpace(b.From), zone); err != nil {
+	if out.From, err = timeOfField("the beginning", b.From, before.From, zone); err != nil {
 		wrong[name+"from"] = err.Error()
 	}
-	if out.Until, err = moment("the end", strings.TrimSpace(b.Until), zone); err != nil {
+	if out.Until, err = timeOfField("the end", b.Until, before.Until, zone); err != nil {
 		wrong[name+"until"] = err.Error()
 	}
 	if !out.From.IsZero() && !out.Until.IsZero() && !out.From.Before(out.Until) {
 		wrong[name+"until"] = "the end has to be after the beginning"
 	}
-	out.Reminder = b.Remind.reminder(name+"remind.", zone, before, wrong)
+	out.Reminder = b.Remind.reminder(name+"remind.", zone, before.Reminder, wrong)
 	return out
 }
 
@@ -172,10 +198,14 @@ func (r reminderForm) reminder(name string, zone *time.Location, was *ledger.Rem
 		return nil
 	}
 	out := &ledger.Reminder{Every: ledger.Every(r.Every), Users: r.Users}
-	if was != nil {
-		out.Hour = was.Hour
+	if was == nil {
+		was = &ledger.Reminder{}
 	}
-	if !slices.Contains(repetitions(), out.Every) {
+	out.Hour = was.Hour
+	if was.Every == "" && out.Every == ledger.Once {
+		out.Every = "" // means once as well
+	}
+	if !slices.Contains(repetitions(), ledger.Every(r.Every)) {
 		wrong[name+"every"] = "choose how often"
 	}
 	days, date := strings.TrimSpace(r.Days), strings.TrimSpace(r.Date)
@@ -188,6 +218,9 @@ func (r reminderForm) reminder(name string, zone *time.Location, was *ledger.Rem
 			wrong[name+"date"] = "write the day as 2026-12-24"
 		}
 		out.Date = day
+		if !was.Date.IsZero() && date == was.Date.In(zone).Format(time.DateOnly) {
+			out.Date = was.Date
+		}
 	default:
 		n, err := strconv.Atoi(days)
 		if err != nil || n < 1 || n > 3650 {
@@ -199,7 +232,9 @@ func (r reminderForm) reminder(name string, zone *time.Location, was *ledger.Rem
 	if err != nil {
 		wrong[name+"to"] = err.Error()
 	}
-	out.To = addresses
+	if out.To = addresses; slices.Equal(addresses, was.To) {
+		out.To = was.To
+	}
 	return out
 }
 

@@ -72,7 +72,7 @@ func (r groupRow) remarks() []remark {
 			continue
 		}
 		if stopped := line.Used - line.Active; stopped > 0 {
-			all = append(all, remark{"bad", thousands(stopped) + " " + strings.ToLower(line.Title[:1]) + line.Title[1:] + " suspended"})
+			all = append(all, remark{"bad", thousands(stopped) + " " + midSentence(line.Title) + " suspended"})
 		}
 	}
 	for _, line := range r.state.Lines {
@@ -247,7 +247,7 @@ func onOff(on bool) string {
 func useTitle(u ledger.Use) string {
 	title := map[ledger.Resource]string{ledger.SIPNumbers: "SIP number", ledger.Apps: "Application", ledger.UKey: "Mobile key", ledger.Buttons: "Call button", ledger.Panels: "Panel's right"}[u.Resource]
 	if u.Count > 1 {
-		title = fmt.Sprintf("%d × %s", u.Count, strings.ToLower(title[:1])+title[1:])
+		title = fmt.Sprintf("%d × %s", u.Count, midSentence(title))
 	}
 	if u.Label != "" {
 		title += " " + u.Label
@@ -260,7 +260,7 @@ func blockWords(b ledger.Block) string {
 	var words []string
 	for _, r := range ledger.Resources() {
 		if n := b.Counts[r]; n > 0 {
-			words = append(words, thousands(n)+" "+strings.ToLower(r.Title()[:1])+r.Title()[1:])
+			words = append(words, thousands(n)+" "+midSentence(r.Title()))
 		}
 	}
 	titles := map[string]string{}
@@ -274,6 +274,25 @@ func blockWords(b ledger.Block) string {
 		return "everything"
 	}
 	return strings.Join(words, ", ")
+}
+
+// midSentence is a title inside a sentence: "applications", but "SIP numbers".
+func midSentence(title string) string {
+	if len(title) < 2 || title[1] >= 'A' && title[1] <= 'Z' {
+		return title
+	}
+	return strings.ToLower(title[:1]) + title[1:]
+}
+
+// amountWords are counted things in one line: "4 SIP numbers and 2 applications".
+func amountWords(a ledger.Amounts) string {
+	var words []string
+	for _, r := range ledger.Resources() {
+		if a[r] > 0 {
+			words = append(words, thousands(a[r])+" "+midSentence(r.Title()))
+		}
+	}
+	return listWords(words)
 }
 
 // windowWords is when a block counts.

@@ -140,7 +140,7 @@ func (s *Server) failPage(w http.ResponseWriter, r *http.Request, d *details, ty
 	var page bytes.Buffer
 	c := problemPage(d, enteredIn(typed))
 	if isScripted(r) {
-		c = trouble(d.Detail)
+		c = trouble(sentenceCase(d.Detail))
 	}
 	if err := c.Render(r.Context(), &page); err != nil {
 		writeProblem(w, d)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/ledger"
@@ -63,7 +64,7 @@ func asDetails(err error) *details {
 	case errors.Is(err, ErrNotFound), errors.Is(err, fleet.ErrUnknown):
 		return problem(http.StatusNotFound, "not-found", err.Error())
 	case errors.Is(err, ErrInvalid):
-		return notValid(err.Error())
+		return notValid(strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": "))
 	case errors.Is(err, ErrConflict), errors.Is(err, fleet.ErrExists), errors.Is(err, fleet.ErrTaken), errors.As(err, &changed):
 		return problem(http.StatusConflict, "conflict", err.Error())
 	case errors.Is(err, ErrReadOnly):

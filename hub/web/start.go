@@ -118,7 +118,7 @@ func (s *Server) stationsOf(v *visit) (startPage, error) {
 	p.stations = []firstStep{
 		{id: "company", title: "The company", words: "The top of the tree: whoever buys licenses and hands them on.", done: p.company != nil},
 		{id: "building", title: "A building", words: "A group below the company, and the site whose panels are watched.", done: p.building != nil && p.site != nil},
-		{id: "panel", title: "A panel", words: "It shows the hub's code, and gets a certificate of its own.", done: paired},
+		{id: "panel", title: "A panel", words: "Show it the hub's code, and it gets a certificate of its own.", done: paired},
 		{id: "license", title: "A license or the Trial", words: "What the company may hand out. Until then each panel has Basic: 2 SIP numbers and 2 applications.", done: licensed},
 	}
 	skipped := v.skipped()

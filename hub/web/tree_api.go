@@ -57,6 +57,7 @@ type (
 		At       time.Time     `json:"at,omitzero"`    // the first instant at which it does not fit
 		Binds    []ledger.Bind `json:"binds,omitempty"`
 		Offer    *offerJSON    `json:"offer,omitempty"`
+		InTheWay []string      `json:"in_the_way,omitempty"` // uses that would have to be given back first, newest first, at most 20
 	}
 	// offerJSON is what would be accepted instead.
 	offerJSON struct {
@@ -70,6 +71,7 @@ type (
 		Stopped []stoppedWords  `json:"stopped"` // uses that would be suspended, newest first, at most 20
 		More    int             `json:"more,omitempty"`
 		Resumed int             `json:"resumed,omitempty"` // uses that would come back
+		Later   []ledger.Fall   `json:"later,omitempty"`   // what will be suspended when licenses end, if nothing else changes
 		Notices []ledger.Notice `json:"notices,omitempty"`
 	}
 	// changedWords is one resource or feature that would stand otherwise.
@@ -199,7 +201,7 @@ func (r *reminderJSON) reminder(name string, zone *time.Location) (*ledger.Remin
 
 // numbersOf are the numbers of a refusal, as far as who asked may know them.
 func numbersOf(r *ledger.Refusal) *ledgerNumbers {
-	out := &ledgerNumbers{Feature: r.Feature, Block: r.Block, At: r.At, Binds: r.Binds}
+	out := &ledgerNumbers{Feature: r.Feature, Block: r.Block, At: r.At, Binds: r.Binds, InTheWay: r.InTheWay}
 	switch r.Reason {
 	case ledger.LimitReached, ledger.BelowUse, ledger.BeyondParent, ledger.TooFewSIP, ledger.ReservedFull:
 		out.Resource = r.Resource.String()
@@ -218,6 +220,9 @@ func (w whatIf) answer() whatIfAnswer {
 	out := whatIfAnswer{Changed: []changedWords{}, Stopped: []stoppedWords{}, More: w.more, Resumed: w.resumed, Notices: w.notices}
 	for _, c := range w.changed {
 		out.Changed = append(out.Changed, changedWords{c.was, c.is})
+	}
+	for _, fall := range w.later {
+		out.Later = append(out.Later, fall.Fall)
 	}
 	for _, one := range w.stopped {
 		out.Stopped = append(out.Stopped, stoppedWords{Use: one.use.ID, Resource: one.use.Resource, Count: one.use.Count, Left: one.left, Whose: one.whose})
