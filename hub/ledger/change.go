@@ -127,11 +127,36 @@ type Relabel struct {
 	Label string `json:"label"`
 }
 
-// RegisterDevice registers a panel in a group: Basic for it (T-3). Doing so twice changes nothing; registering it in another group of
-// the same root moves it.
+// RegisterDevice registers a panel in a group: Basic for it (T-3), and 1 of Panels. Doing so twice changes nothing; registering it in
+// another group of the same root moves it, with what it holds.
 type RegisterDevice struct {
 	ID    string `json:"id"`
 	Group string `json:"group"`
+	// Found says that the panel is there already, whatever the limits say: what does not fit is suspended, and the panel is the newest
+	// there.
+	Found bool `json:"found,omitempty"`
+}
+
+// Allot counts what a panel is to have of a pool's buttons, or still has, as one use in the panel's group (R-1). The same panel and
+// pool have one use, however often it is said. A panel that is not registered hangs below no limit: nothing changes then.
+type Allot struct {
+	Pool  string `json:"pool"` // license.TokenID as text
+	Panel string `json:"panel"`
+	Count int    `json:"count"` // in all; 0 = none any more
+	// Found says that the panel has them already: what does not fit is suspended, the newest first.
+	Found bool `json:"found,omitempty"`
+	// Gives is how many the panel will have in all once this is written, 0 = it is given nothing. It is refused when fewer are active, or
+	// when all panels below a group above would then really have more than its limit.
+	Gives int `json:"-"`
+	// Others are the shares, of this pool and of others, whose panels have more or less than is active at the moment.
+	Others []Share `json:"-"`
+}
+
+// Share is what a panel really has of a pool's buttons, by signed documents.
+type Share struct {
+	Pool  string
+	Panel string
+	Has   int
 }
 
 // RemoveDevice takes a panel out of its group. What it held is given back.
@@ -250,6 +275,9 @@ func (Relabel) What() string { return "use.relabeled" }
 func (RegisterDevice) What() string { return "device.registered" }
 
 // What is the kind of the entry.
+func (Allot) What() string { return "share.counted" }
+
+// What is the kind of the entry.
 func (RemoveDevice) What() string { return "device.removed" }
 
 // What is the kind of the entry.
@@ -331,6 +359,9 @@ func (c Relabel) Subject() Subject { return Subject{Use: c.Use} }
 
 // Subject is the group.
 func (c RegisterDevice) Subject() Subject { return Subject{Group: c.Group} }
+
+// Subject is the panel.
+func (c Allot) Subject() Subject { return Subject{Device: c.Panel} }
 
 // Subject is the panel.
 func (c RemoveDevice) Subject() Subject { return Subject{Device: c.ID} }

@@ -50,6 +50,9 @@ func Decide(book Book, r Request, change Change) (Changes, error) {
 	if _, only := change.(Tick); !only { // what time changed is settled already
 		d.settle()
 	}
+	if err := d.settledWell(); err != nil {
+		return Changes{}, err
+	}
 	return d.changes()
 }
 
@@ -60,6 +63,16 @@ func (d *draft) decide(change Change) error {
 		return d.failure
 	}
 	return err
+}
+
+// settledWell refuses what can only be judged when it is known who is suspended.
+func (d *draft) settledWell() error {
+	for _, check := range d.checks {
+		if r := check(); r != nil && d.failure == nil {
+			return r
+		}
+	}
+	return d.failure
 }
 
 func (b Batch) decide(d *draft) error {

@@ -23,13 +23,22 @@ func (c RegisterDevice) decide(d *draft) error {
 	case known == nil:
 		d.devices.put(c.ID, Device{ID: c.ID, Root: g.Root, Group: g.ID, Registered: d.at})
 		d.countDevices(g, +1)
+		if r := d.countPanel(d.device(c.ID), c.Found); r != nil {
+			return r
+		}
 		d.enter(Entry{What: c.What(), Root: g.Root, Group: g.ID, Object: c.ID}, nil, d.device(c.ID))
 		return nil
 	case known.Root != g.Root:
 		return refusal(OtherProject, "the panel is registered in another project: it is taken out there first")
 	case known.Gone():
 		return refusal(Taken, "another panel took the place of this one: take it out first, then register it anew")
-	case known.Group == g.ID:
+	case known.Group == g.ID && d.use(panelUseID(c.ID)) != nil:
+		return nil
+	case known.Group == g.ID: // registered before panels counted
+		if r := d.countPanel(known, true); r != nil {
+			return r
+		}
+		d.enter(Entry{What: c.What(), Root: g.Root, Group: g.ID, Object: c.ID}, nil, known)
 		return nil
 	}
 	return d.moveDevice(c, known, g)
@@ -43,6 +52,7 @@ func (d *draft) moveDevice(c RegisterDevice, device *Device, g *Group) error {
 	d.countDevices(from, -1)
 	d.devices.edit(device.ID).Group = g.ID
 	d.countDevices(g, +1)
+	var moved []string
 	for u := range d.usesOn(device.ID) {
 		if u.User != "" {
 			continue // a user's own goes with him, not with the panel
@@ -51,15 +61,22 @@ func (d *draft) moveDevice(c RegisterDevice, device *Device, g *Group) error {
 		d.tally(d.placeOf(held.Groups, ""), held, -1)
 		d.uses.relist(u.ID).Groups = []string{g.ID}
 		d.tally(d.placeOf(held.Groups, ""), held, +1)
+		moved = append(moved, u.ID)
 		if held.Suspended() > 0 {
 			d.settled = append(d.settled, node{group: g})
 		}
 	}
-	if r := d.worse(stood); r != nil {
-		return r
+	r := d.worse(stood)
+	if r == nil {
+		r = d.broken(promised)
 	}
-	if r := d.broken(promised); r != nil {
+	switch {
+	case r != nil && !c.Found:
 		return r
+	case r != nil: // where it does not fit it is the newest, and nobody who was there stops for it
+		for _, id := range moved {
+			d.uses.edit(id).Since = d.at
+		}
 	}
 	d.enter(Entry{What: c.What(), Root: g.Root, Group: g.ID, Object: c.ID}, before, device)
 	return nil
@@ -75,7 +92,7 @@ func (d *draft) countDevices(g *Group, by int) {
 	var noted []based
 	for _, p := range path {
 		if p.Restricted {
-			noted = append(noted, based{p, node{group: p}.own(d.at)})
+			noted = append(noted, based{p, node{group: p}.own(d.at).finite()})
 		}
 	}
 	for _, p := range path {
@@ -127,8 +144,15 @@ func (c ReplaceDevice) decide(d *draft) error {
 	took.Replaces, took.Forced = dead.ID, append(slices.Clone(dead.Forced), d.at)
 	d.devices.edit(dead.ID).ReplacedBy = c.Fresh
 	for u := range d.usesOn(dead.ID) {
-		d.use(u.ID)
-		d.uses.relist(u.ID).Panel = c.Fresh
+		held := d.use(u.ID)
+		if !held.follows() {
+			d.uses.relist(u.ID).Panel = c.Fresh
+			continue
+		}
+		d.release(held) // what was signed for the dead panel is no other's; the fresh one gets shares of its own
+	}
+	if r := d.countPanel(took, true); r != nil {
+		return r
 	}
 	d.enter(Entry{What: c.What(), Root: dead.Root, Group: dead.Group, Object: dead.ID}, before, took)
 	return nil

@@ -145,8 +145,9 @@ type draft struct {
 	entries   []Entry
 	reminders []Due
 	notices   []Notice
-	touched   []node // whose order of suspension changed though no counter did
-	settled   []node // below which uses are looked at in any case
+	touched   []node            // whose order of suspension changed though no counter did
+	settled   []node            // below which uses are looked at in any case
+	checks    []func() *Refusal // of what is known only when everything is settled
 
 	failure error // the first error of the book
 }
@@ -412,7 +413,7 @@ func (d *draft) member(p place, sign int) {
 		}
 	}
 	if p.user.Restricted {
-		d.reserve(p, p.user.own(0, d.at), sign)
+		d.reserve(p, p.user.own(0, d.at).finite(), sign)
 	}
 }
 
@@ -447,7 +448,7 @@ func (d *draft) carry(g *Group, sign int) {
 	c := g.Count
 	outside, reserved := c.Outside, c.Reserved
 	if g.Restricted {
-		outside, reserved = Amounts{}, node{group: g}.own(d.at)
+		outside, reserved = Amounts{}, node{group: g}.own(d.at).finite()
 	}
 	covered := false
 	for p := d.group(g.Parent); p != nil; p = d.group(p.Parent) {
@@ -490,7 +491,7 @@ type based struct {
 func (d *draft) basics(g *Group) (noted []based) {
 	for p := d.group(g.Parent); p != nil; p = d.group(p.Parent) {
 		if p.Restricted {
-			noted = append(noted, based{p, node{group: p}.own(d.at)})
+			noted = append(noted, based{p, node{group: p}.own(d.at).finite()})
 		}
 	}
 	return noted
@@ -499,7 +500,7 @@ func (d *draft) basics(g *Group) (noted []based) {
 // rebase passes on to the groups above what became of the noted limits.
 func (d *draft) rebase(noted []based) {
 	for _, b := range noted {
-		if now := (node{group: b.group}).own(d.at); now != b.own {
+		if now := (node{group: b.group}).own(d.at).finite(); now != b.own {
 			d.reservedBy(b.group, now.minus(b.own))
 		}
 	}

@@ -74,9 +74,9 @@ func (d *draft) setLimits(n node, next Limits) {
 	case n.group.Restricted != next.Restricted:
 		d.restructure(n.group, set)
 	default:
-		before := n.own(d.at)
+		before := n.own(d.at).finite()
 		set()
-		if now := n.own(d.at); n.group.Restricted && now != before {
+		if now := n.own(d.at).finite(); n.group.Restricted && now != before {
 			d.reservedBy(n.group, now.minus(before))
 		}
 	}
@@ -291,7 +291,7 @@ func (d *draft) beyondAt(above []node, n node, next *Limits, active []Block, t t
 		least := own[r]
 		for _, a := range above {
 			limit := a.own(t)[r]
-			if own[r] > limit {
+			if own[r] > limit && own[r] < Unlimited {
 				b := d.bind(a, r, false)
 				b.Limit = limit
 				b.Room = max(0, limit-b.Used)
@@ -469,7 +469,7 @@ func (d *draft) clipCounts(above []node, others []Block, b *Block) {
 		}
 		var taken Amounts
 		if len(siblings.active(t)) > 0 {
-			taken = siblings.own(0, t)
+			taken = siblings.own(0, t).finite()
 		}
 		for _, a := range above {
 			own := a.own(t)

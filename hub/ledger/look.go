@@ -29,6 +29,9 @@ func WhatIf(book Book, r Request, change Change, subject Subject, asker Asker) (
 		return State{}, err
 	}
 	d.settle()
+	if err := d.settledWell(); err != nil {
+		return State{}, err
+	}
 	return d.stateFor(subject, asker)
 }
 

@@ -71,10 +71,13 @@ func naiveOwn(l ledger.Limits, devices int, at time.Time) (own ledger.Amounts) {
 			}
 		}
 		if found {
+			if own[ledger.Panels] == 0 {
+				own[ledger.Panels] = ledger.Unlimited
+			}
 			return own
 		}
 	}
-	own[ledger.SIPNumbers], own[ledger.Apps] = 2*devices, 2*devices
+	own[ledger.SIPNumbers], own[ledger.Apps], own[ledger.Panels] = 2*devices, 2*devices, ledger.Unlimited
 	return own
 }
 
@@ -196,7 +199,9 @@ func (c *recount) reserve() {
 	add := func(to string, own ledger.Amounts) {
 		n := c.of(to)
 		for r := range own {
-			n.Reserved[r] += own[r]
+			if own[r] < ledger.Unlimited { // what is not limited is no promise
+				n.Reserved[r] += own[r]
+			}
 		}
 	}
 	for _, g := range c.m.groups {
@@ -333,6 +338,7 @@ func (h *history) aLimits() ledger.Limits {
 		numbers := h.some("numbers", 6)
 		b := ledger.Block{ID: fmt.Sprint("b", i), Counts: pairs(numbers, h.some("apps", numbers))}
 		b.Counts[ledger.Buttons] = h.some("buttons", 4)
+		b.Counts[ledger.Panels] = h.some("panels", 3)
 		if h.some("from", 3) == 0 {
 			b.From = h.now.Add(time.Duration(h.some("begins", 4)-2) * 24 * time.Hour)
 		}
@@ -348,7 +354,7 @@ func (h *history) aLimits() ledger.Limits {
 }
 
 func (h *history) aChange() ledger.Change {
-	switch h.some("change", 21) {
+	switch h.some("change", 24) {
 	case 0, 1:
 		parent := h.aGroup()
 		return ledger.CreateGroup{Group: ledger.Group{ID: h.fresh(), Parent: parent, Name: "x", Level: h.one("level", "building", "units", "floors", "apartments")}}
@@ -388,7 +394,11 @@ func (h *history) aChange() ledger.Change {
 	case 17:
 		return ledger.Resize{Use: h.aUse(), Count: 1 + h.some("count", 4)}
 	case 18:
-		return ledger.RegisterDevice{ID: h.aPanel(), Group: h.aGroup()}
+		return ledger.RegisterDevice{ID: h.aPanel(), Group: h.aGroup(), Found: h.some("found", 1) == 0}
+	case 22, 23, 24:
+		c := ledger.Allot{Pool: packageID(h.some("pool", 1)), Panel: h.aPanel(), Count: h.some("count", 4), Found: h.some("found", 2) == 0}
+		c.Gives = h.some("gives", c.Count)
+		return c
 	case 19:
 		if h.some("replace", 1) == 0 {
 			return ledger.ReplaceDevice{Dead: h.aPanel(), Fresh: h.aPanel(), Approved: true}
@@ -516,8 +526,16 @@ func (h *history) step(change ledger.Change) {
 	}
 	missed := h.promises(instants)
 	h.m.write(c)
+	if a, gave := change.(ledger.Allot); gave && h.m.devices[a.Panel].ID != "" && !h.m.devices[a.Panel].Gone() {
+		if _, works, found, err := ledger.ShareOf(h.m, a.Pool, a.Panel); works < a.Gives || found != (a.Count > 0) || err != nil {
+			h.Fatalf("%+v was accepted: %d work of what is given, %v %v", a, works, found, err)
+		}
+	}
 	if text, err := json.Marshal(c); err != nil || len(text) == 0 {
 		h.Fatalf("changes of %s cannot be written: %v", change.What(), err)
+	}
+	if a, counted := change.(ledger.Allot); counted && a.Found {
+		return // what is there already is not refused
 	}
 	if _, removed := change.(ledger.RemoveDevice); removed || elapsed {
 		return // time and a panel that is gone may leave less than was promised
@@ -538,9 +556,17 @@ func (h *history) step(change ledger.Change) {
 // suspendsNobody holds what people decide to leaving everybody active: only time, a revocation, a panel that goes and a pin
 // suspend somebody.
 func (h *history) suspendsNobody(change ledger.Change, c ledger.Changes) {
-	switch change.(type) {
+	switch change := change.(type) {
 	case ledger.RemoveDevice, ledger.ReplaceDevice, ledger.RevokePackage, ledger.Pin:
 		return
+	case ledger.RegisterDevice:
+		if change.Found {
+			return
+		}
+	case ledger.Allot:
+		if change.Found {
+			return
+		}
 	}
 	for _, e := range c.Entries {
 		if e.What == change.What() && len(e.Stopped) > 0 {

@@ -141,7 +141,8 @@ type Use struct {
 	Count    int       `json:"count"`           // at least 1; more than one for keys and buttons
 	Active   int       `json:"active"`          // how many of Count are not suspended (R-13); by Decide
 	User     string    `json:"user,omitempty"`  // whose it is; else it belongs to a group
-	Panel    string    `json:"panel,omitempty"` // the panel that holds buttons or a panel's right
+	Panel    string    `json:"panel,omitempty"` // the panel that holds buttons, or that counts itself
+	Pool     string    `json:"pool,omitempty"`  // the license of which these are the panel's share (R-1); Allot alone changes them
 	Label    string    `json:"label,omitempty"` // the number, the telephone
 	Groups   []string  `json:"groups"`          // the user's, or the one group; sorted; by Decide for a user's
 	Since    time.Time `json:"since"`

@@ -22,6 +22,7 @@ const (
 	OnlyOnce      Reason = "only-once"     // a Trial that was had already
 	TooOften      Reason = "too-often"     // forced releases: two a year, and not within the cool-down
 	TooLate       Reason = "too-late"      // the days of undo are over
+	Suspended     Reason = "suspended"     // a panel would be given what is suspended, or what another panel has not given back yet
 	ArchivedGroup Reason = "archived"      // the group is archived
 )
 

@@ -71,10 +71,10 @@ func (d *draft) promised(g *Group) []step {
 			return
 		}
 		seen[n.id()] = true
-		before := n.own(d.at)
+		before := n.own(d.at).finite()
 		now = now.plus(before)
 		for _, t := range n.limits().instants(d.at) {
-			own := n.own(t)
+			own := n.own(t).finite()
 			deltas[t.UnixNano()] = deltas[t.UnixNano()].plus(own.minus(before))
 			instants, before = append(instants, t), own
 		}
@@ -127,7 +127,7 @@ func (d *draft) reservedRefusal(n node, r Resource, at time.Time, promised, own 
 	var list []string
 	more, seen := 0, map[string]bool{}
 	d.nearestBelow(n.group, func(below node) {
-		if seen[below.id()] || below.own(at)[r] == 0 {
+		if seen[below.id()] || below.own(at).finite()[r] == 0 {
 			return
 		}
 		seen[below.id()] = true

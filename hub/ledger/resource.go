@@ -19,7 +19,7 @@ const (
 	Apps                       // installed applications; each takes a SIP number too (B-10)
 	UKey                       // mobile keys on telephones
 	Buttons                    // call buttons beyond the free one of each panel
-	Panels                     // panels with a right of their own, such as access control
+	Panels                     // registered panels: 1 each
 
 	resources = 5
 )

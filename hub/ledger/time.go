@@ -65,7 +65,7 @@ func (d *draft) nodeOf(e Edge) (node, bool) {
 
 // retime passes a limit that time changed on to the groups above, and has the node looked at by settle.
 func (d *draft) retime(n node) {
-	before, now := n.limits().own(n.count().Devices, d.mark.At), n.own(d.at)
+	before, now := n.limits().own(n.count().Devices, d.mark.At).finite(), n.own(d.at).finite()
 	d.edit(n)
 	if !n.restricted() || before == now {
 		return

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"slices"
+	"strings"
 )
 
 // useFacts are what an entry says of a use: not its number or telephone.
@@ -39,6 +40,10 @@ func (d *draft) checkUse(u *Use, c Consume) *Refusal {
 		return refusal(Invalid, "%d %s in one use: each is a use of its own", u.Count, inWords(u.Resource))
 	case (u.User == "") == (c.Group == ""):
 		return refusal(Invalid, "a use belongs to a user or to a group")
+	case u.Resource == Panels:
+		return refusal(Invalid, "a panel counts as long as it is registered: register it in the group")
+	case strings.HasPrefix(u.ID, sharePrefix) || strings.HasPrefix(u.ID, panelPrefix):
+		return refusal(Invalid, "use id %.70q: the hub gives such ids itself", u.ID)
 	case d.use(u.ID) != nil:
 		return refusal(Taken, "there is a use %s already", u.ID)
 	}
@@ -88,6 +93,20 @@ func (d *draft) heldUse(id string) (*Use, *Refusal) {
 	return nil, unknown("use")
 }
 
+// ownUse is heldUse for what people take and give back: not for what follows from a pool's shares and from registered panels.
+func (d *draft) ownUse(id string) (*Use, *Refusal) {
+	u, r := d.heldUse(id)
+	switch {
+	case r != nil:
+		return nil, r
+	case u.Pool != "":
+		return nil, refusal(Invalid, "these buttons are a panel's share of a license: say at the license how much the panel is to have")
+	case u.Resource == Panels:
+		return nil, refusal(Invalid, "a panel counts as long as it is registered: hang its site somewhere else, or revoke it")
+	}
+	return u, nil
+}
+
 func (d *draft) enterUse(what string, u *Use, before, after any) {
 	e := Entry{What: what, Root: u.Root, User: u.User, Object: u.ID}
 	if u.User == "" {
@@ -97,7 +116,7 @@ func (d *draft) enterUse(what string, u *Use, before, after any) {
 }
 
 func (c Resize) decide(d *draft) error {
-	u, r := d.heldUse(c.Use)
+	u, r := d.ownUse(c.Use)
 	switch {
 	case r != nil:
 		return r
@@ -113,17 +132,20 @@ func (c Resize) decide(d *draft) error {
 		}
 	}
 	before := u.facts()
+	d.resize(p, u, c.Count)
+	d.enterUse(c.What(), u, before, u.facts())
+	return nil
+}
+
+// resize changes a use's count. Of a larger one all that is new is active, of a smaller one what was suspended goes first; settle
+// looks at both again.
+func (d *draft) resize(p place, u *Use, count int) {
 	d.tally(p, u, -1)
-	active := c.Count
-	if c.Count < u.Count { // what was suspended of it goes first; settle brings back what fits
-		active = min(u.Active, c.Count)
-	}
 	edited := d.uses.edit(u.ID)
-	edited.Count, edited.Active = c.Count, active
+	edited.Active = min(edited.Active+max(0, count-edited.Count), count)
+	edited.Count = count
 	d.tally(p, edited, +1)
 	d.touchOver(p)
-	d.enterUse(c.What(), u, before, edited.facts())
-	return nil
 }
 
 // touchOver has settle look at every node of a place that is over.
@@ -136,7 +158,7 @@ func (d *draft) touchOver(p place) {
 }
 
 func (c Release) decide(d *draft) error {
-	u, r := d.heldUse(c.Use)
+	u, r := d.ownUse(c.Use)
 	if r != nil {
 		return r
 	}

@@ -43,7 +43,20 @@ func (l *Limits) own(devices int, t time.Time) Amounts {
 	for _, b := range active {
 		own = own.plus(b.Counts)
 	}
+	if own[Panels] == 0 { // a panel is where limits hang, not what is sold: only a block that names panels bounds them
+		own[Panels] = Unlimited
+	}
 	return own
+}
+
+// finite is what limits promise to those below: what is not limited is no promise.
+func (a Amounts) finite() Amounts {
+	for r := range a {
+		if a[r] >= Unlimited {
+			a[r] = 0
+		}
+	}
+	return a
 }
 
 func unlimited() Amounts {
@@ -54,10 +67,10 @@ func unlimited() Amounts {
 	return a
 }
 
-// basic is 2 SIP numbers and 2 applications for each registered panel (T-3).
+// basic is 2 SIP numbers and 2 applications for each registered panel (T-3), however many there are.
 func basic(devices int) Amounts {
 	var a Amounts
-	a[SIPNumbers], a[Apps] = 2*devices, 2*devices
+	a[SIPNumbers], a[Apps], a[Panels] = 2*devices, 2*devices, Unlimited
 	return a
 }
 
