@@ -82,6 +82,9 @@ func (p *Pools) enter(e fleet.PoolEntry, s scene) (fleet.PoolAnswer, []license.D
 	if v.Result.Refused() {
 		return answer, nil, nil
 	}
+	if why := p.claimedAway(answer.License, e.Site, e.Panel, s); why != "" {
+		return refuse(answer, license.UsedElsewhere, why), nil, nil
+	}
 	now := p.o.Clock().Now.UTC().Truncate(time.Second)
 	h := fleet.Holding{ID: answer.License, Site: e.Site, Use: use, Token: []byte(text), Panel: e.Panel, Account: e.Account, Added: now, By: e.By}
 	if v.Token.Scope == license.ScopePanel && len(v.Token.Subject) > 0 && use == fleet.UseGrant {
@@ -196,6 +199,9 @@ func (p *Pools) grants(s scene) (docs []fleet.Document, faults []error) {
 		}
 		for _, panel := range s.order {
 			if panel.Site != h.Site || h.Panel != "" && h.Panel != panel.ID || panel.State() != fleet.PanelEnrolled {
+				continue
+			}
+			if c, claimed := p.staying(id); claimed && c.Panel != panel.ID {
 				continue
 			}
 			docs = append(docs, fleet.Document{Panel: panel.ID, Kind: string(telemetry.DocumentGrant), ID: id, Bytes: raw, By: h.By})

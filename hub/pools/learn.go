@@ -1,8 +1,6 @@
 package pools
 
 import (
-	"bytes"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,12 +13,8 @@ import (
 	"github.com/doorpanel/doorpanel/license/envelope"
 )
 
-const (
-	// asksADay bounds how many short codes of a panel's keypad are looked up.
-	asksADay = 10
-	// claimLimit bounds how many panels' claims to one license are kept: whoever photographed a code can make up any number of them.
-	claimLimit = 64
-)
+// asksADay bounds how many short codes of a panel's keypad are looked up.
+const asksADay = 10
 
 // Learn keeps what an entry of a panel's journal brings. It may come again, late and in any order: what is signed says what is newest.
 // An error says that it could not be kept: fleet.ErrNotKept that the store did not take it, any other that it will not be kept later either.
@@ -137,6 +131,7 @@ func (p *Pools) learnShare(r fleet.Received, kind envelope.Kind, raw []byte, s s
 			ID: id, Site: r.Site, Use: fleet.UsePool, Token: []byte(envelope.Armor(envelope.License, one.token)),
 			Added: p.o.Clock().Now.UTC(), By: "panel " + r.Panel,
 		}
+		v.Keep = append(v.Keep, p.outdone(id, site, v.Keep)...)
 	}
 	change.Note = fleet.Change{At: p.o.Clock().Now, Who: "panel " + r.Panel, Via: "hub", What: "license.heard", Object: r.Panel, Site: r.Site, Detail: s.words(hubWords.Replace(v.Message))}
 	if _, err := p.keep(id, v, change); err != nil {
@@ -212,102 +207,6 @@ func (p *Pools) doubt(panel, why string) error {
 	return nil
 }
 
-// learnClaim keeps that a panel activated a license which is bound to nobody, and decides which claim stays. Hold p.mu.
-func (p *Pools) learnClaim(r fleet.Received, raw []byte, s scene) error {
-	a, err := license.OpenActivation(raw)
-	from, known := s.panels[r.Panel]
-	if err != nil || !known || !bytes.Equal(a.Panel, from.Key) {
-		return nil
-	}
-	v := license.Examine(envelope.Armor(envelope.License, a.License), p.o.Ring(), p.place(s.sites[r.Site]), p.o.Clock(), nil, "")
-	if v.Token == nil || len(v.Token.Subject) > 0 {
-		return nil
-	}
-	id := v.Token.ID.String()
-	old, heard := p.claims[id][r.Panel]
-	if heard && bytes.Equal(old.Raw, raw) || !heard && len(p.claims[id]) >= claimLimit {
-		return nil
-	}
-	if before, err := license.OpenActivation(old.Raw); heard && err == nil && !renewed(a, before) {
-		return nil // an older word of the same panel, sent again
-	}
-	claims := slices.Collect(maps.Values(p.claims[id]))
-	claims = slices.DeleteFunc(claims, func(c fleet.Claim) bool { return c.Panel == r.Panel })
-	claims = append(claims, fleet.Claim{License: id, Panel: r.Panel, Site: r.Site, Raw: raw, Heard: p.o.Clock().Now.UTC()})
-	stays := p.decide(id, claims)
-	for i := range claims {
-		claims[i].Stays = claims[i].Panel == stays
-	}
-	slices.SortFunc(claims, func(a, b fleet.Claim) int { return strings.Compare(a.Panel, b.Panel) })
-	note := fleet.Change{
-		At: p.o.Clock().Now, Who: "panel " + r.Panel, Via: "hub", What: "license.claimed", Object: id, Site: r.Site,
-		Detail: fmt.Sprintf("activated on %s at %s", s.named(r.Panel), a.At.Format("2006-01-02 15:04:05 UTC")),
-	}
-	if err := p.o.Store.KeepDeeds(fleet.DeedChange{Claims: claims, Note: note}); err != nil {
-		return unkept(err)
-	}
-	for _, c := range claims {
-		p.noteClaim(c)
-	}
-	if len(claims) > 1 && !heard || len(claims) == 1 && stays == "" && !heard {
-		p.warnClaims(id, claims, stays, s)
-	}
-	p.Kick()
-	return nil
-}
-
-// renewed tells whether one panel's activation follows another of its own: it was assigned anew, or taken over again.
-func renewed(a, before license.Activation) bool {
-	if a.Turn != before.Turn {
-		return a.Turn > before.Turn
-	}
-	return a.Changes > before.Changes || a.Changes == before.Changes && a.At.Before(before.At)
-}
-
-// decide tells whose claim stays: a panel's id, or nothing when this hub itself holds the license. Hold p.mu.
-func (p *Pools) decide(id string, claims []fleet.Claim) string {
-	stays, best := "", license.Activation{}
-	if raw := p.ownActivation(id); raw != nil {
-		best, _ = license.OpenActivation(raw)
-	}
-	for _, c := range claims {
-		a, err := license.OpenActivation(c.Raw)
-		if err == nil && (best.Panel == nil || license.Earlier(a, best) < 0) {
-			stays, best = c.Panel, a
-		}
-	}
-	return stays
-}
-
-// ownActivation is this hub's own claim to a license that it shares out; nil without one. Hold p.mu.
-func (p *Pools) ownActivation(id string) []byte {
-	one := p.pools[id]
-	if one == nil || one.holding.Use != fleet.UsePool {
-		return nil
-	}
-	for _, d := range one.docs {
-		if a, err := license.OpenActivation(d.Raw); err == nil && d.Kind == envelope.Activation && ed25519.PublicKey(a.Panel).Equal(p.o.Key) {
-			return d.Raw
-		}
-	}
-	return nil
-}
-
-// warnClaims tells the owners of all panels that claim a license.
-func (p *Pools) warnClaims(id string, claims []fleet.Claim, stays string, s scene) {
-	holder := "this hub"
-	if stays != "" {
-		holder = fmt.Sprintf("%s (%s)", s.named(stays), s.panels[stays].Site)
-	}
-	for _, c := range claims {
-		detail := fmt.Sprintf("License %s was activated twice. It stays with %s, which was first.", id, holder)
-		if c.Panel != stays {
-			detail += fmt.Sprintf(" At %s it counts no more. Ask whoever sold it for another one.", s.named(c.Panel))
-		}
-		p.warn(fleet.Fault{Panel: c.Panel, Site: c.Site, At: p.o.Clock().Now, Kind: fleet.FaultClaim, Detail: detail})
-	}
-}
-
 // toldAgain is what a panel says of an answer that it repeats because it was asked to tell.
 const toldAgain = "told again"
 
@@ -342,6 +241,9 @@ func (p *Pools) learnAsked(r fleet.Received) error {
 	}
 	one := p.byCode(r.Event.Digest, r.Site)
 	if !b.spend(p.o.Clock().Now, asksADay) || one == nil || one.holding.Use != fleet.UseKept {
+		return nil
+	}
+	if c, claimed := p.staying(one.holding.ID); claimed && c.Panel != r.Panel {
 		return nil
 	}
 	h := one.holding

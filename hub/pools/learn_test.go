@@ -14,6 +14,11 @@ func (u *unit) hear(e telemetry.Event) error {
 	return u.w.pools.Learn(fleet.Received{At: u.w.now, Site: u.record.Site, Panel: u.record.ID, Event: e})
 }
 
+// askedFor is what a panel says when the short code of a license is typed.
+func askedFor(id license.TokenID) telemetry.Event {
+	return telemetry.Event{Kind: "license.asked", Digest: id.ShortCode().Digest()}
+}
+
 func TestDamagedPaperDoesNotStopTheOthers(t *testing.T) {
 	w := newWorld(1)
 	u := w.panels[0]

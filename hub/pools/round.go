@@ -212,7 +212,7 @@ func (p *Pools) claimed() []string {
 	return ids
 }
 
-// settled tells every panel that claims a license whose claim stays. Hold p.mu.
+// settled tells every panel that claims a license, or has a share of it, whose claim stays. Hold p.mu.
 func (p *Pools) settled(id string, s scene, have map[string]fleet.Document, docs []fleet.Document, faults []error) ([]fleet.Document, []error) {
 	stays := p.ownActivation(id)
 	var panels []string
@@ -222,8 +222,11 @@ func (p *Pools) settled(id string, s scene, have map[string]fleet.Document, docs
 			stays = c.Raw
 		}
 	}
+	if one := p.pools[id]; one != nil {
+		panels = append(panels, one.receivers()...)
+	}
 	slices.Sort(panels)
-	for _, panel := range panels {
+	for _, panel := range slices.Compact(panels) {
 		if s.panels[panel].State() != fleet.PanelEnrolled || stays == nil {
 			continue
 		}

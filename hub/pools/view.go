@@ -72,6 +72,9 @@ func (p *Pools) view(one *pool, s scene, docs []fleet.Document) fleet.PoolView {
 
 func (p *Pools) feature(one *pool, e license.Entry, s scene, docs []fleet.Document) fleet.PoolFeature {
 	f := fleet.PoolFeature{Name: e.Feature, Title: e.Title, Counted: e.Counted, Sold: e.Sold, Free: e.Count, Shares: []fleet.PoolShare{}}
+	if e.Status != license.Active && e.Status != license.Ending {
+		f.Free = 0
+	}
 	if !e.Counted {
 		f.Free = 0
 		return f

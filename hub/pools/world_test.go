@@ -430,6 +430,20 @@ func (w *world) sell(id byte, t license.Token) string {
 	return envelope.Armor(envelope.License, raw)
 }
 
+// enter enters a license as a pool; whatever comes of it.
+func (w *world) enter(text string) fleet.PoolAnswer {
+	a, err := w.pools.Enter(context.Background(), fleet.PoolEntry{Site: site, Text: text, By: "ines"})
+	if err != nil {
+		a.Result = err.Error()
+	}
+	return a
+}
+
+// scan enters a license at the panel itself.
+func (u *unit) scan(text string) {
+	u.keep(license.Examine(text, u.ring(), u.panel(), u.w.clock(), u.docs, ""), "license.activated")
+}
+
 func (w *world) pool(id byte, buttons int) string {
 	text := w.sell(id, license.Token{Scope: license.ScopePanel, Grants: []license.Grant{{Feature: license.Buttons, Count: buttons}}})
 	a, err := w.pools.Enter(context.Background(), fleet.PoolEntry{Site: site, Text: text, By: "ines"})

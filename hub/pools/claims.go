@@ -1,0 +1,208 @@
+package pools
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/license"
+	"github.com/doorpanel/doorpanel/license/envelope"
+)
+
+// claimLimit bounds how many panels' claims to one license are kept: whoever photographed a code can make up any number of them.
+const claimLimit = 64
+
+// learnClaim keeps that a panel activated a license which is bound to nobody, and decides which claim stays. A pool of this hub that is
+// not the first ends with it, in the same transaction: from then on nothing more of it is given. Hold p.mu.
+func (p *Pools) learnClaim(r fleet.Received, raw []byte, s scene) error {
+	a, err := license.OpenActivation(raw)
+	from, known := s.panels[r.Panel]
+	if err != nil || !known || !bytes.Equal(a.Panel, from.Key) {
+		return nil
+	}
+	v := license.Examine(envelope.Armor(envelope.License, a.License), p.o.Ring(), p.place(s.sites[r.Site]), p.o.Clock(), nil, "")
+	if v.Token == nil || len(v.Token.Subject) > 0 {
+		return nil
+	}
+	id := v.Token.ID.String()
+	old, heard := p.claims[id][r.Panel]
+	if heard && bytes.Equal(old.Raw, raw) || !heard && len(p.claims[id]) >= claimLimit {
+		return nil
+	}
+	if before, err := license.OpenActivation(old.Raw); heard && err == nil && !renewed(a, before) {
+		return nil // an older word of the same panel, sent again
+	}
+	claims := slices.Collect(maps.Values(p.claims[id]))
+	claims = slices.DeleteFunc(claims, func(c fleet.Claim) bool { return c.Panel == r.Panel })
+	claims = append(claims, fleet.Claim{License: id, Panel: r.Panel, Site: r.Site, Raw: raw, Heard: p.o.Clock().Now.UTC()})
+	note := fleet.Change{
+		At: p.o.Clock().Now, Who: "panel " + r.Panel, Via: "hub", What: "license.claimed", Object: id, Site: r.Site,
+		Detail: fmt.Sprintf("activated on %s at %s", s.named(r.Panel), a.At.Format("2006-01-02 15:04:05 UTC")),
+	}
+	before, _ := p.staying(id)
+	if err := p.keepClaims(id, claims, note, s); err != nil {
+		return err
+	}
+	after, _ := p.staying(id)
+	if others := len(claims) > 1 || p.ownActivation(id) != nil; !heard && others || after.Panel != before.Panel && before.Panel != "" {
+		p.warnClaims(id, claims, s)
+	}
+	p.Kick()
+	return nil
+}
+
+// keepClaims decides which of all claims to a license stays, and keeps them. Hold p.mu.
+func (p *Pools) keepClaims(id string, claims []fleet.Claim, note fleet.Change, s scene) error {
+	slices.SortFunc(claims, func(a, b fleet.Claim) int { return strings.Compare(a.Panel, b.Panel) })
+	stays := p.decide(id, claims)
+	var v license.Verdict
+	for i := range claims {
+		claims[i].Stays = claims[i].Panel == stays
+		if one := p.pools[id]; claims[i].Stays && one != nil && one.holding.Use == fleet.UsePool {
+			v.Keep = p.goesBefore(claims[i], s.sites[one.holding.Site], one.docs)
+		}
+	}
+	if _, err := p.keep(id, v, fleet.DeedChange{Claims: claims, Note: note}); err != nil {
+		return err
+	}
+	for _, c := range claims {
+		p.noteClaim(c)
+	}
+	return nil
+}
+
+// goesBefore is a panel's claim as a document of a pool that it ends; nothing when the pool was first. Hold p.mu.
+func (p *Pools) goesBefore(c fleet.Claim, site fleet.Site, docs []license.Document) []license.Document {
+	return license.Examine(envelope.Armor(envelope.Activation, c.Raw), p.o.Ring(), p.place(site), p.o.Clock(), docs, "").Keep
+}
+
+// outdone is goesBefore for the claim that is known to stay. Hold p.mu.
+func (p *Pools) outdone(id string, site fleet.Site, docs []license.Document) []license.Document {
+	c, claimed := p.staying(id)
+	if !claimed {
+		return nil
+	}
+	return p.goesBefore(c, site, docs)
+}
+
+// staying is the panel's claim to a license that stays; false when no panel claims it, or this hub was first. Hold p.mu.
+func (p *Pools) staying(id string) (fleet.Claim, bool) {
+	for _, c := range p.claims[id] {
+		if c.Stays {
+			return c, true
+		}
+	}
+	return fleet.Claim{}, false
+}
+
+// claimedAway says why a license cannot be entered at a site, for one panel or for all: a panel activated it by itself. Empty when it
+// can be. Hold p.mu.
+func (p *Pools) claimedAway(id, site, panel string, s scene) string {
+	c, claimed := p.staying(id)
+	switch {
+	case !claimed || c.Panel == panel:
+		return ""
+	case s.panels[c.Panel].Site == site:
+		return "this license is already active on " + s.named(c.Panel)
+	}
+	return "this license is already used at another site"
+}
+
+// renewed tells whether one panel's activation follows another of its own: it was assigned anew, or taken over again.
+func renewed(a, before license.Activation) bool {
+	if a.Turn != before.Turn {
+		return a.Turn > before.Turn
+	}
+	return a.Changes > before.Changes || a.Changes == before.Changes && a.At.Before(before.At)
+}
+
+// decide tells whose claim stays: a panel's id, or nothing when this hub itself holds the license. Hold p.mu.
+func (p *Pools) decide(id string, claims []fleet.Claim) string {
+	stays, best := "", license.Activation{}
+	if raw := p.ownActivation(id); raw != nil {
+		best, _ = license.OpenActivation(raw)
+	}
+	for _, c := range claims {
+		a, err := license.OpenActivation(c.Raw)
+		if err == nil && (best.Panel == nil || license.Earlier(a, best) < 0) {
+			stays, best = c.Panel, a
+		}
+	}
+	return stays
+}
+
+// ownActivation is this hub's own claim to a license that it shares out; nil without one. Hold p.mu.
+func (p *Pools) ownActivation(id string) []byte {
+	one := p.pools[id]
+	if one == nil || one.holding.Use != fleet.UsePool {
+		return nil
+	}
+	for _, d := range one.docs {
+		if d.Kind != envelope.Activation {
+			continue
+		}
+		if a, err := license.OpenActivation(d.Raw); err == nil && ed25519.PublicKey(a.Panel).Equal(p.o.Key) {
+			return d.Raw
+		}
+	}
+	return nil
+}
+
+// warnClaims tells the owners of all panels that claim a license, and those of the pool that it was. Nobody reads more of another site
+// than that there is one. Hold p.mu.
+func (p *Pools) warnClaims(id string, claims []fleet.Claim, s scene) {
+	stays, claimed := p.staying(id)
+	holder := func(site string) string {
+		switch {
+		case !claimed:
+			return "this hub"
+		case s.panels[stays.Panel].Site == site:
+			return s.named(stays.Panel)
+		}
+		return "a panel of another site"
+	}
+	tell := func(panel, site, more string) {
+		detail := fmt.Sprintf("License %s was activated twice. It stays with %s, which was first.%s", id, holder(site), more)
+		p.warn(fleet.Fault{Panel: panel, Site: site, At: p.o.Clock().Now, Kind: fleet.FaultClaim, Detail: detail})
+	}
+	const ask = " Ask whoever sold it for another one."
+	for _, c := range claims {
+		site := c.Site
+		if now := s.panels[c.Panel].Site; now != "" {
+			site = now // it was moved since
+		}
+		if claimed && c.Panel == stays.Panel {
+			tell(c.Panel, site, "")
+			continue
+		}
+		tell(c.Panel, site, fmt.Sprintf(" At %s it counts no more.", s.named(c.Panel))+ask)
+	}
+	one := p.pools[id]
+	if one == nil || one.holding.Use != fleet.UsePool || !claimed {
+		return
+	}
+	panels := one.receivers()
+	for _, panel := range panels {
+		tell(panel, one.holding.Site, fmt.Sprintf(" What %s has of the pool counts no more.", s.named(panel))+ask)
+	}
+	if len(panels) == 0 {
+		tell(poolsFault, one.holding.Site, " The pool counts no more."+ask)
+	}
+}
+
+// poolsFault stands in the place of a panel in a fault of a pool that no panel has anything of.
+const poolsFault = "hub"
+
+// receivers are the panels that a pool was shared out to, in order.
+func (one *pool) receivers() []string {
+	var panels []string
+	for key := range one.allotments {
+		panels = append(panels, key.panel)
+	}
+	slices.Sort(panels)
+	return slices.Compact(panels)
+}

@@ -1,0 +1,160 @@
+package pools_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/license"
+)
+
+func (w *world) bearer(id byte, buttons int) string {
+	return w.sell(id, license.Token{Scope: license.ScopePanel, Grants: []license.Grant{{Feature: license.Buttons, Count: buttons}}})
+}
+
+func TestLicenseThatAPanelActivatedItselfIsNoPool(t *testing.T) {
+	w := newWorld(2)
+	a, b := w.panels[0], w.panels[1]
+	text := w.bearer(8, 80)
+	a.scan(text)
+	w.settle()
+	id := license.TokenID{8, 9}
+	for _, c := range []struct {
+		name, says, not string
+		entry           fleet.PoolEntry
+	}{
+		{"as a pool", "active on Stairs A", "", fleet.PoolEntry{Site: site}},
+		{"at another site", "another site", "Stairs A", fleet.PoolEntry{Site: "other"}},
+		{"for another panel", "active on Stairs A", "", fleet.PoolEntry{Site: site, Panel: b.record.ID}},
+		{"to be kept", "active on Stairs A", "", fleet.PoolEntry{Site: site, Keep: true}},
+	} {
+		c.entry.Text = text
+		out, err := w.pools.Enter(context.Background(), c.entry)
+		if err != nil || out.Result != "used-elsewhere" || !strings.Contains(out.Message, c.says) || c.not != "" && strings.Contains(out.Message, c.not) {
+			t.Errorf("%s: %+v, %v", c.name, out, err)
+		}
+	}
+	w.settle()
+	if w.allot(id.String(), b, 80); a.buttons() != 80 || b.buttons() != 0 {
+		t.Errorf("A uses %d, B %d of 80", a.buttons(), b.buttons())
+	}
+}
+
+func TestAccountOfALicenseThatThePanelHasCanBeNamedAtTheHub(t *testing.T) {
+	w := newWorld(1)
+	u := w.panels[0]
+	text := w.sell(5, license.Token{Scope: license.ScopeAccount, Grants: []license.Grant{{Feature: license.AppRemote, Count: 1}}})
+	u.scan(text)
+	w.settle()
+	if a, err := w.pools.Enter(context.Background(), fleet.PoolEntry{Site: site, Text: text, Panel: u.record.ID, Account: "ines"}); err != nil || a.Result != "activated" {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	w.settle()
+	if !u.rights().AllowsAccount("ines", license.AppRemote) {
+		t.Errorf("%+v", u.rights().List())
+	}
+}
+
+func TestPoolEndsWhenAPanelHadActivatedItsLicenseBefore(t *testing.T) {
+	w := newWorld(3)
+	a, b, c := w.panels[0], w.panels[1], w.panels[2]
+	a.record.Site = "other"
+	text := w.bearer(8, 80)
+	a.online = false
+	a.scan(text)
+	w.now = w.now.Add(time.Hour)
+	id := w.enter(text).License
+	w.allot(id, b, 30)
+	w.settle()
+	if b.buttons() != 30 {
+		t.Fatalf("B uses %d", b.buttons())
+	}
+	w.broken, a.online = true, true // what is not kept is not decided
+	a.deliver()
+	w.broken = false
+	w.settle()
+	w.start()
+	w.settle()
+	if a.buttons() != 80 || b.buttons() != 0 || buttonsEntry(b).Status != license.Elsewhere {
+		t.Errorf("A uses %d, B %d (%s) of 80", a.buttons(), b.buttons(), buttonsEntry(b).Status)
+	}
+	if out := w.allot(id, c, 1); out.Result == "activated" || c.buttons() != 0 {
+		t.Errorf("more is given: %+v", out)
+	}
+	v, err := w.pools.Show(id)
+	if err != nil || v.Status != string(license.Elsewhere) || v.Features[0].Free != 0 {
+		t.Errorf("%+v, %v", v, err)
+	}
+	told := map[string]string{}
+	for _, f := range w.warned {
+		told[f.Site] += f.Panel + " " + f.Detail
+	}
+	if !strings.Contains(told[site], b.record.ID) || !strings.Contains(told[site], "Stairs B") || !strings.Contains(told["other"], a.record.ID) {
+		t.Errorf("told: %v", told)
+	}
+	for _, secret := range []string{a.record.ID, "Stairs A", "other)", "(other"} {
+		if strings.Contains(told[site], secret) {
+			t.Errorf("the pool's people read %q: %s", secret, told[site])
+		}
+	}
+}
+
+func TestPoolThatNobodyHasAnythingOfEndsWithAWarningToo(t *testing.T) {
+	w := newWorld(1)
+	a := w.panels[0]
+	a.record.Site = "other"
+	text := w.bearer(8, 80)
+	a.online = false
+	a.scan(text)
+	w.now = w.now.Add(time.Hour)
+	w.enter(text)
+	a.online = true
+	w.settle()
+	warned := false
+	for _, f := range w.warned {
+		warned = warned || f.Site == site && f.Kind == fleet.FaultClaim
+	}
+	if !warned || a.buttons() != 80 {
+		t.Errorf("A uses %d; told: %+v", a.buttons(), w.warned)
+	}
+}
+
+func TestTypedShortCodeOfALicenseThatAnotherPanelHasBringsNothing(t *testing.T) {
+	w := newWorld(2)
+	a, b := w.panels[0], w.panels[1]
+	text := w.bearer(6, 3)
+	if out, err := w.pools.Enter(context.Background(), fleet.PoolEntry{Site: site, Text: text, Keep: true}); err != nil || out.Result != "activated" {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	a.scan(text)
+	w.settle()
+	b.say(askedFor(license.TokenID{6, 9}))
+	w.settle()
+	if a.buttons() != 3 || b.buttons() != 0 {
+		t.Errorf("A uses %d, B %d of 3", a.buttons(), b.buttons())
+	}
+}
+
+func TestRestoredHubThatLearnsAClaimBeforeItsPoolGivesNothing(t *testing.T) {
+	w := newWorld(3)
+	a, b, c := w.panels[0], w.panels[1], w.panels[2]
+	text := w.bearer(8, 10)
+	a.online = false
+	a.scan(text)
+	w.now = w.now.Add(time.Hour)
+	yesterday := w.kept.clone()
+	id := w.enter(text).License
+	w.allot(id, b, 4)
+	w.settle()
+	b.online = false
+	w.setBack(yesterday)
+	a.online = true
+	w.settle() // A's claim, while nothing is known of the pool
+	b.online = true
+	w.settle()
+	if out := w.allot(id, c, 1); out.Result == "activated" || a.buttons() != 10 || b.buttons() != 0 || c.buttons() != 0 {
+		t.Errorf("A uses %d, B %d, C %d of 10: %+v", a.buttons(), b.buttons(), c.buttons(), out)
+	}
+}
