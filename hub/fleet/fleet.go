@@ -78,6 +78,9 @@ type Query struct {
 	From, To    time.Time
 	Before      uint64 // serials below it; 0: from the newest on
 	Limit       int
+	// Shown tells what the asker may see; nil: everything. The rest is passed over as if it were not there: it fills no page, and
+	// where the search stops does not depend on it. It is called outside of transactions and may ask the store.
+	Shown func(Received) bool
 }
 
 // Head is the last event of a panel that is stored: everything up to and with it is there.

@@ -138,12 +138,16 @@ type DeliveryQuery struct {
 	State                     DeliveryState
 	Before                    string // the Next of the page before
 	Limit                     int
+	// Shown tells what the asker may see, as that of Query does; nil: everything.
+	Shown func(Delivery) bool
 }
 
 // DeliveryPage is an answer to a DeliveryQuery.
 type DeliveryPage struct {
 	Deliveries []Delivery
-	Next       string // empty: there is nothing older
+	// Next is empty when there is nothing older. It is a key of the store, which may be that of a delivery that is not shown: whoever
+	// hands it on hides what it says.
+	Next string
 }
 
 // ChangeQuery asks for entries of the audit, newest first. Zero fields ask nothing.
@@ -152,6 +156,8 @@ type ChangeQuery struct {
 	Text            string // part of the object or the sentence, in any case
 	Before          uint64 // numbers below it; 0: from the newest on
 	Limit           int
+	// Shown tells what the asker may see, as that of Query does; nil: everything.
+	Shown func(Change) bool
 }
 
 // Setting is a JSON value under a name, such as "mail". Secrets in it are the caller's to protect.

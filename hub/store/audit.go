@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
@@ -94,24 +95,50 @@ func (s *Store) Changes(q fleet.ChangeQuery) (found []fleet.Change, next uint64,
 	if q.Before > 0 {
 		below = numberKey(q.Before)
 	}
-	err = s.db.View(func(tx *storage.Tx) error {
-		looked := 0
-		for _, b := range s.audit.DownTx(tx, below) {
-			c, err := readChange(b)
-			if err != nil {
-				continue // the check of the chain names it
+	for looked := 0; looked < auditWindow; looked += lookedAtOnce {
+		var some []fleet.Change
+		if some, below, err = s.changesBelow(q, below); err != nil {
+			return nil, 0, err
+		}
+		for _, c := range some {
+			if q.Shown != nil && !q.Shown(c) {
+				continue
 			}
-			if looked++; fitsChange(q, c) {
-				found = append(found, c)
-			}
-			if (len(found) >= q.Limit || looked >= auditWindow) && c.Number > 1 {
-				next = c.Number
-				return nil
+			found = append(found, c)
+			if len(found) == q.Limit {
+				if c.Number > 1 {
+					next = c.Number
+				}
+				return found, next, nil
 			}
 		}
+		if below == "" {
+			return found, 0, nil
+		}
+	}
+	next, err = strconv.ParseUint(below, 16, 64)
+	return found, next, err
+}
+
+// changesBelow looks at some entries below a key, the newest first, and returns those that fit, and the key of the last one, empty
+// when there are no more.
+func (s *Store) changesBelow(q fleet.ChangeQuery, below string) (some []fleet.Change, end string, err error) {
+	err = s.db.View(func(tx *storage.Tx) error {
+		looked := 0
+		for key, b := range s.audit.DownTx(tx, below) {
+			if looked == lookedAtOnce {
+				return nil
+			}
+			looked++
+			end = key
+			if c, err := readChange(b); err == nil && fitsChange(q, c) { // the check of the chain names what cannot be read
+				some = append(some, c)
+			}
+		}
+		end = ""
 		return nil
 	})
-	return found, next, err
+	return some, end, err
 }
 
 func fitsChange(q fleet.ChangeQuery, c fleet.Change) bool {

@@ -12,6 +12,7 @@ import (
 const (
 	maxDeliveryID  = 256
 	deliveryWindow = 5_000 // deliveries that one question looks at
+	lookedAtOnce   = 500   // of them, in one transaction
 )
 
 // Situation returns the monitor's JSON for a site; nil when there is none.
@@ -199,23 +200,49 @@ func (s *Store) Deliveries(q fleet.DeliveryQuery) (fleet.DeliveryPage, error) {
 	if q.Limit <= 0 {
 		q.Limit = 100
 	}
-	err := s.db.View(func(tx *storage.Tx) error {
-		looked := 0
-		for key := range s.byMade.DownTx(tx, q.Before) {
-			if len(page.Deliveries) >= q.Limit || looked >= deliveryWindow {
+	page.Next = q.Before
+	for looked := 0; looked < deliveryWindow; {
+		some, n, end, err := s.deliveriesBelow(q, page.Next)
+		if err != nil {
+			return page, err
+		}
+		looked += n
+		for _, d := range some {
+			if q.Shown != nil && !q.Shown(d) {
+				continue
+			}
+			page.Deliveries = append(page.Deliveries, d)
+			if len(page.Deliveries) == q.Limit {
+				page.Next = madeKey(d)
+				return page, nil
+			}
+		}
+		if page.Next = end; end == "" {
+			break
+		}
+	}
+	return page, nil
+}
+
+// deliveriesBelow looks at some deliveries below a key, the newest first, and returns those that fit, how many it looked at, and
+// the key of the last one, empty when there are no more.
+func (s *Store) deliveriesBelow(q fleet.DeliveryQuery, below string) (some []fleet.Delivery, looked int, end string, err error) {
+	err = s.db.View(func(tx *storage.Tx) error {
+		for key := range s.byMade.DownTx(tx, below) {
+			if looked == lookedAtOnce {
 				return nil
 			}
 			looked++
-			page.Next = key
+			end = key
 			d, ok, err := s.outbox.GetTx(tx, key[timeKeyLen+1:])
 			if err == nil && ok && fitsDelivery(q, d) {
-				page.Deliveries = append(page.Deliveries, d)
+				some = append(some, d)
 			}
 		}
-		page.Next = ""
+		end = ""
 		return nil
 	})
-	return page, err
+	return some, looked, end, err
 }
 
 func fitsDelivery(q fleet.DeliveryQuery, d fleet.Delivery) bool {

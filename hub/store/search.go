@@ -39,39 +39,38 @@ func (l *eventLog) search(ctx context.Context, q fleet.Query) (found []fleet.Rec
 	if q.Before > 0 {
 		below = min(below, q.Before)
 	}
-	looked := 0
-	for below > 1 && len(found) < limit && looked < searchWindow {
+	for looked := uint64(0); below > 1 && len(found) < limit && looked < searchWindow; {
 		if ctx.Err() != nil {
 			return nil, 0, ctx.Err()
 		}
 		block := (below - 2) / blockSize // serials block*blockSize+1 to (block+1)*blockSize
 		above := block * blockSize
+		cost, most := uint64(1), limit-len(found)
+		if q.Shown != nil {
+			cost, most = l.costOf(block, below-above-1, &f), blockSize
+		}
 		if l.summaries.passes(block, &f) {
 			below = above + 1
-			looked++
+			looked += cost
 			continue
 		}
-		err := l.journal.Down(below, above, func(frame storage.Frame) bool {
-			looked++
-			front, err := readFront(frame.Open)
-			if err != nil {
-				return true // damaged or of a newer version: the doctor names it
-			}
-			if f.front(&front) && f.words(&front, frame.Personal) {
-				if r, err := decodeEvent(frame.Seq, frame.Open, frame.Personal, frame.Erased); err == nil {
-					found = append(found, r)
-				}
-			}
-			below = frame.Seq
-			return len(found) < limit
-		})
+		some, n, end, err := l.fitting(&f, below, above, most)
 		if err != nil {
 			return nil, 0, err
 		}
-		if len(found) >= limit {
-			break
+		if below = end; q.Shown == nil {
+			cost = n
 		}
-		below = above + 1
+		looked += cost
+		for _, r := range some {
+			if q.Shown == nil || q.Shown(r) {
+				found = append(found, r)
+			}
+			if len(found) == limit {
+				below = r.Serial
+				break
+			}
+		}
 	}
 	if below > 1 {
 		next = below
@@ -80,6 +79,40 @@ func (l *eventLog) search(ctx context.Context, q fleet.Query) (found []fleet.Rec
 		next = 0
 	}
 	return found, next, nil
+}
+
+// costOf is what a block counts for somebody who may not see everything, whether it is looked at or passed over: where his search
+// stops must not tell what else is in it. He knows only whether something of the place that he asks about is.
+func (l *eventLog) costOf(block, events uint64, f *filter) uint64 {
+	place := filter{q: fleet.Query{Site: f.q.Site, Panel: f.q.Panel}, from: -1 << 63, to: 1<<63 - 1}
+	if l.summaries.passes(block, &place) {
+		return 1
+	}
+	return events
+}
+
+// fitting returns the events below one serial and above another that fit, the newest first, at most so many; how many it looked
+// at, and below which serial it did not look.
+func (l *eventLog) fitting(f *filter, below, above uint64, most int) (some []fleet.Received, looked, end uint64, err error) {
+	end = above + 1
+	err = l.journal.Down(below, above, func(frame storage.Frame) bool {
+		looked++
+		front, err := readFront(frame.Open)
+		if err != nil {
+			return true // damaged or of a newer version: the doctor names it
+		}
+		if f.front(&front) && f.words(&front, frame.Personal) {
+			if r, err := decodeEvent(frame.Seq, frame.Open, frame.Personal, frame.Erased); err == nil {
+				some = append(some, r)
+			}
+		}
+		if len(some) < most {
+			return true
+		}
+		end = frame.Seq
+		return false
+	})
+	return some, looked, end, err
 }
 
 // filter is a question in a form that passes over what does not fit quickly.

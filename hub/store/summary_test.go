@@ -128,6 +128,30 @@ func TestASearchPassesOverBlocksThatCannotFit(t *testing.T) {
 	}
 }
 
+// Where the search of somebody who may not see everything stops must not tell who else is in a block.
+func TestABlockCountsTheSameWhoeverElseIsInIt(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	if _, err := s.Append(manyEvents()); err != nil {
+		t.Fatal(err)
+	}
+	s.events.summarize()
+	for _, c := range []struct {
+		q    fleet.Query
+		want []uint64
+	}{
+		{fleet.Query{Who: "xantippe"}, []uint64{blockSize, blockSize, blockSize, blockSize}},
+		{fleet.Query{Who: "nobody", Kind: "door."}, []uint64{blockSize, blockSize, blockSize, blockSize}},
+		{fleet.Query{Site: "south", Who: "xantippe"}, []uint64{1, 1, 1, blockSize}},
+	} {
+		f := newFilter(c.q)
+		for block, want := range c.want {
+			if got := s.events.costOf(uint64(block), blockSize, &f); got != want {
+				t.Errorf("%+v: block %d counts %d, want %d", c.q, block, got, want)
+			}
+		}
+	}
+}
+
 func TestNothingOfAnErasedPersonStaysInASummary(t *testing.T) {
 	s := mustOpen(t, t.TempDir())
 	if _, err := s.Append(manyEvents()); err != nil {

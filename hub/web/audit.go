@@ -3,7 +3,6 @@ package web
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -52,16 +51,20 @@ func (v *visit) changeQuery() (fleet.ChangeQuery, error) {
 
 // changes leaves out what is not about a place at which the caller may see it.
 func (v *visit) changes(q fleet.ChangeQuery) ([]fleet.Change, uint64, error) {
-	found, next, err := v.s.o.Audit.Changes(q)
-	return slices.DeleteFunc(found, func(c fleet.Change) bool {
-		switch {
-		case c.Group != "":
-			return !v.caller.mayAtPlace(roles.SeeChanges, c.Group)
-		case c.Site != "":
-			return !v.caller.mayAt(roles.SeeChanges, c.Site)
-		}
-		return !v.caller.holds.Everywhere()
-	}), next, err
+	if !v.caller.holds.Everywhere() {
+		q.Shown = v.showsChange
+	}
+	return v.s.o.Audit.Changes(q)
+}
+
+func (v *visit) showsChange(c fleet.Change) bool {
+	switch {
+	case c.Group != "":
+		return v.caller.mayAtPlace(roles.SeeChanges, c.Group)
+	case c.Site != "":
+		return v.caller.mayAt(roles.SeeChanges, c.Site)
+	}
+	return v.caller.holds.Everywhere()
 }
 
 func (s *Server) getAudit(v *visit) error {

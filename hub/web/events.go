@@ -110,12 +110,10 @@ func (v *visit) queryOf(q url.Values) (fleet.Query, error) {
 
 // search leaves out what the caller may not see.
 func (v *visit) search(q fleet.Query) ([]fleet.Received, uint64, error) {
-	found, next, err := v.s.o.Events.Search(v.r.Context(), q)
-	return v.visible(found), next, err
-}
-
-func (v *visit) visible(events []fleet.Received) []fleet.Received {
-	return slices.DeleteFunc(events, func(e fleet.Received) bool { return !v.shows(e) })
+	if !v.caller.holds.Everywhere() {
+		q.Shown = v.shows
+	}
+	return v.s.o.Events.Search(v.r.Context(), q)
 }
 
 // shows tells whether the caller may see an event: those of persons need a right of their own.

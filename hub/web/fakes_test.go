@@ -102,6 +102,13 @@ func read[T any](f *hubFake, get func() T) T {
 	return get()
 }
 
+// unlocked asks what the pages know, who may ask the fake. f.mu is held.
+func unlocked(f *hubFake, ask func() bool) bool {
+	f.mu.Unlock()
+	defer f.mu.Lock()
+	return ask()
+}
+
 func (f *hubFake) now() time.Time { return read(f, func() time.Time { return f.time }) }
 
 // step lets the monitor take an event in. f.mu is held.
@@ -371,7 +378,7 @@ func (f *hubFake) Search(_ context.Context, q fleet.Query) ([]fleet.Received, ui
 		if q.Before != 0 && e.Serial >= q.Before {
 			continue
 		}
-		if fits(q, e) {
+		if fits(q, e) && (q.Shown == nil || unlocked(f, func() bool { return q.Shown(e) })) {
 			found = append(found, e)
 		}
 		looked++
@@ -442,7 +449,8 @@ func (f *hubFake) Deliveries(q fleet.DeliveryQuery) (fleet.DeliveryPage, error) 
 			skip = d.ID != q.Before
 			continue
 		}
-		if q.Site != "" && d.Site != q.Site || q.State != "" && d.State != q.State || q.Incident != "" && d.Incident != q.Incident || q.Recipient != "" && d.Recipient != q.Recipient {
+		if q.Site != "" && d.Site != q.Site || q.State != "" && d.State != q.State || q.Incident != "" && d.Incident != q.Incident || q.Recipient != "" && d.Recipient != q.Recipient ||
+			q.Shown != nil && !unlocked(f, func() bool { return q.Shown(d) }) {
 			continue
 		}
 		if len(page.Deliveries) == q.Limit {
@@ -684,7 +692,8 @@ func (f *hubFake) Changes(q fleet.ChangeQuery) ([]fleet.Change, uint64, error) {
 	defer f.mu.Unlock()
 	var found []fleet.Change
 	for _, c := range slices.Backward(f.changes) {
-		if q.Before != 0 && c.Number >= q.Before || q.Who != "" && q.Who != c.Who || q.What != "" && q.What != c.What || q.Text != "" && !strings.Contains(c.Detail, q.Text) {
+		if q.Before != 0 && c.Number >= q.Before || q.Who != "" && q.Who != c.Who || q.What != "" && q.What != c.What || q.Text != "" && !strings.Contains(c.Detail, q.Text) ||
+			q.Site != "" && q.Site != c.Site || q.Shown != nil && !unlocked(f, func() bool { return q.Shown(c) }) {
 			continue
 		}
 		if len(found) == q.Limit {

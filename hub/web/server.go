@@ -77,6 +77,7 @@ type Server struct {
 	hasher  *login.Hasher
 	cross   *http.CrossOriginProtection
 	codes   *codes
+	cursors cursors
 	streams chan struct{} // one for each event stream
 	waiting chan struct{} // one for each order whose answer is awaited
 
@@ -114,12 +115,16 @@ func New(o Options) (*Server, error) {
 	if o.ShowSetupCode == nil {
 		o.ShowSetupCode = func(string) {}
 	}
+	hiding, err := newCursors()
+	if err != nil {
+		return nil, err
+	}
 	files, err := loadAssets()
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
-		o: o, log: o.Logger, assets: files, hasher: login.NewHasher(), cross: http.NewCrossOriginProtection(), codes: newCodes(),
+		o: o, log: o.Logger, assets: files, hasher: login.NewHasher(), cross: http.NewCrossOriginProtection(), codes: newCodes(), cursors: hiding,
 		streams: make(chan struct{}, maxStreams), waiting: make(chan struct{}, maxWaiting),
 	}
 	s.done, s.close = context.WithCancel(context.Background())

@@ -84,14 +84,18 @@ func (s *Server) getOutages(v *visit) error {
 
 // deliveries leaves out what the caller may not see, and addresses for who only looks.
 func (v *visit) deliveries(q fleet.DeliveryQuery) (fleet.DeliveryPage, error) {
+	if !v.caller.holds.Everywhere() {
+		q.Shown = func(d fleet.Delivery) bool { return v.caller.mayAt(roles.Monitor, d.Site) }
+	}
 	page, err := v.s.o.Outbox.Deliveries(q)
 	if err != nil {
 		return page, err
 	}
-	page.Deliveries = slices.DeleteFunc(slices.Clone(page.Deliveries), func(d fleet.Delivery) bool { return !v.caller.mayAt(roles.Monitor, d.Site) })
+	page.Deliveries = slices.Clone(page.Deliveries)
 	for i := range page.Deliveries {
 		page.Deliveries[i] = v.shown(page.Deliveries[i])
 	}
+	page.Next = v.s.cursors.hide(page.Next)
 	return page, nil
 }
 
@@ -118,16 +122,17 @@ func (v *visit) deliveryQuery() (fleet.DeliveryQuery, error) {
 	if err != nil {
 		return fleet.DeliveryQuery{}, err
 	}
-	out := fleet.DeliveryQuery{Site: q.Get("site"), Incident: q.Get("outage"), Recipient: q.Get("recipient"), State: fleet.DeliveryState(q.Get("state")), Before: q.Get("before"), Limit: limit}
+	out := fleet.DeliveryQuery{Site: q.Get("site"), Incident: q.Get("outage"), Recipient: q.Get("recipient"), State: fleet.DeliveryState(q.Get("state")), Limit: limit}
 	if out.State != "" && !slices.Contains(deliveryStates(), out.State) {
 		return out, problem(http.StatusBadRequest, "bad-query", "the state is one of waiting, claimed, committing, sent, uncertain, failed, withdrawn")
 	}
-	for _, word := range []string{out.Site, out.Incident, out.Recipient, out.Before} {
+	for _, word := range []string{out.Site, out.Incident, out.Recipient} {
 		if len(word) > 4*maxWord {
 			return out, problem(http.StatusBadRequest, "bad-query", "a word of a search is too long")
 		}
 	}
-	return out, nil
+	out.Before, err = v.s.cursors.read(q.Get("before"))
+	return out, err
 }
 
 func (s *Server) getDeliveries(v *visit) error {

@@ -115,7 +115,7 @@ func Run(t *testing.T, b Bench) {
 		name string
 		test func(*testing.T, Bench)
 	}{
-		{"events", testEvents}, {"records", testRecords}, {"outbox", testOutbox}, {"people", testPeople}, {"ledger", testLedger}, {"together", testTogether},
+		{"events", testEvents}, {"records", testRecords}, {"outbox", testOutbox}, {"people", testPeople}, {"ledger", testLedger}, {"together", testTogether}, {"shown", testShown},
 	} {
 		t.Run(one.name, func(t *testing.T) { one.test(t, b) })
 	}
