@@ -61,7 +61,9 @@ func TestPanelsNeverUseMoreThanWasSold(t *testing.T) {
 			case "enter":
 				w.enter(text)
 			case "scan":
-				u.scan(text)
+				if u.scan(text); rapid.Bool().Draw(rt, "told at once") {
+					u.deliver()
+				}
 			case "deliver":
 				u.deliver()
 			case "connect":
