@@ -191,7 +191,10 @@ func refused(a LicenseAnswer, result license.Result, why string) LicenseAnswer {
 	return a
 }
 
-// bound tells where a genuine license belongs, when that is another site. It stays bound when it is withdrawn.
+// usedElsewhere names no other site: it may be another company's.
+const usedElsewhere = "this license is already used at another site"
+
+// bound tells that a genuine license belongs to another site. It stays bound when it is withdrawn.
 func (l *Licenses) bound(v license.Verdict, site string) (why string, err error) {
 	if v.Token == nil {
 		return "", nil
@@ -202,11 +205,7 @@ func (l *Licenses) bound(v license.Verdict, site string) (why string, err error)
 	}
 	for _, k := range all {
 		if k.ID == v.Token.ID.String() && k.Site != site {
-			name := k.Site
-			if s, known := l.o.Site(k.Site); known && s.Name != "" {
-				name = s.Name
-			}
-			return fmt.Sprintf("this license is already used at %s, since %s", name, k.Added.Format(time.DateOnly)), nil
+			return usedElsewhere, nil
 		}
 	}
 	return "", nil

@@ -37,6 +37,7 @@ func (p *Pools) Allot(ctx context.Context, ask fleet.PoolAsk) (fleet.PoolAllotte
 	if err != nil {
 		return fleet.PoolAllotted{}, err
 	}
+	s = s.seenFrom(one.holding.Site)
 	if ask.Count < has && !ask.Confirm {
 		return p.lookLower(ctx, ask, has, returned, s), nil
 	}
@@ -167,22 +168,30 @@ func (one *pool) shares() []share {
 	return list
 }
 
-// held says why nothing is given after a restore; empty when it may be. Hold p.mu.
+// held says why nothing is given after a restore; empty when it may be. It names panels of the site it is for, and counts the others.
+// Hold p.mu.
 func (p *Pools) held(s scene) string {
 	if p.fence == nil {
 		return ""
 	}
-	var names []string
-	for _, id := range p.fence.Waiting {
-		names = append(names, s.named(id))
-	}
 	const most = 10
-	more := ""
-	if len(names) > most {
-		names, more = names[:most], fmt.Sprintf(" and %d more", len(names)-most)
+	var names []string
+	others := 0
+	for _, id := range p.fence.Waiting {
+		switch why := p.fence.Why[id]; {
+		case !s.shows(s.panels[id]) || len(names) == most:
+			others++
+		case why != "":
+			names = append(names, fmt.Sprintf("%s (what it told cannot be used: %s)", s.named(id), strings.TrimSuffix(s.words(hubWords.Replace(why)), ".")))
+		default:
+			names = append(names, s.named(id))
+		}
 	}
-	return fmt.Sprintf("This hub was restored from a backup on %s and does not know what it gave since. Nothing more is given until these panels have told it: %s%s. "+
-		"One that is gone for good is revoked.", p.fence.Since.UTC().Format("2006-01-02 15:04 UTC"), strings.Join(names, ", "), more)
+	if others > 0 {
+		names = append(names, fmt.Sprintf("%d more at this hub", others))
+	}
+	return fmt.Sprintf("This hub was restored from a backup on %s and does not know what it gave since. Nothing more is given until these panels have told it: %s. "+
+		"One that is gone for good is revoked.", p.fence.Since.UTC().Format("2006-01-02 15:04 UTC"), strings.Join(names, ", "))
 }
 
 // lookLower asks the panel what would stop; nothing is changed.

@@ -171,10 +171,7 @@ func (p *Pools) warnClaims(id string, claims []fleet.Claim, s scene) {
 	}
 	const ask = " Ask whoever sold it for another one."
 	for _, c := range claims {
-		site := c.Site
-		if now := s.panels[c.Panel].Site; now != "" {
-			site = now // it was moved since
-		}
+		site := s.at(c.Panel, c.Site)
 		if claimed && c.Panel == stays.Panel {
 			tell(c.Panel, site, "")
 			continue
@@ -185,16 +182,18 @@ func (p *Pools) warnClaims(id string, claims []fleet.Claim, s scene) {
 	if one == nil || one.holding.Use != fleet.UsePool || !claimed {
 		return
 	}
-	panels := one.receivers()
-	for _, panel := range panels {
-		tell(panel, one.holding.Site, fmt.Sprintf(" What %s has of the pool counts no more.", s.named(panel))+ask)
+	told := false
+	for _, panel := range one.receivers() {
+		site := s.at(panel, one.holding.Site)
+		told = told || site == one.holding.Site
+		tell(panel, site, fmt.Sprintf(" What %s has of the pool counts no more.", s.named(panel))+ask)
 	}
-	if len(panels) == 0 {
+	if !told {
 		tell(poolsFault, one.holding.Site, " The pool counts no more."+ask)
 	}
 }
 
-// poolsFault stands in the place of a panel in a fault of a pool that no panel has anything of.
+// poolsFault stands in the place of a panel in a fault of a pool that no panel of its site has anything of.
 const poolsFault = "hub"
 
 // receivers are the panels that a pool was shared out to, in order.

@@ -158,3 +158,30 @@ func TestRestoredHubThatLearnsAClaimBeforeItsPoolGivesNothing(t *testing.T) {
 		t.Errorf("A uses %d, B %d, C %d of 10: %+v", a.buttons(), b.buttons(), c.buttons(), out)
 	}
 }
+
+func TestOwnersOfTwoClaimsReadNothingOfEachOther(t *testing.T) {
+	w := newWorld(2)
+	a, b := w.panels[0], w.panels[1]
+	b.record.Site = "other"
+	text := w.bearer(8, 3)
+	a.online, b.online = false, false
+	a.scan(text)
+	w.now = w.now.Add(time.Minute)
+	b.scan(text)
+	a.online, b.online = true, true
+	w.settle()
+	if len(w.warned) == 0 {
+		t.Fatal("nobody was told")
+	}
+	for _, f := range w.warned {
+		stranger := a
+		if f.Site == site {
+			stranger = b
+		}
+		for _, secret := range []string{stranger.record.ID, stranger.record.Name, stranger.record.Site} {
+			if text := f.Panel + " " + f.Detail; strings.Contains(strings.ReplaceAll(text, "another site", ""), secret) {
+				t.Errorf("the people of %s read %q: %s", f.Site, secret, text)
+			}
+		}
+	}
+}

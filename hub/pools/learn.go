@@ -133,7 +133,7 @@ func (p *Pools) learnShare(r fleet.Received, kind envelope.Kind, raw []byte, s s
 		}
 		v.Keep = append(v.Keep, p.outdone(id, site, v.Keep)...)
 	}
-	change.Note = fleet.Change{At: p.o.Clock().Now, Who: "panel " + r.Panel, Via: "hub", What: "license.heard", Object: r.Panel, Site: r.Site, Detail: s.words(hubWords.Replace(v.Message))}
+	change.Note = fleet.Change{At: p.o.Clock().Now, Who: "panel " + r.Panel, Via: "hub", What: "license.heard", Object: r.Panel, Site: r.Site, Detail: s.seenFrom(r.Site).words(hubWords.Replace(v.Message))}
 	if _, err := p.keep(id, v, change); err != nil {
 		return err
 	}

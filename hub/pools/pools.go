@@ -185,6 +185,21 @@ type scene struct {
 	sites  map[string]fleet.Site
 	panels map[string]fleet.Panel
 	order  []fleet.Panel
+	from   string // the site whose people read what is written; empty: the log
+}
+
+// seenFrom is the scene as the people of one site may see it: panels of others have no names.
+func (s scene) seenFrom(site string) scene {
+	s.from = site
+	return s
+}
+
+// at is the site where a panel is now, else the one where it was.
+func (s scene) at(panel, was string) string {
+	if now := s.panels[panel].Site; now != "" {
+		return now
+	}
+	return was
 }
 
 func (p *Pools) scene() (scene, error) {
@@ -207,19 +222,21 @@ func (p *Pools) scene() (scene, error) {
 	return s, nil
 }
 
-// named is how people call a panel.
+// named is how people call a panel; its id where they may not read its name.
 func (s scene) named(id string) string {
-	if one, known := s.panels[id]; known && one.Name != "" {
+	if one, known := s.panels[id]; known && one.Name != "" && s.shows(one) {
 		return one.Name
 	}
 	return id
 }
 
+func (s scene) shows(one fleet.Panel) bool { return s.from == "" || s.from == one.Site }
+
 // words puts panels' names in the place of their ids.
 func (s scene) words(text string) string {
 	var pairs []string
 	for _, one := range s.order {
-		if one.Name != "" {
+		if one.Name != "" && s.shows(one) {
 			pairs = append(pairs, "panel "+one.ID, "panel "+one.Name)
 		}
 	}

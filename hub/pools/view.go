@@ -49,6 +49,7 @@ func (p *Pools) Show(id string) (fleet.PoolView, error) {
 // view shows one license. Hold p.mu.
 func (p *Pools) view(one *pool, s scene, docs []fleet.Document) fleet.PoolView {
 	h := one.holding
+	s = s.seenFrom(h.Site)
 	v := fleet.PoolView{ID: h.ID, Site: h.Site, Use: h.Use, Panel: h.Panel, Account: h.Account, Added: h.Added, By: h.By, Features: []fleet.PoolFeature{}}
 	if h.Use == fleet.UsePool {
 		v.Held = p.held(s)
