@@ -1,14 +1,11 @@
 package store_test
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -138,24 +135,9 @@ func TestEverySchemaThatEverWasIsRead(t *testing.T) {
 			if *writeFixture && schema == store.Schema {
 				s := open(t, store.Options{Dir: t.TempDir()})
 				fillFixture(t, s)
-				saveFixture(t, s, name)
+				saveAs(t, s, name, contents(t, s))
 			}
-			f, err := os.Open(name + ".tar.gz")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			packed, err := gzip.NewReader(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			archive, err := io.ReadAll(packed)
-			if err != nil {
-				t.Fatal(err)
-			}
-			dir := t.TempDir()
-			restore(t, archive, dir)
-			s := open(t, store.Options{Dir: dir})
+			s := openFixture(t, name)
 			want, err := os.ReadFile(name + ".txt")
 			if err != nil {
 				t.Fatal(err)
@@ -206,21 +188,6 @@ func TestRolesOfSchema1BecomeAssignments(t *testing.T) {
 	u, edition, err := s.UserToEdit("cara")
 	if err != nil || u.Hash != "h" || u.Generation != 7 || edition.Number != 3 {
 		t.Errorf("the user is %+v, %+v, %v", u, edition, err)
-	}
-}
-
-func saveFixture(t *testing.T, s *store.Store, name string) {
-	t.Helper()
-	said := contents(t, s)
-	var b bytes.Buffer
-	packed, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		t.Fatal(err)
-	}
-	archive := tar.NewWriter(packed)
-	if err := errors.Join(s.Backup(archive, "", fixtureDay), archive.Close(), packed.Close(), os.MkdirAll("testdata", 0o755),
-		os.WriteFile(name+".tar.gz", b.Bytes(), 0o644), os.WriteFile(name+".txt", []byte(said), 0o644)); err != nil {
-		t.Fatal(err)
 	}
 }
 
