@@ -127,8 +127,8 @@ func (r *Registrar) settle(p fleet.Panel, group string) error {
 		if err == nil {
 			return nil
 		}
-		// Too soon, or too often: it has what every panel has until the distributor approves.
-		return errors.Join(err, r.register(p.ID, group))
+		// Too soon, or too often: it has what every panel has until the distributor approves, who is asked.
+		return errors.Join(err, r.register(p.ID, group), r.ask(err, dead.ID, p.ID))
 	}
 	if device.ID == "" {
 		return r.register(p.ID, group)
@@ -147,6 +147,15 @@ func (r *Registrar) bring(device ledger.Device, group string) error {
 		return r.register(device.ID, group)
 	}
 	return err
+}
+
+// ask lets a replacement that was refused as one too many wait for the distributor.
+func (r *Registrar) ask(err error, dead, fresh string) error {
+	var refusal *ledger.Refusal
+	if errors.As(err, &refusal) && refusal.Reason == ledger.TooOften {
+		return r.decide(ledger.AskReplacement{Dead: dead, Fresh: fresh})
+	}
+	return nil
 }
 
 func (r *Registrar) register(panel, group string) error {

@@ -20,7 +20,7 @@ import (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		runCommand(), checkCommand(), sitesCommand(), pairCommand(), panelsCommand(), userCommand(), roleCommand(), orderCommand(), licenseCommand(), poolCommand(),
-		groupCommand(), packageCommand(), ledgerCommand(), eventsCommand(),
+		groupCommand(), packageCommand(), replacementCommand(), ledgerCommand(), eventsCommand(),
 		auditCommand(), backupCommand(), restoreCommand(), doctorCommand(), brokerConfigCommand(), versionCommand(),
 	}
 }

@@ -30,18 +30,22 @@ const localBody = 1 << 20
 func (h *house) localLedger() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, answer := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"GET verify":         h.localVerify,
-		"GET export":         h.localExport,
-		"GET state":          h.localState,
-		"GET usage":          h.localUsage,
-		"GET groups":         h.localGroups,
-		"POST groups":        h.localAdd,
-		"POST groups/move":   localChange[ledger.MoveGroup](h),
-		"POST groups/keep":   localChange[ledger.ArchiveGroup](h),
-		"POST groups/back":   localChange[ledger.RestoreGroup](h),
-		"GET packages":       h.localPackages,
-		"POST packages":      h.localEnter,
-		"POST packages/undo": localChange[ledger.UndoPackage](h),
+		"GET verify":                h.localVerify,
+		"GET export":                h.localExport,
+		"GET state":                 h.localState,
+		"GET usage":                 h.localUsage,
+		"GET groups":                h.localGroups,
+		"POST groups":               h.localAdd,
+		"POST groups/move":          localChange[ledger.MoveGroup](h),
+		"POST groups/keep":          localChange[ledger.ArchiveGroup](h),
+		"POST groups/back":          localChange[ledger.RestoreGroup](h),
+		"GET packages":              h.localPackages,
+		"POST packages":             h.localEnter,
+		"POST packages/undo":        localChange[ledger.UndoPackage](h),
+		"GET replacements":          h.localAsks,
+		"POST replacements":         h.localReplace,
+		"POST replacements/approve": h.localApprove,
+		"POST replacements/decline": localChange[ledger.DeclineReplacement](h),
 	} {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.HandleFunc(method+" "+localPrefix+path, func(w http.ResponseWriter, r *http.Request) {

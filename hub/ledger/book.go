@@ -47,6 +47,10 @@ type Devices interface {
 	DevicesIn(group, after string) iter.Seq2[Device, error]
 	// UsesOn yields the uses with this Panel, by id.
 	UsesOn(panel string) iter.Seq2[Use, error]
+	// Ask is the request to replace a dead panel.
+	Ask(dead string) (Ask, bool, error)
+	// Asks yields the requests of a company, by the id of the dead panel, those with an id above after.
+	Asks(root, after string) iter.Seq2[Ask, error]
 }
 
 // Papers reads what was bought, tried and claimed.
@@ -76,11 +80,13 @@ type Changes struct {
 	Packages []Package
 	Trials   []Trial
 	Claims   []Claim
+	Asks     []Ask
 	Edges    []Edge
 
 	DropUsers   []string
 	DropUses    []string
 	DropDevices []string
+	DropAsks    []string
 	DropEdges   []Edge
 
 	Mark    Mark

@@ -23,6 +23,7 @@ type memory struct {
 	packages map[string]ledger.Package
 	trials   map[string]ledger.Trial
 	claims   map[string]ledger.Claim
+	asks     map[string]ledger.Ask
 	edges    []ledger.Edge // in their order
 	mark     ledger.Mark
 	entries  []ledger.Entry
@@ -35,7 +36,7 @@ type memory struct {
 func newMemory() *memory {
 	return &memory{
 		groups: map[string]ledger.Group{}, users: map[string]ledger.User{}, uses: map[string]ledger.Use{}, devices: map[string]ledger.Device{},
-		packages: map[string]ledger.Package{}, trials: map[string]ledger.Trial{}, claims: map[string]ledger.Claim{}, lists: map[string][]string{},
+		packages: map[string]ledger.Package{}, trials: map[string]ledger.Trial{}, claims: map[string]ledger.Claim{}, asks: map[string]ledger.Ask{}, lists: map[string][]string{},
 	}
 }
 
@@ -73,6 +74,15 @@ func (m *memory) Trial(id string) (ledger.Trial, bool, error) {
 func (m *memory) Claim(id string) (ledger.Claim, bool, error) {
 	c, ok := m.claims[id]
 	return c, ok, nil
+}
+
+func (m *memory) Ask(dead string) (ledger.Ask, bool, error) {
+	a, ok := m.asks[dead]
+	return a, ok, nil
+}
+
+func (m *memory) Asks(root, after string) iter.Seq2[ledger.Ask, error] {
+	return listed(m, "asks/"+root, after, m.asks)
 }
 
 func listed[T any](m *memory, key, after string, records map[string]T) iter.Seq2[T, error] {
@@ -193,6 +203,14 @@ func (m *memory) write(c ledger.Changes) {
 		m.enlist("devices/"+m.devices[id].Group, id, false)
 		delete(m.devices, id)
 	}
+	for _, dead := range c.DropAsks {
+		m.enlist("asks/"+m.asks[dead].Root, dead, false)
+		delete(m.asks, dead)
+	}
+	for _, a := range c.Asks {
+		m.asks[a.Dead] = a
+		m.enlist("asks/"+a.Root, a.Dead, true)
+	}
 	for _, p := range c.Packages {
 		m.packages[p.ID] = p
 	}
@@ -236,13 +254,14 @@ type image struct {
 	Packages map[string]ledger.Package
 	Trials   map[string]ledger.Trial
 	Claims   map[string]ledger.Claim
+	Asks     map[string]ledger.Ask
 	Edges    []ledger.Edge
 	Mark     ledger.Mark
 	Entries  []ledger.Entry
 }
 
 func (m *memory) image() []byte {
-	text, err := json.Marshal(image{m.groups, m.users, m.uses, m.devices, m.packages, m.trials, m.claims, m.edges, m.mark, m.entries})
+	text, err := json.Marshal(image{m.groups, m.users, m.uses, m.devices, m.packages, m.trials, m.claims, m.asks, m.edges, m.mark, m.entries})
 	if err != nil {
 		panic(err)
 	}
@@ -275,6 +294,9 @@ func (m *memory) reload() *memory {
 	}
 	for _, t := range i.Trials {
 		changes.Trials = append(changes.Trials, t)
+	}
+	for _, a := range i.Asks {
+		changes.Asks = append(changes.Asks, a)
 	}
 	for _, c := range i.Claims {
 		changes.Claims = append(changes.Claims, c)

@@ -172,6 +172,18 @@ type ReplaceDevice struct {
 	Approved bool   `json:"approved,omitempty"` // by the distributor
 }
 
+// AskReplacement asks the distributor to approve ReplaceDevice where it was done too often. The request waits until he does so, declines
+// it, or nobody has to approve it any more. The hub asks once for the same pair; a person may ask again for what was declined.
+type AskReplacement struct {
+	Dead  string `json:"dead"`
+	Fresh string `json:"fresh"`
+}
+
+// DeclineReplacement says no to an AskReplacement. It stays to be seen.
+type DeclineReplacement struct {
+	Dead string `json:"dead"`
+}
+
 // ActivatePackage turns a Plus package into a block of a root (T-4, T-27). The caller has verified the token.
 type ActivatePackage struct {
 	Root  string          `json:"root"`
@@ -284,6 +296,12 @@ func (RemoveDevice) What() string { return "device.removed" }
 func (ReplaceDevice) What() string { return "device.replaced" }
 
 // What is the kind of the entry.
+func (AskReplacement) What() string { return "replacement.asked" }
+
+// What is the kind of the entry.
+func (DeclineReplacement) What() string { return "replacement.declined" }
+
+// What is the kind of the entry.
 func (ActivatePackage) What() string { return "package.activated" }
 
 // What is the kind of the entry.
@@ -368,6 +386,12 @@ func (c RemoveDevice) Subject() Subject { return Subject{Device: c.ID} }
 
 // Subject is the dead panel.
 func (c ReplaceDevice) Subject() Subject { return Subject{Device: c.Dead} }
+
+// Subject is the dead panel.
+func (c AskReplacement) Subject() Subject { return Subject{Device: c.Dead} }
+
+// Subject is the dead panel.
+func (c DeclineReplacement) Subject() Subject { return Subject{Device: c.Dead} }
 
 // Subject is the root.
 func (c ActivatePackage) Subject() Subject { return Subject{Group: c.Root} }

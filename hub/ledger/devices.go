@@ -113,28 +113,23 @@ func (c RemoveDevice) decide(d *draft) error {
 	if !device.Gone() {
 		d.countDevices(d.group(device.Group), -1)
 	}
+	d.settleAsk(device.ID)
 	d.devices.drop(device.ID)
 	d.enter(Entry{What: c.What(), Root: before.Root, Group: before.Group, Object: before.ID}, before, nil)
 	return nil
 }
 
 func (c ReplaceDevice) decide(d *draft) error {
-	dead, fresh := d.device(c.Dead), d.device(c.Fresh)
-	switch {
-	case dead == nil:
-		return unknown("panel")
-	case dead.Gone():
-		return refusal(Taken, "another panel took the place of this one already: %s", dead.ReplacedBy)
-	case !goodPanelID(c.Fresh) || c.Fresh == c.Dead:
-		return refusal(Invalid, "panel id %.70q: 26 letters and digits of another panel", c.Fresh)
-	case fresh != nil && (fresh.Root != dead.Root || fresh.Group != dead.Group || fresh.Gone()):
-		return refusal(Taken, "the new panel is registered somewhere else: it is taken out there first")
-	}
-	if r := d.force(dead, c.Approved); r != nil {
+	dead, r := d.replaceable(c.Dead, c.Fresh)
+	if r != nil {
 		return r
 	}
-	before := *dead
-	if fresh == nil {
+	needs := d.force(dead, false)
+	if needs != nil && !c.Approved {
+		return needs
+	}
+	before := replacementFacts{Device: *dead, Asked: d.ask(dead.ID)}
+	if d.device(c.Fresh) == nil {
 		d.devices.put(c.Fresh, Device{ID: c.Fresh, Root: dead.Root, Group: dead.Group, Registered: d.at})
 	} else {
 		d.countDevices(d.group(dead.Group), -1) // both were counted: one place is left
@@ -154,8 +149,16 @@ func (c ReplaceDevice) decide(d *draft) error {
 	if r := d.countPanel(took, true); r != nil {
 		return r
 	}
-	d.enter(Entry{What: c.What(), Root: dead.Root, Group: dead.Group, Object: dead.ID}, before, took)
+	d.enter(Entry{What: c.What(), Root: dead.Root, Group: dead.Group, Object: dead.ID}, before, replacementFacts{Device: *took, Approved: needs != nil})
+	d.settleAsk(dead.ID)
 	return nil
+}
+
+// replacementFacts are what an entry says of a panel before and after it was replaced.
+type replacementFacts struct {
+	Device
+	Asked    *Ask `json:"asked,omitempty"`
+	Approved bool `json:"approved,omitempty"` // whoever did it approved that it was done too often
 }
 
 // force refuses a forced release at a panel's place that comes too soon, or too often in a year. The distributor may approve it.

@@ -140,6 +140,7 @@ type draft struct {
 	packages layer[Package]
 	trials   layer[Trial]
 	claims   layer[Claim]
+	asks     layer[Ask]
 	edges    map[Edge]bool // true = put, false = drop
 
 	entries   []Entry
@@ -160,7 +161,7 @@ func newDraft(book Book, r Request) (*draft, error) {
 	return &draft{
 		book: book, r: r, rules: r.Rules.orDefaults(), mark: mark, at: r.At.UTC(), edges: map[Edge]bool{},
 		groups: newLayer[Group](), users: newLayer[User](), uses: newLayer[Use](), devices: newLayer[Device](),
-		packages: newLayer[Package](), trials: newLayer[Trial](), claims: newLayer[Claim](),
+		packages: newLayer[Package](), trials: newLayer[Trial](), claims: newLayer[Claim](), asks: newLayer[Ask](),
 	}, nil
 }
 
@@ -217,6 +218,13 @@ func (d *draft) trial(registration string) *Trial {
 
 func (d *draft) claim(license string) *Claim {
 	if s := d.claims.get(d, license, d.book.Claim); s.there {
+		return &s.now
+	}
+	return nil
+}
+
+func (d *draft) ask(dead string) *Ask {
+	if s := d.asks.get(d, dead, d.book.Ask); s.there {
 		return &s.now
 	}
 	return nil
@@ -576,8 +584,8 @@ func (d *draft) changes() (Changes, error) {
 	}
 	c := Changes{
 		Groups: d.groups.puts(), Users: d.users.puts(), Uses: d.uses.puts(), Devices: d.devices.puts(), Packages: d.packages.puts(),
-		Trials: d.trials.puts(), Claims: d.claims.puts(),
-		DropUsers: d.users.drops(), DropUses: d.uses.drops(), DropDevices: d.devices.drops(),
+		Trials: d.trials.puts(), Claims: d.claims.puts(), Asks: d.asks.puts(),
+		DropUsers: d.users.drops(), DropUses: d.uses.drops(), DropDevices: d.devices.drops(), DropAsks: d.asks.drops(),
 		Mark: mark, Entries: d.entries, Reminders: d.reminders, Notices: d.notices,
 	}
 	for _, e := range slices.SortedFunc(maps.Keys(d.edges), compareEdges) {

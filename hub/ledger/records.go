@@ -178,6 +178,18 @@ type Device struct {
 // Gone tells that another panel is in its place.
 func (d Device) Gone() bool { return d.ReplacedBy != "" }
 
+// Ask is a replacement that was done too often at its place and waits for the distributor (story 4).
+type Ask struct {
+	Dead       string    `json:"dead"`
+	Fresh      string    `json:"fresh"`
+	Root       string    `json:"root"`
+	By         string    `json:"by"` // who asked
+	At         time.Time `json:"at"`
+	Free       time.Time `json:"free"` // from when on nobody has to approve it
+	Declined   time.Time `json:"declined,omitzero"`
+	DeclinedBy string    `json:"declined_by,omitempty"`
+}
+
 // Package is a Plus package that was activated at a root. It stays there: no package moves to another project (T-27).
 type Package struct {
 	ID        string          `json:"id"` // license.TokenID as text

@@ -16,6 +16,7 @@ const (
 	EnterPackages    Right = "packages.enter"   // signed licenses, as QR, file or short code
 	StartTrial       Right = "trial.start"      // the trial of a partner (T-1)
 	ForceRelease     Right = "licenses.release" // take a seat from a device that does not give it back
+	ApproveRelease   Right = "releases.approve" // more forced releases at one place than are free (story 4)
 	SeePersons       Right = "persons.see"      // who lives and works there
 	EditPersons      Right = "persons.edit"     // assign people to groups
 	SeeJournals      Right = "journals.see"     // events that name nobody: doors held open, tampering, clocks
@@ -54,6 +55,7 @@ func Rights() []About {
 		{EnterPackages, "Licenses", "Enter packages", false},
 		{StartTrial, "Licenses", "Start a trial", false},
 		{ForceRelease, "Licenses", "Release a seat by force", false},
+		{ApproveRelease, "Licenses", "Approve further forced releases", false},
 		{SeePersons, "People", "See people", false},
 		{EditPersons, "People", "Assign people to groups", false},
 		{SeeJournals, "Doors", "See events that name nobody", false},

@@ -25,6 +25,7 @@ type ledgerTables struct {
 	packages storage.Table[ledger.Package]
 	trials   storage.Table[ledger.Trial]
 	claims   storage.Table[ledger.Claim]
+	asks     storage.Table[ledger.Ask]
 	edges    storage.Table[ledger.Edge]
 	entries  storage.Table[ledger.Entry]
 	mark     storage.Table[ledger.Mark]
@@ -36,6 +37,7 @@ type ledgerTables struct {
 	usesOf    storage.Raw // user and id of a use
 	usesOn    storage.Raw // panel and id of a use
 	devicesIn storage.Raw // group and id of a panel
+	asksIn    storage.Raw // company and dead panel of a request
 }
 
 const markKey = "mark"
@@ -50,6 +52,7 @@ func (s *Store) nameLedger() {
 	t.packages = storage.NewTable[ledger.Package](s.db, "ledger_packages")
 	t.trials = storage.NewTable[ledger.Trial](s.db, "ledger_trials")
 	t.claims = storage.NewTable[ledger.Claim](s.db, "ledger_claims")
+	t.asks = storage.NewTable[ledger.Ask](s.db, "ledger_asks")
 	t.edges = storage.NewTable[ledger.Edge](s.db, "ledger_edges")
 	t.entries = storage.NewTable[ledger.Entry](s.db, "ledger_entries")
 	t.mark = storage.NewTable[ledger.Mark](s.db, "ledger_mark")
@@ -60,6 +63,7 @@ func (s *Store) nameLedger() {
 	t.usesOf = storage.NewRaw(s.db, "ledger_uses_by_user")
 	t.usesOn = storage.NewRaw(s.db, "ledger_uses_by_panel")
 	t.devicesIn = storage.NewRaw(s.db, "ledger_devices_by_group")
+	t.asksIn = storage.NewRaw(s.db, "ledger_asks_by_company")
 }
 
 // book is the ledger as one transaction sees it. A record that cannot be read is an error to whoever asks for it by its id, and
@@ -136,6 +140,16 @@ func (b book) UsesOn(panel string) iter.Seq2[ledger.Use, error] {
 // DevicesIn implements ledger.Book.
 func (b book) DevicesIn(group, after string) iter.Seq2[ledger.Device, error] {
 	return listed(b, b.devicesIn, b.devices, group, after, func(d ledger.Device) bool { return d.Group == group })
+}
+
+// Ask implements ledger.Book.
+func (b book) Ask(dead string) (ledger.Ask, bool, error) {
+	return found(b, b.asks, "request to replace panel", dead)
+}
+
+// Asks implements ledger.Book.
+func (b book) Asks(root, after string) iter.Seq2[ledger.Ask, error] {
+	return listed(b, b.asksIn, b.asks, root, after, func(a ledger.Ask) bool { return a.Root == root })
 }
 
 // listed walks an index below one name and gives the records that belong there: after damage an index may name others.

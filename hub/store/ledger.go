@@ -140,6 +140,7 @@ func (s *Store) writeTx(b book, c ledger.Changes) error {
 		func() error { return each(c.DropUses, b.dropUse) },
 		func() error { return each(c.DropUsers, b.dropUser) },
 		func() error { return each(c.DropDevices, b.dropDevice) },
+		func() error { return each(c.DropAsks, b.dropAsk) },
 		func() error {
 			return each(c.DropEdges, func(e ledger.Edge) error { return b.edges.DeleteTx(b.tx, edgeKey(e)) })
 		},
@@ -147,6 +148,7 @@ func (s *Store) writeTx(b book, c ledger.Changes) error {
 		func() error { return each(c.Users, b.putUser) },
 		func() error { return each(c.Uses, b.putUse) },
 		func() error { return each(c.Devices, b.putDevice) },
+		func() error { return each(c.Asks, b.putAsk) },
 		func() error {
 			return each(c.Packages, func(p ledger.Package) error { return b.packages.PutTx(b.tx, p.ID, p) })
 		},
@@ -278,6 +280,15 @@ func (b book) putDevice(d ledger.Device) error {
 
 func (b book) dropDevice(id string) error {
 	return errors.Join(b.reindex(b.devicesIn, id, only(before(b, b.devices, id).Group), nil), b.devices.DeleteTx(b.tx, id))
+}
+
+func (b book) putAsk(a ledger.Ask) error {
+	was := before(b, b.asks, a.Dead)
+	return errors.Join(b.reindex(b.asksIn, a.Dead, only(was.Root), only(a.Root)), b.asks.PutTx(b.tx, a.Dead, a))
+}
+
+func (b book) dropAsk(dead string) error {
+	return errors.Join(b.reindex(b.asksIn, dead, only(before(b, b.asks, dead).Root), nil), b.asks.DeleteTx(b.tx, dead))
 }
 
 // Entries returns entries of the ledger that fit, newest first; next is where to go on as q.Before, 0 at the end. A page may be

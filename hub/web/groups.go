@@ -54,6 +54,8 @@ type (
 		plain bool // of somebody who may not see limits
 		rows  []groupRow
 		more  string
+		// waiting is how many replacements wait for an approval here and below, as far as the caller may see them.
+		waiting int
 	}
 )
 
@@ -271,6 +273,9 @@ func (s *Server) pageGroup(v *visit) error {
 			asker = ledger.Asker{Top: g.ID} // this group, and nothing of those above
 		}
 		if p.state, err = ledger.StateOf(book, p.now, ledger.Subject{Group: g.ID}, asker); err != nil {
+			return err
+		}
+		if p.waiting, err = v.countWaiting(book, g); err != nil {
 			return err
 		}
 		p.rows, p.more, err = v.rowsBelow(book, g.ID, v.r.URL.Query().Get("after"))

@@ -98,7 +98,7 @@ func (g groupView) visible() []ledger.Group {
 
 // treeRights are those with which the tree is worth looking at.
 func treeRights() []roles.Right {
-	return []roles.Right{roles.SeeLicenses, roles.EditLicenses, roles.SeeUsage, roles.EditGroups, roles.EditUserLicenses, roles.SeePersons, roles.EditPersons}
+	return []roles.Right{roles.SeeLicenses, roles.EditLicenses, roles.SeeUsage, roles.EditGroups, roles.EditUserLicenses, roles.SeePersons, roles.EditPersons, roles.ApproveRelease}
 }
 
 // seesTree tells whether the caller has anything to look for in the tree of groups.

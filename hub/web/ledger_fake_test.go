@@ -25,6 +25,7 @@ type treeFake struct {
 	packages map[string]ledger.Package
 	trials   map[string]ledger.Trial
 	claims   map[string]ledger.Claim
+	asks     map[string]ledger.Ask
 	edges    []ledger.Edge
 	mark     ledger.Mark
 	entries  []ledger.Entry
@@ -34,7 +35,7 @@ type treeFake struct {
 func newTreeFake() *treeFake {
 	return &treeFake{
 		groups: map[string]ledger.Group{}, below: map[string][]string{}, users: map[string]ledger.User{}, uses: map[string]ledger.Use{}, devices: map[string]ledger.Device{},
-		packages: map[string]ledger.Package{}, trials: map[string]ledger.Trial{}, claims: map[string]ledger.Claim{},
+		packages: map[string]ledger.Package{}, trials: map[string]ledger.Trial{}, claims: map[string]ledger.Claim{}, asks: map[string]ledger.Ask{},
 	}
 }
 
@@ -65,6 +66,7 @@ func (f *treeFake) write(c ledger.Changes) {
 	keep(f.devices, c.Devices, c.DropDevices, func(d ledger.Device) string { return d.ID })
 	keep(f.packages, c.Packages, nil, func(p ledger.Package) string { return p.ID })
 	keep(f.trials, c.Trials, nil, func(t ledger.Trial) string { return t.Registration })
+	keep(f.asks, c.Asks, c.DropAsks, func(a ledger.Ask) string { return a.Dead })
 	keep(f.claims, c.Claims, nil, func(x ledger.Claim) string { return x.License })
 	f.edges = slices.DeleteFunc(f.edges, func(e ledger.Edge) bool { return slices.Contains(c.DropEdges, e) })
 	f.edges = append(f.edges, c.Edges...)
@@ -224,6 +226,15 @@ func (b treeBook) Trial(registration string) (ledger.Trial, bool, error) {
 func (b treeBook) Claim(license string) (ledger.Claim, bool, error) {
 	c, ok := b.f.claims[license]
 	return c, ok, nil
+}
+
+func (b treeBook) Ask(dead string) (ledger.Ask, bool, error) {
+	a, ok := b.f.asks[dead]
+	return a, ok, nil
+}
+
+func (b treeBook) Asks(root, after string) iter.Seq2[ledger.Ask, error] {
+	return fitting(b.f.asks, after, func(a ledger.Ask) bool { return a.Root == root })
 }
 
 func (b treeBook) Mark() (ledger.Mark, error) { return b.f.mark, nil }

@@ -38,7 +38,7 @@ type choice struct{ value, title string }
 
 func entryKinds() []choice {
 	return []choice{
-		{"", "everything"}, {"group.", "groups"}, {"licenses.", "licenses"}, {"user.", "users"}, {"use.", "numbers, seats and keys"}, {"device.", "panels"},
+		{"", "everything"}, {"group.", "groups"}, {"licenses.", "licenses"}, {"user.", "users"}, {"use.", "numbers, seats and keys"}, {"device.", "panels"}, {"replacement.", "approvals of replacements"},
 		{"package.", "packages"}, {"trial.", "Trials"}, {"claim.", "claims"}, {"time.", "ends and beginnings"},
 	}
 }
@@ -50,6 +50,7 @@ func entryTitle(what string) string {
 		{"group.restored", "Group taken out of the archive"}, {"licenses.saved", "Licenses saved"}, {"user.added", "User added"}, {"user.changed", "User changed"},
 		{"user.removed", "User moved out"}, {"use.began", "Given"}, {"use.resized", "Count changed"}, {"use.ended", "Taken back"}, {"use.pinned", "Pinned or unpinned"},
 		{"use.relabeled", "Moved to another telephone"}, {"device.registered", "Panel registered"}, {"device.removed", "Panel removed"}, {"device.replaced", "Panel replaced"},
+		{"replacement.asked", "Approval of a replacement asked"}, {"replacement.declined", "Replacement declined"},
 		{"package.activated", "Package activated"}, {"package.undone", "Package given back"}, {"package.revoked", "Package revoked"}, {"trial.started", "Trial begun"},
 		{"claim.entered", "License claimed"}, {"claim.given_up", "Claim given up"}, {"time.passed", "A license began or ended"},
 	} {

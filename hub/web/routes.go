@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -39,7 +40,7 @@ const api = "/api/v1"
 func (s *Server) table() []route {
 	return slices.Concat(s.systemRoutes(), s.loginRoutes(), s.userRoutes(), s.roleRoutes(), s.handOverRoutes(), s.overviewRoutes(), s.siteRoutes(), s.watchRoutes(), s.panelRoutes(), s.poolRoutes(), s.pairingRoutes(),
 		s.eventRoutes(), s.warningRoutes(), s.templateRoutes(), s.settingsRoutes(), s.auditRoutes(),
-		s.groupRoutes(), s.groupLicenseRoutes(), s.groupEditRoutes(), s.peopleRoutes(), s.usageRoutes(), s.ledgerRoutes(), s.startRoutes(), s.treeAPI())
+		s.groupRoutes(), s.groupLicenseRoutes(), s.groupEditRoutes(), s.peopleRoutes(), s.usageRoutes(), s.replacementRoutes(), s.ledgerRoutes(), s.startRoutes(), s.treeAPI())
 }
 
 // visit is one request on its way through a handler.
@@ -131,6 +132,8 @@ type outcome struct {
 	Body any    // for programs; nil: nothing
 	Said string // for people, a sentence
 	Back string // the page that people go to
+	// Status is that of the answer to programs where it is another one than the route's; 0: it is not.
+	Status int
 }
 
 // none is the body of a request that needs no words.
@@ -175,7 +178,7 @@ func (d deed[In]) routes() []route {
 				v.w.WriteHeader(http.StatusNoContent)
 				return nil
 			}
-			return writeJSON(v.w, d.Status, out.Body)
+			return writeJSON(v.w, cmp.Or(out.Status, d.Status), out.Body)
 		},
 	}}
 	if d.Page == "" {

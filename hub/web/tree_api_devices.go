@@ -21,10 +21,6 @@ type (
 	registerRequest struct {
 		Panel string `json:"panel"`
 	}
-	replaceRequest struct {
-		Fresh    string `json:"fresh"`              // the panel that takes the place
-		Approved bool   `json:"approved,omitempty"` // by whoever may release by force in the whole company, beyond two a year
-	}
 )
 
 func (s *Server) devicesAPI() []route {
@@ -36,14 +32,12 @@ func (s *Server) devicesAPI() []route {
 			Summary: "Register a panel whose site hangs below the group; the hub does so by itself, and twice changes nothing", Request: registerRequest{"abcdefghijklmnopqrstuvwxyz"}, Response: example, Do: s.doAPIRegister}),
 		ledgerDeed(deed[none]{Method: "DELETE", API: "/groups/{group}/panels/{panel}", Access: roles.PairPanels, Status: 204,
 			Summary: "Take a panel out that is not at a site below the group any more; what it held is given back", Do: s.doAPIUnregister}),
-		ledgerDeed(deed[replaceRequest]{Method: "POST", API: "/groups/{group}/panels/{panel}/replace", Access: roles.ForceRelease, Status: 200,
-			Summary: "Put a new panel in the place of a dead one, with all that it held: a forced release", Request: replaceRequest{Fresh: "zyxwvutsrqponmlkjihgfedcba"}, Response: example, Do: s.doAPIReplace}),
 	)
 }
 
 // deviceRights are those with which one sees which panels are registered.
 func deviceRights() []roles.Right {
-	return []roles.Right{roles.SeeLicenses, roles.SeeUsage, roles.EditLicenses, roles.PairPanels, roles.ForceRelease}
+	return []roles.Right{roles.SeeLicenses, roles.SeeUsage, roles.EditLicenses, roles.PairPanels, roles.ForceRelease, roles.ApproveRelease}
 }
 
 func (v *visit) deviceAnswer(d ledger.Device) deviceAnswer {
@@ -159,25 +153,6 @@ func (s *Server) doAPIUnregister(v *visit, _ none) (outcome, error) {
 	}
 	_, err = v.decide(g, ledger.RemoveDevice{ID: d.ID})
 	return outcome{}, err
-}
-
-func (s *Server) doAPIReplace(v *visit, in replaceRequest) (outcome, error) {
-	g, d, err := v.deviceIn(roles.ForceRelease)
-	if err != nil {
-		return outcome{}, err
-	}
-	if in.Approved && !g.holder.May(roles.ForceRelease, pathOf(g.line()[:1])) {
-		return outcome{}, notAllowedIn(roles.ForceRelease, "the whole company")
-	}
-	if p, _, err := v.panelAt(in.Fresh); err != nil {
-		return outcome{}, err
-	} else if p.State() != fleet.PanelEnrolled {
-		return outcome{}, problem(http.StatusConflict, "not-enrolled", "the new panel is not enrolled in this hub: pair it first")
-	}
-	if _, err := v.decide(g, ledger.ReplaceDevice{Dead: d.ID, Fresh: in.Fresh, Approved: in.Approved}); err != nil {
-		return outcome{}, err
-	}
-	return v.deviceOutcome(in.Fresh)
 }
 
 // paperAnswer is a package of a company.
