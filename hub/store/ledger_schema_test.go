@@ -16,7 +16,6 @@ import (
 
 	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/hub/store"
-	"github.com/doorpanel/doorpanel/license"
 )
 
 // oldestLedgerFixture is the first schema of which there is a ledger; schema 1 had none.
@@ -32,6 +31,11 @@ func fillLedger(t *testing.T, s *store.Store) {
 	limits := ledger.Limits{Restricted: true, Blocks: []ledger.Block{{
 		ID: "b", Counts: both(6, 4), Features: []string{"guests"}, Until: ends, Reminder: &ledger.Reminder{Days: 30, Every: ledger.Weekly},
 	}}}
+	var pack ledger.ActivatePackage
+	text := `{"root":"acme","id":"00000000000000000000000000000007","label":"Plus","term":{"years":1},"grants":[{"feature":"apps","count":5},{"feature":"sip_numbers","count":8},{"feature":"guests","count":1}]}`
+	if err := json.Unmarshal([]byte(text), &pack); err != nil {
+		t.Fatal(err)
+	}
 	at := ledgerDay
 	for _, change := range []ledger.Change{
 		ledger.CreateGroup{Group: ledger.Group{ID: "acme", Name: "Acme", Zone: "Europe/Rome", Administrators: []string{"ines@example.org"}, Manager: "Ines"}},
@@ -40,7 +44,7 @@ func fillLedger(t *testing.T, s *store.Store) {
 		ledger.CreateGroup{Group: ledger.Group{ID: "left", Parent: "house", Name: "Left", Level: "apartments"}},
 		ledger.ArchiveGroup{ID: "left"},
 		ledger.StartTrial{Root: "acme", Registration: "partner 7"},
-		ledger.ActivatePackage{Root: "acme", ID: fmt.Sprintf("%032x", 7), Label: "Plus", Grant: []license.Grant{{Feature: "apps", Count: 5}, {Feature: "sip_numbers", Count: 8}, {Feature: "guests", Count: 1}}, Term: license.Term{Years: 1}},
+		pack,
 		ledger.AddUser{User: ledger.User{ID: "ada", Name: "Ada", Mail: "ada@example.org", Groups: []string{"flat"}, Limits: ledger.Limits{Restricted: true, Blocks: []ledger.Block{{ID: "own", Counts: both(2, 2), Until: ends}}}}},
 		ledger.RegisterDevice{ID: ledgerPanel("a"), Group: "house"},
 		ledger.ReplaceDevice{Dead: ledgerPanel("a"), Fresh: ledgerPanel("b")},
