@@ -94,6 +94,9 @@ func MayAsk(asker Holder, h HandOver, all []Assignment, path func(place string) 
 		if _, site := SiteOf(h.Group); !site {
 			return refuse(NotThere, "only a site moves below another group; groups are moved in the tree")
 		}
+		if err := CheckSiteGroup(h.Under); err != nil {
+			return err
+		}
 		under, there := path(h.Under)
 		if !there || !asker.May(EditSites, under) || !asker.May(EditSites, at) {
 			return refuse(NotYours, "you cannot move the site there")

@@ -315,6 +315,34 @@ func TestAHandOverLeavesTheOldOneNothing(t *testing.T) {
 	}
 }
 
+func TestASiteThatChangesItsCompanyLeavesItsPeopleBehind(t *testing.T) {
+	world := town()
+	path := func(place string) Path { p, _ := world.path(place); return p }
+	for name, c := range map[string]struct {
+		site    string
+		to      Path
+		ended   int
+		touched string
+		code    string
+	}{
+		"within the company":     {"tower-1", path("south"), 0, "[cora]", ""},
+		"to another company":     {"tower-1", path("annex"), 1, "[cora]", ""},
+		"out of every group":     {"tower-1", path(Hub), 1, "[cora]", ""},
+		"into its first company": {"loose", path("south"), 0, "[lou]", ""},
+		"below a site":           {"tower-1", path(Site("south-1")), 0, "[]", NotThere},
+		"below itself":           {"tower-1", path(Site("tower-1")), 0, "[]", NotThere},
+		"one that is not there":  {"nothing", path("south"), 0, "[]", NotThere},
+	} {
+		a := Arrangement{Sites: []fleet.Site{{ID: "tower-1", Group: "tower"}, {ID: "loose"}}, Assignments: []Assignment{
+			{User: "cora", Role: Concierge, Group: Site("tower-1")}, {User: "old", Role: Dealer, Group: "north"}, {User: "lou", Role: Viewer, Group: Site("loose")},
+		}}
+		touched, ended, err := a.HangSite(c.site, path(Site(c.site)), c.to)
+		if codeOf(err) != c.code || len(ended) != c.ended || fmt.Sprint(touched) != c.touched || len(a.Assignments) != 3-c.ended {
+			t.Errorf("%s: %v ended, %v touched, %v are left, %v", name, ended, touched, a.Assignments, err)
+		}
+	}
+}
+
 func TestAHandOverNeedsWhoMayAskAndTheOwner(t *testing.T) {
 	path := town().path
 	all := []Assignment{{User: "old", Role: Dealer, Group: "north"}, {User: "owner", Role: Management, Group: "tower"}}
@@ -342,6 +370,8 @@ func TestAHandOverNeedsWhoMayAskAndTheOwner(t *testing.T) {
 		"a group below another":       {company, with(func(h *HandOver) { h.Under = "south" }), NotThere},
 		"a site into a foreign group": {company, with(func(h *HandOver) { h.Group, h.Under = Site("tower-1"), "annex" }), NotYours},
 		"a site into a group of his":  {company, with(func(h *HandOver) { h.Group, h.Under = Site("tower-1"), "south" }), ""},
+		"a site below a site":         {company, with(func(h *HandOver) { h.Group, h.Under = Site("tower-1"), Site("south-1") }), NotThere},
+		"a site below itself":         {company, with(func(h *HandOver) { h.Group, h.Under = Site("tower-1"), Site("tower-1") }), NotThere},
 		"with a role of nothing":      {company, with(func(h *HandOver) { h.Role = Resident }), NotThere},
 	} {
 		if got := codeOf(MayAsk(c.asker, c.h, all, path)); got != c.code {

@@ -76,6 +76,9 @@ func (s *Store) arrangeTx(tx *storage.Tx, was, now roles.Arrangement) error {
 		return err
 	}
 	putSite := func(id string, site fleet.Site) error {
+		if err := roles.CheckSiteGroup(site.Group); err != nil {
+			return err
+		}
 		_, err := s.sites.putTx(tx, id, site, edit)
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/storage"
 	"github.com/doorpanel/doorpanel/telemetry"
 )
@@ -24,6 +25,9 @@ func (s *Store) SiteToEdit(id string) (fleet.Site, fleet.Edition, error) { retur
 func (s *Store) PutSite(site fleet.Site, edit fleet.Edit) (fleet.Edition, error) {
 	if err := telemetry.CheckName(site.ID); err != nil {
 		return fleet.Edition{}, fmt.Errorf("cannot store site: %w", err)
+	}
+	if err := roles.CheckSiteGroup(site.Group); err != nil {
+		return fleet.Edition{}, fmt.Errorf("cannot store site %s: %w", site.ID, err)
 	}
 	return s.sites.put(site.ID, site, edit, nil)
 }

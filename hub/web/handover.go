@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/doorpanel/doorpanel/hub/fleet"
 	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
@@ -215,20 +214,25 @@ func (s *Server) doConsent(v *visit, in answerRequest) (outcome, error) {
 		if !a.Exists(h.To) {
 			return nil, problem(http.StatusConflict, "conflict", "the user "+h.To+" is gone; ask anew")
 		}
-		was := h.Group
+		was, touched, left := h.Group, []string(nil), []roles.Assignment(nil)
 		if site, ok := roles.SiteOf(h.Group); ok && h.Under != "" {
-			i := slices.IndexFunc(a.Sites, func(other fleet.Site) bool { return other.ID == site })
-			was, a.Sites[i].Group = a.Sites[i].Group, h.Under
+			was = l.sites[site]
+			to, _ := l.path(h.Under)
+			var err error
+			if touched, left, err = a.HangSite(site, path, to); err != nil {
+				return nil, err
+			}
 		}
 		next, ended, err := roles.Hand(*h, a.Assignments, a.Table(), l.path, s.over(a).path, v.caller.User, s.o.Now())
 		if err != nil {
 			return nil, err
 		}
+		ended = append(left, ended...)
 		a.Assignments, h.Ended, h.Note, h.State = next, ended, note, roles.Done
 		c := v.changeAt(h.Group, "handover.done", h.ID, "handed over to "+h.To+" as "+h.Role)
 		c.Before, c.After = short(was+": "+heldWords(ended)), short(h.To+": "+h.Role+" at "+h.Group)
 		a.Changes = append(a.Changes, c)
-		return append(slices.Clone(h.From), h.To), nil
+		return append(append(touched, h.From...), h.To), nil
 	})
 	if err != nil {
 		return outcome{}, err

@@ -262,28 +262,19 @@ func (s *Server) doSiteGroup(v *visit, in siteGroupRequest) (outcome, error) {
 		return outcome{}, err
 	}
 	err := v.arrange(func(a *roles.Arrangement, actor roles.Holder, l *land) ([]string, error) {
-		i := slices.IndexFunc(a.Sites, func(site fleet.Site) bool { return site.ID == id })
 		to, there := l.path(group)
-		if i < 0 || !there || !actor.May(roles.EditSites, to) {
+		if !there || roles.CheckSiteGroup(group) != nil || !actor.May(roles.EditSites, to) {
 			return nil, notValid("choose a group where you may add sites")
 		}
-		from, _ := l.site(id)
-		if !actor.May(roles.EditSites, from) {
+		from, there := l.site(id)
+		if !there || !actor.May(roles.EditSites, from) {
 			return nil, notThere()
 		}
 		c := v.changeAt(group, "site.moved", id, "site hung below another group")
-		c.Site, c.Before, c.After = id, a.Sites[i].Group, group
-		a.Sites[i].Group = group
-		var touched []string
-		a.Assignments = slices.DeleteFunc(a.Assignments, func(given roles.Assignment) bool {
-			if given.Group != roles.Site(id) {
-				return false
-			}
-			touched = append(touched, given.User)
-			return from.Company() != "" && from.Company() != to.Company()
-		})
+		c.Site, c.Before, c.After = id, l.sites[id], group
 		a.Changes = append(a.Changes, c)
-		return touched, nil
+		touched, _, err := a.HangSite(id, from, to)
+		return touched, err
 	})
 	if err != nil {
 		return outcome{}, err

@@ -45,6 +45,54 @@ func TestAStrangersRecordsFillNoPage(t *testing.T) {
 	}
 }
 
+// A site below a site would be in no company, and whoever has a role at the other one would have it here.
+func TestASiteIsHungBelowGroupsAlone(t *testing.T) {
+	f := newHubFake()
+	furnish(f)
+	f.groups = map[string]string{"acme": "", "north": "acme"}
+	f.do(func() { f.sites[0].Group, f.sites[1].Group = "north", "north" })
+	s := newServer(t, f)
+	company := named(t, s, f, "dora", roles.Distributor, "acme")
+	technician := named(t, s, f, "tess", roles.Technician, roles.Site(millLane), roles.Site(station))
+	for _, c := range []client{company, technician} {
+		for _, place := range []string{roles.Site(millLane), roles.Site(station)} {
+			c.want(http.StatusUnprocessableEntity, "PUT", "/api/v1/sites/"+millLane+"/group", object{"group": place})
+		}
+		c.want(http.StatusUnprocessableEntity, "POST", "/api/v1/sites", object{"name": "New", "zone": "UTC", "group": roles.Site(millLane)})
+		company.want(http.StatusOK, "GET", "/api/v1/sites/"+millLane, nil)
+	}
+	named(t, s, f, "olga", roles.Concierge, "north")
+	named(t, s, f, "otto", roles.Dealer, "acme")
+	company.want(http.StatusUnprocessableEntity, "POST", "/api/v1/handovers", object{"group": roles.Site(millLane), "from": []string{"tess"}, "to": "otto", "role": roles.Technician, "under": roles.Site(station)})
+	if f.sites[0].Group != "north" {
+		t.Errorf("the site hangs below %q", f.sites[0].Group)
+	}
+}
+
+// Who was given something at a site by its company has nothing there when another company has it.
+func TestAHandOverToAnotherCompanyLeavesNobodyOfTheOldOneInside(t *testing.T) {
+	f := newHubFake()
+	furnish(f)
+	f.groups = map[string]string{"acme": "", "other": ""}
+	f.do(func() { f.sites[0].Group = "acme" })
+	s := newServer(t, f)
+	admin := as(t, s, f, roles.Administrator)
+	old, cora := named(t, s, f, "old", roles.Technician, roles.Site(millLane)), named(t, s, f, "cora", roles.Concierge, roles.Site(millLane))
+	next := named(t, s, f, "next", roles.Dealer, "other")
+	cora.want(http.StatusOK, "GET", "/api/v1/sites/"+millLane, nil)
+	admin.want(http.StatusCreated, "POST", "/api/v1/handovers", object{"group": roles.Site(millLane), "from": []string{"old"}, "to": "next", "role": roles.Technician, "under": "other"})
+	told := admin.want(http.StatusOK, "POST", "/api/v1/handovers/"+f.handOvers[0].ID+"/consent", object{"note": "letter of 3 May"})
+	for _, c := range []client{old, cora} {
+		if w := c.request("GET", "/api/v1/sites/"+millLane, nil); w.Code < 400 {
+			t.Errorf("somebody of the old company sees the other one's site: %d", w.Code)
+		}
+	}
+	next.want(http.StatusOK, "GET", "/api/v1/sites/"+millLane, nil)
+	if len(f.handOvers[0].Ended) != 2 || !strings.Contains(told, "cora") {
+		t.Errorf("the hand-over does not say what ended: %s", told)
+	}
+}
+
 // The place at which a list of messages goes on is a key with a site's id, a person's and a time in it.
 func TestWhereTheListOfMessagesGoesOnIsHidden(t *testing.T) {
 	f := newHubFake()

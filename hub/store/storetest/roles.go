@@ -67,6 +67,12 @@ func arrange(t *testing.T, b Bench) {
 	}); err == nil {
 		t.Error("a site was deleted by way of the roles")
 	}
+	if err := s.Arrange(func(a *roles.Arrangement) error {
+		a.Sites[0].Group = roles.Site("south")
+		return nil
+	}); err == nil {
+		t.Error("a site hangs below a site: it is in no company, and whoever has a role there has it here")
+	}
 	if got := must[[]roles.Assignment](t)(s.Assignments("")); len(got) != 3 {
 		t.Errorf("after refused changes: %+v", got)
 	}
