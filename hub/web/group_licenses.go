@@ -199,45 +199,58 @@ func (s *Server) postLicenses(v *visit) error {
 	if err := v.decodeForm(&in); err != nil {
 		return err
 	}
+	p, status, err := s.stepLicenses(v, in)
+	switch {
+	case err != nil:
+		return err
+	case status == http.StatusSeeOther:
+		v.redirect(at("groups", p.ID))
+		return nil
+	}
+	return v.drawLicenses(p, status)
+}
+
+// stepLicenses is postLicenses as one step, and the status to answer with: StatusSeeOther when it is saved. It neither reads from the
+// browser nor writes to it, so that nobody holds up all others by being slow.
+func (s *Server) stepLicenses(v *visit, in licensesRequest) (p licensesPage, status int, err error) {
 	s.edits.Lock()
 	defer s.edits.Unlock()
-	p, err := s.licensesPage(v)
-	if err != nil {
-		return err
+	if p, err = s.licensesPage(v); err != nil {
+		return p, 0, err
 	}
 	if !p.may(roles.EditLicenses) {
-		return problem(http.StatusForbidden, "not-allowed", "this needs the right “"+roles.EditLicenses.Title()+"” in "+p.Name)
+		return p, 0, problem(http.StatusForbidden, "not-allowed", "this needs the right “"+roles.EditLicenses.Title()+"” in "+p.Name)
 	}
 	view := &p.limits
 	drawn := view.edition
 	view.form = in.Limits
 	if changedByStep(view, in.Step) {
-		return v.drawLicenses(p, http.StatusOK)
+		return p, http.StatusOK, nil
 	}
 	limits, wrong := in.Limits.limits(p.zone, p.Limits)
 	if wrong != nil {
 		view.wrong = wrong
-		return v.drawLicenses(p, http.StatusUnprocessableEntity)
+		return p, http.StatusUnprocessableEntity, nil
 	}
 	view.form = sameIDs(view.form, limits)
 	change := ledger.SaveLicenses{Group: p.ID, Limits: limits, Clip: in.Step == "clip"}
 	if in.Step == "whatif" {
-		return s.answerWhatIf(v, view, p.groupView, change, ledger.Subject{Group: p.ID}, func(status int) error { return v.drawLicenses(p, status) })
+		status, err = s.answerWhatIf(v, view, p.groupView, change, ledger.Subject{Group: p.ID})
+		return p, status, err
 	}
 	if v.drawn != drawn {
 		view.wrong = staleForm(p.Name)
-		return v.drawLicenses(p, http.StatusConflict)
+		return p, http.StatusConflict, nil
 	}
 	changes, err := v.decide(p.groupView, change)
 	if refusedBy(view, err) {
-		return v.drawLicenses(p, http.StatusUnprocessableEntity)
+		return p, http.StatusUnprocessableEntity, nil
 	}
 	if err != nil {
-		return err
+		return p, 0, err
 	}
 	v.say(noticeWords("The licenses of "+p.Name+" are saved.", changes.Notices))
-	v.redirect(at("groups", p.ID))
-	return nil
+	return p, http.StatusSeeOther, nil
 }
 
 // staleForm says that somebody else saved what this form shows while it was being filled in.
@@ -292,21 +305,15 @@ func changedByStep(view *limitsView, step string) bool {
 	return false
 }
 
-// answerWhatIf says what a change would do, without making it.
-func (s *Server) answerWhatIf(v *visit, view *limitsView, g groupView, change ledger.Change, subject ledger.Subject, draw func(status int) error) error {
+// answerWhatIf says what a change would do, without making it, and with which status that is answered.
+func (s *Server) answerWhatIf(v *visit, view *limitsView, g groupView, change ledger.Change, subject ledger.Subject) (status int, err error) {
 	found, err := s.whatIf(v, g, change, subject)
 	if refusedBy(view, err) {
 		view.whatIf, err = s.whyNot(v, err)
-		if err != nil {
-			return err
-		}
-		return draw(http.StatusUnprocessableEntity)
-	}
-	if err != nil {
-		return err
+		return http.StatusUnprocessableEntity, err
 	}
 	view.whatIf = &found
-	return draw(http.StatusOK)
+	return http.StatusOK, err
 }
 
 // whyNot is a what-if of what would be refused: why, and what is in the way.

@@ -187,6 +187,10 @@ func (s *Server) pageNewPerson(v *visit) error {
 }
 
 func (s *Server) postNewPerson(v *visit) error {
+	in, err := v.personForm()
+	if err != nil {
+		return err
+	}
 	p, err := s.newPersonPage(v)
 	if err != nil {
 		return err
@@ -195,7 +199,8 @@ func (s *Server) postNewPerson(v *visit) error {
 	change := func(in personRequest, limits ledger.Limits) ledger.Change {
 		return ledger.AddUser{User: ledger.User{ID: id, Name: in.Name, Mail: in.Mail, Groups: []string{p.ID}, Limits: limits}, Clip: in.Step == "clip"}
 	}
-	return s.stepPerson(v, p, change, ledger.Subject{Group: p.ID}, func() string { return at("people", id) })
+	status, err := s.stepPerson(v, &p, in, change, ledger.Subject{Group: p.ID})
+	return v.answerPerson(p, status, at("people", id), err)
 }
 
 func (s *Server) personPage(v *visit) (personPage, error) {
@@ -264,39 +269,59 @@ func (s *Server) findMemberships(v *visit, p *movePage, person personView) error
 }
 
 func (s *Server) postPerson(v *visit) error {
-	s.edits.Lock()
-	defer s.edits.Unlock()
-	p, err := s.personPage(v)
+	in, err := v.personForm()
 	if err != nil {
 		return err
 	}
+	p, status, err := s.editPerson(v, in)
+	return v.answerPerson(p, status, at("people", p.person.ID), err)
+}
+
+// editPerson is postPerson as one step. It neither reads from the browser nor writes to it, so that nobody holds up all others by
+// being slow.
+func (s *Server) editPerson(v *visit, in personRequest) (p personPage, status int, err error) {
+	s.edits.Lock()
+	defer s.edits.Unlock()
+	if p, err = s.personPage(v); err != nil {
+		return p, 0, err
+	}
 	if !p.mayEdit {
-		return problem(http.StatusForbidden, "not-allowed", "this needs the right “"+roles.EditUserLicenses.Title()+"” in every group of "+p.person.Name)
+		return p, 0, problem(http.StatusForbidden, "not-allowed", "this needs the right “"+roles.EditUserLicenses.Title()+"” in every group of "+p.person.Name)
 	}
 	change := func(in personRequest, limits ledger.Limits) ledger.Change {
 		return ledger.EditUser{ID: p.person.ID, Name: &in.Name, Mail: &in.Mail, Limits: &limits, Clip: in.Step == "clip"}
 	}
-	return s.stepPerson(v, p, change, ledger.Subject{User: p.person.ID}, func() string { return at("people", p.person.ID) })
+	status, err = s.stepPerson(v, &p, in, change, ledger.Subject{User: p.person.ID})
+	return p, status, err
 }
 
-// stepPerson does what the pressed button of a user's form says.
-func (s *Server) stepPerson(v *visit, p personPage, change func(personRequest, ledger.Limits) ledger.Change, subject ledger.Subject, back func() string) error {
-	var in personRequest
-	if err := v.decodeForm(&in); err != nil {
-		return err
-	}
+func (v *visit) personForm() (in personRequest, err error) {
+	err = v.decodeForm(&in)
 	in.Name, in.Mail = strings.TrimSpace(in.Name), strings.TrimSpace(in.Mail)
+	return in, err
+}
+
+// answerPerson answers what stepPerson came to.
+func (v *visit) answerPerson(p personPage, status int, saved string, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case status == http.StatusSeeOther:
+		v.redirect(saved)
+		return nil
+	case p.person.ID == "":
+		return v.redraw(status, "#limits", personForm(p), "New user in "+p.Name, newPerson(p))
+	}
+	return v.redraw(status, "#limits", personForm(p), p.person.Name, personOfGroup(p))
+}
+
+// stepPerson does what the pressed button of a user's form says, and gives the status to answer with: StatusSeeOther when it is saved.
+func (s *Server) stepPerson(v *visit, p *personPage, in personRequest, change func(personRequest, ledger.Limits) ledger.Change, subject ledger.Subject) (status int, err error) {
 	view := &p.limits
 	drawn := view.edition
 	view.form, p.name, p.mail = in.Limits, in.Name, in.Mail
-	draw := func(status int) error {
-		if p.person.ID == "" {
-			return v.redraw(status, "#limits", personForm(p), "New user in "+p.Name, newPerson(p))
-		}
-		return v.redraw(status, "#limits", personForm(p), p.person.Name, personOfGroup(p))
-	}
 	if changedByStep(view, in.Step) {
-		return draw(http.StatusOK)
+		return http.StatusOK, nil
 	}
 	limits, wrong := in.Limits.limits(p.zone, p.person.Limits)
 	if err := checkPerson(in); err != nil {
@@ -304,26 +329,25 @@ func (s *Server) stepPerson(v *visit, p personPage, change func(personRequest, l
 	}
 	if wrong != nil {
 		view.wrong = wrong
-		return draw(http.StatusUnprocessableEntity)
+		return http.StatusUnprocessableEntity, nil
 	}
 	view.form = sameIDs(view.form, limits)
 	if in.Step == "whatif" {
-		return s.answerWhatIf(v, view, p.groupView, change(in, limits), subject, draw)
+		return s.answerWhatIf(v, view, p.groupView, change(in, limits), subject)
 	}
 	if v.drawn != drawn {
 		view.wrong = staleForm(p.person.Name)
-		return draw(http.StatusConflict)
+		return http.StatusConflict, nil
 	}
 	changes, err := v.decide(p.groupView, change(in, limits))
 	if refusedBy(view, err) {
-		return draw(http.StatusUnprocessableEntity)
+		return http.StatusUnprocessableEntity, nil
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	v.say(noticeWords(in.Name+" is saved.", changes.Notices))
-	v.redirect(back())
-	return nil
+	return http.StatusSeeOther, nil
 }
 
 func checkPerson(in personRequest) error {
