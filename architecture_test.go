@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"hub":               {"hub/fleet", "hub/monitor", "hub/ledger", "telemetry", "license", "license/envelope"},
 	"hub/store":         {"hub/fleet", "hub/monitor", "hub/ledger", "hub/roles", "telemetry", "storage"},
 	"hub/web":           {"hub/fleet", "hub/monitor", "hub/ledger", "hub/roles", "telemetry", "qr", "login"},
-	"hub/pools":         {"hub/fleet", "license", "license/envelope", "telemetry"},
+	"hub/pools":         {"hub/fleet", "hub/ledger", "license", "license/envelope", "telemetry"},
 	"hub/monitor":       {"hub/fleet", "telemetry"},
 	"hub/ledger":        {"license", "license/envelope", "telemetry"},
 	"hub/fleet":         {"telemetry"},

@@ -33,6 +33,7 @@ type LedgerOptions struct {
 	Leases Leases
 	Rules  ledger.Rules
 	Posted func() // reminders are in the outbox; nil: nobody waits for that
+	Turned func() // something was decided, or time changed something; nil: nobody waits for that
 	Now    func() time.Time
 	Logger *slog.Logger // nil: silent
 }
@@ -55,6 +56,9 @@ func NewLedger(o LedgerOptions) (*Ledger, error) {
 	if o.Posted == nil {
 		o.Posted = func() {}
 	}
+	if o.Turned == nil {
+		o.Turned = func() {}
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -76,6 +80,9 @@ func (l *Ledger) Decide(r ledger.Request, c ledger.Change) (ledger.Changes, erro
 	}
 	if len(changes.Reminders) > 0 {
 		l.o.Posted()
+	}
+	if !changes.Empty() {
+		l.o.Turned()
 	}
 	l.wake()
 	return changes, nil
@@ -162,6 +169,9 @@ func (l *Ledger) tick(now time.Time) error {
 	}
 	if len(changes.Reminders) > 0 {
 		l.o.Posted()
+	}
+	if !changes.Empty() {
+		l.o.Turned()
 	}
 	for _, e := range changes.Entries {
 		if len(e.Stopped)+len(e.Resumed) > 0 {

@@ -99,7 +99,7 @@ func (r *Registrar) say(panel, what string) {
 
 // settle brings one panel to where it belongs.
 func (r *Registrar) settle(p fleet.Panel, group string) error {
-	device, dead, err := r.stored(p)
+	device, dead, counted, err := r.stored(p)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (r *Registrar) settle(p fleet.Panel, group string) error {
 		// Too soon, or too often: it has what every panel has until the distributor approves, who is asked.
 		return errors.Join(err, r.register(p.ID, group), r.ask(err, dead.ID, p.ID))
 	}
-	if device.ID == "" {
+	if device.ID == "" || !counted {
 		return r.register(p.ID, group)
 	}
 	return nil
@@ -159,7 +159,7 @@ func (r *Registrar) ask(err error, dead, fresh string) error {
 }
 
 func (r *Registrar) register(panel, group string) error {
-	return r.decide(ledger.RegisterDevice{ID: panel, Group: group})
+	return r.decide(ledger.RegisterDevice{ID: panel, Group: group, Found: true})
 }
 
 func (r *Registrar) remove(device ledger.Device) error {
@@ -174,14 +174,17 @@ func (r *Registrar) decide(c ledger.Change) error {
 	return err
 }
 
-// stored is how the ledger knows a panel, and the one that it replaces.
-func (r *Registrar) stored(p fleet.Panel) (device, dead ledger.Device, err error) {
+// stored is how the ledger knows a panel, and the one that it replaces; counted tells that the panel counts as one.
+func (r *Registrar) stored(p fleet.Panel) (device, dead ledger.Device, counted bool, err error) {
 	err = r.ledger.Look(func(book ledger.Book) error {
-		if device, _, err = book.Device(p.ID); err != nil || p.Replaces == "" {
+		if device, _, err = book.Device(p.ID); err != nil {
+			return err
+		}
+		if _, counted, err = book.Use(ledger.PanelID(p.ID)); err != nil || p.Replaces == "" {
 			return err
 		}
 		dead, _, err = book.Device(p.Replaces)
 		return err
 	})
-	return device, dead, err
+	return device, dead, counted, err
 }

@@ -134,6 +134,11 @@ func poolShow(p *place) *cobra.Command {
 
 func shareState(s fleet.PoolShare) string {
 	const form = "2006-01-02 15:04"
+	if s.Suspended > 0 {
+		held := s
+		held.Suspended = 0
+		return fmt.Sprintf("%d suspended until a group above has room; %s", s.Suspended, shareState(held))
+	}
 	switch {
 	case s.Waiting && s.Why != "":
 		return "waiting for the panel since " + s.Since.Local().Format(form) + ": " + s.Why

@@ -13,7 +13,7 @@ import (
 func (h *house) openPools(key ed25519.PrivateKey) (err error) {
 	var faults []error
 	h.pools, faults, err = pools.New(pools.Options{
-		Store: h.store, Directory: h.store, Way: wayToPanels{h}, Ring: h.licenses.Ring, Key: key.Public().(ed25519.PublicKey), Sign: signer(key),
+		Store: h.store, Tree: h.store, Directory: h.store, Way: wayToPanels{h}, Ring: h.licenses.Ring, Key: key.Public().(ed25519.PublicKey), Sign: signer(key),
 		Clock: h.licenseClock, Logger: h.log.With("part", "pools"),
 	})
 	for _, fault := range faults {

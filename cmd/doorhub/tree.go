@@ -12,7 +12,7 @@ import (
 // openLedger sets up the license ledger: who may hand out what, down the tree of groups.
 func (h *house) openLedger() (err error) {
 	h.ledger, err = hub.NewLedger(hub.LedgerOptions{
-		Name: hubName, Store: h.store, Leases: h.store, Posted: h.deliverer.Wake, Logger: h.log.With("part", "ledger"),
+		Name: hubName, Store: h.store, Leases: h.store, Posted: h.deliverer.Wake, Turned: h.turned, Logger: h.log.With("part", "ledger"),
 	})
 	if err != nil {
 		return err
@@ -23,6 +23,9 @@ func (h *house) openLedger() (err error) {
 	h.registrar, err = hub.NewRegistrar(h.store, h.ledger, h.log.With("part", "registrar"))
 	return err
 }
+
+// turned tells whoever is bounded by the license ledger that it says something else now.
+func (h *house) turned() { h.pools.Kick() }
 
 // keepLedger lets time pass in the ledger, and brings panels and revoked packages into it.
 func (h *house) keepLedger(ctx context.Context) {

@@ -75,12 +75,14 @@ type PoolFeature struct {
 
 // PoolShare is what one panel has of it.
 type PoolShare struct {
-	Panel string    `json:"panel"`
-	Name  string    `json:"name"`
-	Asked int       `json:"asked"`
-	Has   int       `json:"has"` // and nobody else can have it
-	By    string    `json:"by,omitempty"`
-	Since time.Time `json:"since,omitzero"` // when it was asked
+	Panel string `json:"panel"`
+	Name  string `json:"name"`
+	Asked int    `json:"asked"`
+	Has   int    `json:"has"` // and nobody else can have it
+	// Suspended are those of Asked that do not work because a group above has no room for them now. They come back by themselves.
+	Suspended int       `json:"suspended,omitempty"`
+	By        string    `json:"by,omitempty"`
+	Since     time.Time `json:"since,omitzero"` // when it was asked
 	// Taken is when the panel answered the document that gives it so much; zero: not yet. Refused says why it does not.
 	Taken   time.Time `json:"taken,omitzero"`
 	Refused string    `json:"refused,omitempty"`

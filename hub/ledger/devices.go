@@ -32,7 +32,7 @@ func (c RegisterDevice) decide(d *draft) error {
 		return refusal(OtherProject, "the panel is registered in another project: it is taken out there first")
 	case known.Gone():
 		return refusal(Taken, "another panel took the place of this one: take it out first, then register it anew")
-	case known.Group == g.ID && d.use(panelUseID(c.ID)) != nil:
+	case known.Group == g.ID && d.use(PanelID(c.ID)) != nil:
 		return nil
 	case known.Group == g.ID: // registered before panels counted
 		if r := d.countPanel(known, true); r != nil {

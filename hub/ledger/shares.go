@@ -15,7 +15,8 @@ const (
 // ShareID is the id of the use with which a panel's share of a pool counts.
 func ShareID(pool, panel string) string { return sharePrefix + pool + "." + panel }
 
-func panelUseID(panel string) string { return panelPrefix + panel }
+// PanelID is the id of the use with which a registered panel counts as one.
+func PanelID(panel string) string { return panelPrefix + panel }
 
 // ShareOf is the use of a panel's share of a pool; works is how much of it is active, nothing while the panel itself is one too many.
 // Not found: nothing bounds the panel, or it has no share.
@@ -24,7 +25,7 @@ func ShareOf(book Book, pool, panel string) (u Use, works int, found bool, err e
 	if err != nil || !found {
 		return u, 0, false, err
 	}
-	self, registered, err := book.Use(panelUseID(panel))
+	self, registered, err := book.Use(PanelID(panel))
 	if registered && self.Active < self.Count {
 		return u, 0, true, err
 	}
@@ -86,14 +87,9 @@ func (d *draft) count(c Allot, device *Device, id string) *Refusal {
 // mayGive refuses to give a panel what is suspended, or what would take all panels below a group above it past the group's limit: others
 // there may still have what they are to give back.
 func (d *draft) mayGive(c Allot, id string) *Refusal {
-	u := d.use(id)
-	self := d.use(panelUseID(c.Panel))
-	if u == nil || c.Gives > u.Active || self != nil && self.Active < self.Count {
-		active := 0
-		if u != nil && (self == nil || self.Active == self.Count) {
-			active = u.Active
-		}
-		return &Refusal{Reason: Suspended, Resource: Buttons, Asked: c.Gives, Most: active, At: d.at, Text: fmt.Sprintf("%d of %d are suspended", c.Count-active, c.Count)}
+	u, works := d.use(id), d.working(id, c.Panel)
+	if c.Gives > works {
+		return &Refusal{Reason: Suspended, Resource: Buttons, Asked: c.Gives, Most: works, At: d.at, Text: fmt.Sprintf("%d of %d are suspended", c.Count-works, c.Count)}
 	}
 	for _, n := range d.placeOf(u.Groups, "").nodes {
 		own := n.own(d.at)[Buttons]
@@ -109,6 +105,15 @@ func (d *draft) mayGive(c Allot, id string) *Refusal {
 		}
 	}
 	return nil
+}
+
+// working is how much of a panel's share is active; nothing while the panel itself is one too many.
+func (d *draft) working(id, panel string) int {
+	u, self := d.use(id), d.use(PanelID(panel))
+	if u == nil || self != nil && self.Active < self.Count {
+		return 0
+	}
+	return u.Active
 }
 
 // apart is how many more buttons panels below a node really have than are active.
@@ -130,7 +135,7 @@ func (d *draft) apart(n node, c Allot) (more int) {
 // countPanel makes a registered panel count as one (T-19). Since nobody can be told that there is one panel less than there is, a found
 // one is never refused.
 func (d *draft) countPanel(device *Device, found bool) *Refusal {
-	id := panelUseID(device.ID)
+	id := PanelID(device.ID)
 	if d.use(id) != nil {
 		return nil
 	}
@@ -150,4 +155,26 @@ func (d *draft) countPanel(device *Device, found bool) *Refusal {
 // of pools.
 func (u Use) follows() bool {
 	return u.Resource == Panels || u.Pool != ""
+}
+
+// TryAllot decides an allotment without changing anything: how much of it would work. Not counted: the panel is not registered, and
+// nothing bounds it. A refused one is a *Refusal.
+func TryAllot(book Book, r Request, c Allot) (works int, counted bool, err error) {
+	d, err := newDraft(book, r)
+	if err != nil {
+		return 0, false, err
+	}
+	d.passWindows()
+	if err := d.decide(c); err != nil {
+		return 0, true, err
+	}
+	d.settle()
+	if err := d.settledWell(); err != nil {
+		return 0, true, err
+	}
+	device := d.device(c.Panel)
+	if device == nil || device.Gone() {
+		return 0, false, d.failure
+	}
+	return d.working(ShareID(c.Pool, c.Panel), c.Panel), true, d.failure
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/telemetry"
@@ -106,11 +107,16 @@ func (p *Pools) allot(ask fleet.PoolAsk, one *pool, to fleet.Panel, s scene) (fl
 		if why := p.held(s); why != "" {
 			return say(license.NotPossible, "Waiting for panels", why)
 		}
-		if err := p.o.MayAllot(ask.Panel, ask.Feature, ask.Count); err != nil {
-			return say(license.NotPossible, "Above what the group may have", err.Error())
-		}
 	}
-	v := p.give(one, to, ask.Feature, ask.Count-has, s)
+	works, free, err := p.bound(ask, max(ask.Count, has))
+	if err != nil {
+		return out, nil, err
+	}
+	if ask.Count > has && free && p.o.Tree != nil && s.sites[to.Site].Group != "" && ask.Feature == license.Buttons {
+		return say(license.NotPossible, "Not registered yet", fmt.Sprintf("%s hangs below a group and is not registered there yet. Try again in a minute.", s.named(to.ID)))
+	}
+	gives := max(min(ask.Count, works), has) // what is suspended it gets when there is room again
+	v := p.give(one, to, ask.Feature, gives-has, s)
 	if v.Result.Refused() {
 		return say(v.Result, v.Title, p.explain(v.Message, one, ask, s))
 	}
@@ -123,12 +129,35 @@ func (p *Pools) allot(ask fleet.PoolAsk, one *pool, to fleet.Panel, s scene) (fl
 		out.Waiting = true
 		out.Message = fmt.Sprintf("%s is asked to give %d back. They are free when it has answered.", s.named(to.ID), has-ask.Count)
 	}
+	if works < ask.Count {
+		out.Message = strings.TrimSpace(out.Message + fmt.Sprintf(" %d of %d are suspended until a group above has room for them.", ask.Count-works, ask.Count))
+	}
 	if ask.Preview {
 		return out, nil, nil
 	}
-	docs, err := p.keep(ask.License, v, fleet.DeedChange{Allotments: []fleet.Allotment{a}})
+	counts, err := p.counting(ask, max(ask.Count, has), gives-has, gives, s)
+	if err != nil {
+		return out, nil, err
+	}
+	docs, err := p.keep(ask.License, v, fleet.DeedChange{Allotments: []fleet.Allotment{a}}, ask.By, counts...)
 	delete(p.tried, ask.Panel)
 	return out, docs, err
+}
+
+// counting is what the ledger counts by an allotment. Hold p.mu.
+func (p *Pools) counting(ask fleet.PoolAsk, count, more, gives int, s scene) ([]ledger.Allot, error) {
+	if ask.Feature != license.Buttons || p.o.Tree == nil {
+		return nil, nil
+	}
+	c := ledger.Allot{Pool: ask.License, Panel: ask.Panel, Count: count}
+	if more > 0 {
+		seen, err := p.look(s)
+		if err != nil {
+			return nil, err
+		}
+		c.Gives, c.Others = gives, seen.apart()
+	}
+	return []ledger.Allot{c}, nil
 }
 
 // give decides about giving so many more; nothing is given for 0 and less. Hold p.mu.

@@ -66,7 +66,7 @@ func (p *Pools) keepClaims(id string, claims []fleet.Claim, note fleet.Change, s
 			v.Keep = p.goesBefore(claims[i], s.sites[one.holding.Site], one.docs)
 		}
 	}
-	if _, err := p.keep(id, v, fleet.DeedChange{Claims: claims, Note: note}); err != nil {
+	if _, err := p.keep(id, v, fleet.DeedChange{Claims: claims, Note: note}, ""); err != nil {
 		return err
 	}
 	for _, c := range claims {

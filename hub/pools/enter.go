@@ -90,7 +90,7 @@ func (p *Pools) enter(e fleet.PoolEntry, s scene) (fleet.PoolAnswer, []license.D
 	if v.Token.Scope == license.ScopePanel && len(v.Token.Subject) > 0 && use == fleet.UseGrant {
 		h.Panel = v.Token.For()
 	}
-	docs, err := p.keep(h.ID, v, fleet.DeedChange{Holding: &h})
+	docs, err := p.keep(h.ID, v, fleet.DeedChange{Holding: &h}, e.By)
 	if errors.Is(err, fleet.ErrTaken) {
 		return refuse(answer, license.UsedElsewhere, "this license is already used at another site"), nil, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/license/envelope"
 )
@@ -134,7 +135,7 @@ func (p *Pools) learnShare(r fleet.Received, kind envelope.Kind, raw []byte, s s
 		v.Keep = append(v.Keep, p.outdone(id, site, v.Keep)...)
 	}
 	change.Note = fleet.Change{At: p.o.Clock().Now, Who: "panel " + r.Panel, Via: "hub", What: "license.heard", Object: r.Panel, Site: r.Site, Detail: s.seenFrom(r.Site).words(hubWords.Replace(v.Message))}
-	if _, err := p.keep(id, v, change); err != nil {
+	if _, err := p.keep(id, v, change, "panel "+r.Panel, p.heard(known, id, one.slice, v, site)...); err != nil {
 		return err
 	}
 	if v.Result == license.Activated {
@@ -142,6 +143,21 @@ func (p *Pools) learnShare(r fleet.Received, kind envelope.Kind, raw []byte, s s
 	}
 	p.Kick()
 	return nil
+}
+
+// heard is what the ledger counts once what a panel showed is kept: only then it is free for others. Hold p.mu.
+func (p *Pools) heard(known *pool, id string, slice license.Slice, v license.Verdict, site fleet.Site) []ledger.Allot {
+	key := share{slice.Feature, slice.To.String()}
+	if key.feature != license.Buttons {
+		return nil
+	}
+	var docs []license.Document
+	asked := 0
+	if known != nil {
+		docs, asked = known.docs, known.allotments[key].Asked
+	}
+	has := left(p.derived(replaced(docs, v.Keep), site), key.feature, key.panel)
+	return []ledger.Allot{{Pool: id, Panel: key.panel, Count: max(asked, has), Found: true}}
 }
 
 // recall asks for no more than a panel has when an allotment is not known any more: this hub was set back. Hold p.mu.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/telemetry"
@@ -49,7 +50,7 @@ type Way interface {
 	Warn(f fleet.Fault)
 }
 
-// Options of Pools. All but MayAllot and Logger are needed.
+// Options of Pools. All but Tree and Logger are needed.
 type Options struct {
 	Store     Store
 	Directory Directory
@@ -58,9 +59,8 @@ type Options struct {
 	Key       ed25519.PublicKey      // the hub's own
 	Sign      func(message []byte) ([]byte, error)
 	Clock     func() license.Clock
-	// MayAllot tells why a panel must not have so many of a feature in all, by what the ledger says of its group; nil: it may.
-	MayAllot func(panel, feature string, count int) error
-	Logger   *slog.Logger // nil: silent
+	Tree      Tree         // the license ledger in Store; nil: no group bounds a panel
+	Logger    *slog.Logger // nil: silent
 }
 
 // Pools is safe for concurrent use.
@@ -106,9 +106,6 @@ func New(o Options) (*Pools, []error, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.MayAllot == nil {
-		o.MayAllot = func(string, string, int) error { return nil }
 	}
 	p := &Pools{
 		o: o, log: o.Logger, wake: make(chan struct{}, 1), pools: map[string]*pool{}, claims: map[string]map[string]fleet.Claim{}, told: map[string]string{},
@@ -243,8 +240,9 @@ func (s scene) words(text string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// keep signs what a verdict asks for and makes it durable, together with more; then it counts here. Hold p.mu.
-func (p *Pools) keep(id string, v license.Verdict, more fleet.DeedChange) ([]license.Document, error) {
+// keep signs what a verdict asks for and makes it durable, together with more and with what the license ledger counts by it; then it
+// counts here. A *ledger.Refusal says that a group above has no room. Hold p.mu.
+func (p *Pools) keep(id string, v license.Verdict, more fleet.DeedChange, by string, counts ...ledger.Allot) ([]license.Document, error) {
 	docs := slices.Clone(v.Keep)
 	if v.Sign != nil {
 		doc, err := v.Sign.Sign(p.o.Sign)
@@ -256,7 +254,10 @@ func (p *Pools) keep(id string, v license.Verdict, more fleet.DeedChange) ([]lic
 	for _, d := range docs {
 		more.Deeds = append(more.Deeds, fleet.Deed{License: id, Key: d.Key, Raw: d.Raw})
 	}
-	if err := p.o.Store.KeepDeeds(more); err != nil {
+	switch err := p.store(more, by, counts); {
+	case refused(err):
+		return nil, err
+	case err != nil:
 		return nil, fmt.Errorf("cannot keep what was signed: %w; nothing was changed, try again", unkept(err))
 	}
 	one := p.pools[id]
@@ -285,7 +286,11 @@ func replaced(docs, newer []license.Document) []license.Document {
 
 // entries are what a pool's documents give here. Hold p.mu.
 func (p *Pools) entries(one *pool, s scene) []license.Entry {
-	return license.Derive(p.o.Ring(), p.place(s.sites[one.holding.Site]), p.o.Clock(), one.docs).List()
+	return p.derived(one.docs, s.sites[one.holding.Site])
+}
+
+func (p *Pools) derived(docs []license.Document, site fleet.Site) []license.Entry {
+	return license.Derive(p.o.Ring(), p.place(site), p.o.Clock(), docs).List()
 }
 
 // left is how much of a feature a panel has, as far as it has not given back.

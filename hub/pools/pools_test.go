@@ -151,23 +151,6 @@ func TestOldAnswerDoesNotLetARestoredHubGive(t *testing.T) {
 	}
 }
 
-func TestGroupsLimitIsAsked(t *testing.T) {
-	w := newWorld(1)
-	id := w.pool(1, 10)
-	w.mayAllot = func(panel, feature string, count int) error {
-		if panel == w.panels[0].record.ID && feature == license.Buttons && count > 4 {
-			return errors.New("Company has 4 buttons")
-		}
-		return nil
-	}
-	if out := w.allot(id, w.panels[0], 5); out.Result == "activated" || out.Message != "Company has 4 buttons" {
-		t.Errorf("%+v", out)
-	}
-	if out := w.allot(id, w.panels[0], 4); out.Result != "activated" {
-		t.Errorf("%+v", out)
-	}
-}
-
 func TestNothingIsGivenThatCannotBeKept(t *testing.T) {
 	w := newWorld(1)
 	id := w.pool(1, 10)

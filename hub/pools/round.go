@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/license/envelope"
 	"github.com/doorpanel/doorpanel/telemetry"
@@ -98,6 +99,13 @@ func (p *Pools) round(ctx context.Context, papers bool) error {
 func (p *Pools) catchUp(s scene) (gave bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	seen, err := p.look(s)
+	if err != nil {
+		return false, err
+	}
+	if err := p.recount(seen); err != nil {
+		return false, err
+	}
 	if p.fence != nil {
 		p.unfence(func(panel string) bool { return s.panels[panel].State() != fleet.PanelEnrolled })
 	}
@@ -108,8 +116,8 @@ func (p *Pools) catchUp(s scene) (gave bool, err error) {
 	for _, id := range p.ids() {
 		one := p.pools[id]
 		for _, key := range one.shares() {
-			a, to := one.allotments[key], s.panels[key.panel]
-			more := a.Asked - left(p.entries(one, s), key.feature, key.panel)
+			to, target := s.panels[key.panel], seen.target(id, key)
+			more := target - seen.left(id, key)
 			if more <= 0 || to.State() != fleet.PanelEnrolled {
 				continue
 			}
@@ -117,8 +125,16 @@ func (p *Pools) catchUp(s scene) (gave bool, err error) {
 			if v.Result.Refused() {
 				continue // shown with the allotment
 			}
-			_, err := p.keep(id, v, fleet.DeedChange{})
+			var counts []ledger.Allot
+			if seen.tree[holder{id, key}].registered {
+				counts = []ledger.Allot{{Pool: id, Panel: key.panel, Count: one.allotments[key].Asked, Gives: target, Others: seen.apart()}}
+			}
+			_, err := p.keep(id, v, fleet.DeedChange{}, "", counts...)
+			if refused(err) {
+				continue // others are still to give some back
+			}
 			gave, faults = gave || err == nil, append(faults, err)
+			seen.has[id] = p.entries(one, s)
 		}
 	}
 	return gave, errors.Join(faults...)
@@ -273,6 +289,11 @@ func says(published []byte, w license.HubWord, now time.Time) bool {
 func (p *Pools) tasks(s scene) (list []task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	seen, err := p.look(s)
+	if err != nil {
+		p.log.Error("nobody is asked to give back", "cause", err)
+		return nil
+	}
 	now := p.o.Clock().Now
 	concerned := map[string]bool{}
 	due := func(panel string) (string, bool) {
@@ -296,7 +317,7 @@ func (p *Pools) tasks(s scene) (list []task) {
 	for _, id := range p.ids() {
 		one := p.pools[id]
 		for _, key := range one.shares() {
-			over := left(p.entries(one, s), key.feature, key.panel) - one.allotments[key].Asked
+			over := seen.left(id, key) - seen.target(id, key)
 			boot, ok := due(key.panel)
 			if over <= 0 || !ok {
 				continue

@@ -24,10 +24,14 @@ func (p *Pools) List(site string) ([]fleet.PoolView, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	seen := &sight{pools: p, tree: map[holder]standing{}}
+	if err := seen.lookUp(); err != nil {
+		return nil, err
+	}
 	list := []fleet.PoolView{}
 	for _, id := range p.ids() {
 		if one := p.pools[id]; site == "" || one.holding.Site == site {
-			list = append(list, p.view(one, s, docs))
+			list = append(list, p.view(one, s, docs, seen))
 		}
 	}
 	return list, nil
@@ -47,7 +51,7 @@ func (p *Pools) Show(id string) (fleet.PoolView, error) {
 }
 
 // view shows one license. Hold p.mu.
-func (p *Pools) view(one *pool, s scene, docs []fleet.Document) fleet.PoolView {
+func (p *Pools) view(one *pool, s scene, docs []fleet.Document, seen *sight) fleet.PoolView {
 	h := one.holding
 	s = s.seenFrom(h.Site)
 	v := fleet.PoolView{ID: h.ID, Site: h.Site, Use: h.Use, Panel: h.Panel, Account: h.Account, Added: h.Added, By: h.By, Features: []fleet.PoolFeature{}}
@@ -55,7 +59,7 @@ func (p *Pools) view(one *pool, s scene, docs []fleet.Document) fleet.PoolView {
 		v.Held = p.held(s)
 		for _, e := range p.entries(one, s) {
 			v.Label, v.Status, v.Message, v.Until = e.Label, string(e.Status), hubWords.Replace(e.Message), e.Until
-			v.Features = append(v.Features, p.feature(one, e, s, docs))
+			v.Features = append(v.Features, p.feature(one, e, s, docs, seen))
 		}
 		return v
 	}
@@ -71,7 +75,7 @@ func (p *Pools) view(one *pool, s scene, docs []fleet.Document) fleet.PoolView {
 	return v
 }
 
-func (p *Pools) feature(one *pool, e license.Entry, s scene, docs []fleet.Document) fleet.PoolFeature {
+func (p *Pools) feature(one *pool, e license.Entry, s scene, docs []fleet.Document, seen *sight) fleet.PoolFeature {
 	f := fleet.PoolFeature{Name: e.Feature, Title: e.Title, Counted: e.Counted, Sold: e.Sold, Free: e.Count, Shares: []fleet.PoolShare{}}
 	if e.Status != license.Active && e.Status != license.Ending {
 		f.Free = 0
@@ -83,7 +87,9 @@ func (p *Pools) feature(one *pool, e license.Entry, s scene, docs []fleet.Docume
 	panels := map[string]fleet.PoolShare{}
 	for _, key := range one.shares() {
 		if a := one.allotments[key]; key.feature == e.Feature {
-			panels[key.panel] = fleet.PoolShare{Panel: key.panel, Asked: a.Asked, By: a.By, Since: a.Since, Why: a.Why}
+			panels[key.panel] = fleet.PoolShare{
+				Panel: key.panel, Asked: a.Asked, Suspended: a.Asked - seen.target(one.holding.ID, key), By: a.By, Since: a.Since, Why: a.Why,
+			}
 		}
 	}
 	for _, given := range e.Given {
@@ -95,7 +101,7 @@ func (p *Pools) feature(one *pool, e license.Entry, s scene, docs []fleet.Docume
 	}
 	_, raw, err := envelope.Unarmor(string(one.holding.Token))
 	for _, sh := range panels {
-		sh.Name, sh.Waiting = s.named(sh.Panel), sh.Has > sh.Asked
+		sh.Name, sh.Waiting = s.named(sh.Panel), sh.Has > sh.Asked-sh.Suspended
 		if err == nil {
 			sh.Taken, sh.Refused = answered(docs, sh.Panel, sliceID(raw, e.Feature))
 		}

@@ -40,14 +40,15 @@ type kept struct {
 	claims     map[string]fleet.Claim
 	documents  map[string]fleet.Document
 	fence      *fleet.Fence
+	book       book
 }
 
 func newKept() kept {
-	return kept{map[string]fleet.Holding{}, map[string]fleet.Deed{}, map[string]fleet.Allotment{}, map[string]fleet.Claim{}, map[string]fleet.Document{}, nil}
+	return kept{map[string]fleet.Holding{}, map[string]fleet.Deed{}, map[string]fleet.Allotment{}, map[string]fleet.Claim{}, map[string]fleet.Document{}, nil, newBook()}
 }
 
 func (k kept) clone() kept {
-	c := kept{maps.Clone(k.holdings), maps.Clone(k.deeds), maps.Clone(k.allotments), maps.Clone(k.claims), maps.Clone(k.documents), nil}
+	c := kept{maps.Clone(k.holdings), maps.Clone(k.deeds), maps.Clone(k.allotments), maps.Clone(k.claims), maps.Clone(k.documents), nil, k.book.clone()}
 	if k.fence != nil {
 		f := *k.fence
 		c.fence = &f
@@ -63,16 +64,15 @@ type world struct {
 	kept   kept
 	broken bool // the store refuses the next writes
 
-	now      time.Time
-	roots    []ed25519.PublicKey
-	root     ed25519.PrivateKey
-	hub      ed25519.PrivateKey
-	sites    []fleet.Site
-	panels   []*unit
-	pools    *pools.Pools
-	warned   []fleet.Fault
-	mayAllot func(panel, feature string, count int) error
-	number   uint64
+	now    time.Time
+	roots  []ed25519.PublicKey
+	root   ed25519.PrivateKey
+	hub    ed25519.PrivateKey
+	sites  []fleet.Site
+	panels []*unit
+	pools  *pools.Pools
+	warned []fleet.Fault
+	number uint64
 	// lost tells whether the next order's answer does not arrive, and whether the order itself did.
 	lose func() (order, answer bool)
 }
@@ -119,12 +119,7 @@ func (w *world) start() {
 	p, faults, err := pools.New(pools.Options{
 		Store: w, Directory: w, Way: w, Ring: func() license.Keyring { ring, _ := license.NewKeyring(w.roots, nil, nil); return ring },
 		Key: pub(w.hub), Sign: signer(w.hub), Clock: w.clock,
-		MayAllot: func(panel, feature string, count int) error {
-			if w.mayAllot == nil {
-				return nil
-			}
-			return w.mayAllot(panel, feature, count)
-		},
+		Tree: w,
 	})
 	if err != nil || len(faults) > 0 {
 		panic(fmt.Sprint(err, faults))
@@ -347,9 +342,14 @@ func (u *unit) tell(number uint64) {
 
 // connect brings the panel what is retained for it, and a sign of life to the hub.
 func (u *unit) connect() {
+	knows := !u.astray
 	u.online, u.heard, u.astray = true, u.w.now, false
 	for _, name := range slices.Sorted(maps.Keys(u.retained)) {
-		u.take(name, u.retained[name].Bytes)
+		raw := u.retained[name].Bytes
+		if sum := sha256.Sum256(raw); knows && u.answered[name] == hex.EncodeToString(sum[:16]) {
+			continue // it is read once more in reality, and changes nothing
+		}
+		u.take(name, raw)
 	}
 }
 

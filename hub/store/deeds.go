@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/storage"
 )
 
@@ -33,35 +34,54 @@ func (d *deedTables) name(db *storage.Store) {
 // KeepDeeds keeps what the hub has signed and heard about licenses, all of it or nothing. A holding's site must be known; one that is
 // another site's is refused with fleet.ErrTaken.
 func (s *Store) KeepDeeds(c fleet.DeedChange) error {
+	return s.update(func(tx *storage.Tx) error { return s.keepDeedsTx(tx, c) })
+}
+
+// KeepCounted keeps it together with what the license ledger counts by it, in one transaction. The error is a *ledger.Refusal, or the
+// store's own; nothing has changed then.
+func (s *Store) KeepCounted(c fleet.DeedChange, r ledger.Request, counts ...ledger.Allot) error {
 	return s.update(func(tx *storage.Tx) error {
-		if c.Holding != nil {
-			if err := s.putHolding(tx, *c.Holding); err != nil {
+		for _, count := range counts {
+			d := &decision{request: r, change: count}
+			if err := s.decideTx(tx, d); err != nil {
 				return err
 			}
-		}
-		for _, d := range c.Deeds {
-			if d.License == "" || d.Key == "" {
-				return fmt.Errorf("cannot store deed %q of license %q: both are needed", d.Key, d.License)
-			}
-			if err := s.given.deeds.PutTx(tx, d.License+"\x00"+d.Key, d.Raw); err != nil {
-				return err
+			if d.err != nil {
+				return d.err
 			}
 		}
-		for _, a := range c.Allotments {
-			if err := s.given.allotments.PutTx(tx, a.License+"\x00"+a.Feature+"\x00"+a.Panel, a); err != nil {
-				return err
-			}
-		}
-		for _, claim := range c.Claims {
-			if err := s.given.claims.PutTx(tx, claim.License+"\x00"+claim.Panel, claim); err != nil {
-				return err
-			}
-		}
-		if err := s.putFence(tx, c.Fence); err != nil {
+		return s.keepDeedsTx(tx, c)
+	})
+}
+
+func (s *Store) keepDeedsTx(tx *storage.Tx, c fleet.DeedChange) error {
+	if c.Holding != nil {
+		if err := s.putHolding(tx, *c.Holding); err != nil {
 			return err
 		}
-		return s.auditTx(tx, c.Note)
-	})
+	}
+	for _, d := range c.Deeds {
+		if d.License == "" || d.Key == "" {
+			return fmt.Errorf("cannot store deed %q of license %q: both are needed", d.Key, d.License)
+		}
+		if err := s.given.deeds.PutTx(tx, d.License+"\x00"+d.Key, d.Raw); err != nil {
+			return err
+		}
+	}
+	for _, a := range c.Allotments {
+		if err := s.given.allotments.PutTx(tx, a.License+"\x00"+a.Feature+"\x00"+a.Panel, a); err != nil {
+			return err
+		}
+	}
+	for _, claim := range c.Claims {
+		if err := s.given.claims.PutTx(tx, claim.License+"\x00"+claim.Panel, claim); err != nil {
+			return err
+		}
+	}
+	if err := s.putFence(tx, c.Fence); err != nil {
+		return err
+	}
+	return s.auditTx(tx, c.Note)
 }
 
 func (s *Store) putHolding(tx *storage.Tx, h fleet.Holding) error {

@@ -2,12 +2,14 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
@@ -142,17 +144,38 @@ func (v *visit) allotAsk(in allotRequest) (fleet.PoolAsk, fleet.PoolView, error)
 	return fleet.PoolAsk{License: found.ID, Feature: in.Feature, Panel: in.Panel, Count: in.Count, Confirm: in.Confirm, By: v.caller.User}, found, nil
 }
 
+// allot asks for it. What the license ledger refuses is told as far as the caller may know the groups above.
+func (v *visit) allot(ask fleet.PoolAsk, found fleet.PoolView) (fleet.PoolAllotted, error) {
+	out, err := v.s.o.Pools.Allot(v.r.Context(), ask)
+	var r *ledger.Refusal
+	if !errors.As(err, &r) {
+		return out, err
+	}
+	site, err := v.siteRecord(found.Site)
+	if err != nil {
+		return out, err
+	}
+	err = v.s.o.Ledger.Look(func(book ledger.Book) error {
+		g, err := v.findGroup(book, site.Group)
+		if err != nil {
+			return r.For(ledger.Asker{}) // he sees the site, and not the group that it hangs below
+		}
+		return r.For(g.asker())
+	})
+	return out, err
+}
+
 func (s *Server) previewAllot(v *visit) error {
 	var in allotRequest
 	if err := decode(v.w, v.r, &in); err != nil {
 		return err
 	}
-	ask, _, err := v.allotAsk(in)
+	ask, found, err := v.allotAsk(in)
 	if err != nil {
 		return err
 	}
 	ask.Preview, ask.Confirm = true, false
-	out, err := s.o.Pools.Allot(v.r.Context(), ask)
+	out, err := v.allot(ask, found)
 	if err != nil {
 		return err
 	}
@@ -164,7 +187,7 @@ func (s *Server) doAllot(v *visit, in allotRequest) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	out, err := s.o.Pools.Allot(v.r.Context(), ask)
+	out, err := v.allot(ask, found)
 	if err != nil {
 		return outcome{}, err
 	}
