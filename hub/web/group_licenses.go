@@ -24,6 +24,7 @@ type (
 	licensesRequest struct {
 		Step   string     `json:"step"`
 		Limits limitsForm `json:"limits"`
+		Whole  bool       `json:"whole"` // the last field of the form
 	}
 	// limitsView is what the fields of license settings are drawn from.
 	limitsView struct {
@@ -36,6 +37,7 @@ type (
 		now     time.Time
 		target  string // where the form is posted to
 		user    bool   // of a user, who shares with nobody
+		focus   string // the field, or what else, where the reader goes on
 		bound   ledger.State
 	}
 	// whatIf is what a change would do, now and later.
@@ -238,6 +240,9 @@ func (s *Server) stepLicenses(v *visit, in licensesRequest) (p licensesPage, sta
 		status, err = s.answerWhatIf(v, view, p.groupView, change, ledger.Subject{Group: p.ID})
 		return p, status, err
 	}
+	if err := arrived(in.Whole); err != nil {
+		return p, 0, err
+	}
 	if v.drawn != drawn {
 		view.wrong = staleForm(p.Name)
 		return p, http.StatusConflict, nil
@@ -287,14 +292,17 @@ func changedByStep(view *limitsView, step string) bool {
 		}
 		f.Restricted = true
 		f.Blocks = append(f.Blocks, blockForm{ID: newRecordID()})
+		view.focus = field("limits.blocks", len(f.Blocks)-1, "sip_numbers")
 		return true
 	case strings.HasPrefix(step, "drop-"):
 		i, err := strconv.Atoi(strings.TrimPrefix(step, "drop-"))
 		if err == nil && i >= 0 && i < len(f.Blocks) {
 			f.Blocks = slices.Delete(f.Blocks, i, i+1)
 		}
+		view.focus = "add"
 		return true
 	case strings.HasPrefix(step, "preset-"):
+		view.focus = step
 		for _, p := range presets() {
 			if "preset-"+p.id == step {
 				view.form = p.apply(*f, view.now, view.zone)
@@ -312,7 +320,7 @@ func (s *Server) answerWhatIf(v *visit, view *limitsView, g groupView, change le
 		view.whatIf, err = s.whyNot(v, err)
 		return http.StatusUnprocessableEntity, err
 	}
-	view.whatIf = &found
+	view.whatIf, view.focus = &found, "whatif"
 	return http.StatusOK, err
 }
 

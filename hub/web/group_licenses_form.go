@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"fmt"
+	"maps"
 	"net/mail"
 	"slices"
 	"strconv"
@@ -120,7 +121,7 @@ func reminderOf(r *ledger.Reminder, zone *time.Location) reminderForm {
 	if r == nil {
 		return reminderForm{}
 	}
-	form := reminderForm{On: true, Every: string(r.Every), To: strings.Join(r.To, ", "), Users: r.Users}
+	form := reminderForm{On: true, Every: string(cmp.Or(r.Every, ledger.Once)), To: strings.Join(r.To, ", "), Users: r.Users}
 	if r.Days > 0 {
 		form.Days = strconv.Itoa(r.Days)
 	}
@@ -320,6 +321,14 @@ func refused(f limitsForm, r *ledger.Refusal) fieldErrors {
 		return fieldErrors{"limits.mode": r.Text}
 	}
 	return fieldErrors{"": r.Text}
+}
+
+// goesOn tells that the reader goes on in this field: what he asked for, or the first that is wrong.
+func (l limitsView) goesOn(name string) bool {
+	if len(l.wrong) == 0 {
+		return l.focus == name
+	}
+	return name == slices.Min(slices.Collect(maps.Keys(l.wrong)))
 }
 
 // blockAt is where a block stands in the form; the first one when the refusal is about all of them.

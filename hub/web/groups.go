@@ -29,6 +29,8 @@ type (
 		below  []groupRow
 		more   string // ask for the groups below after this one
 		last   bool   // nothing is below
+		edit   string // where it is changed; empty: the caller may not
+		back   bool   // the reader comes back from its fields
 	}
 	// treeView is what the page of the tree shows.
 	treeView struct {
@@ -63,7 +65,7 @@ func (s *Server) groupRoutes() []route {
 	if s.o.Ledger == nil {
 		return nil
 	}
-	return slices.Concat([]route{
+	return slices.Concat(s.rowRoutes(), []route{
 		{Method: "GET", Pattern: "/groups", Access: LoggedIn, Handler: s.pageTree, Page: true, Status: 200, Query: []string{"q", "at", "after"}, Summary: "The tree of groups"},
 		{Method: "GET", Pattern: "/groups/{group}/branch", Access: LoggedIn, Handler: s.partBranch, Page: true, Status: 200, Query: []string{"open"}, Summary: "One group of the tree, open or closed"},
 		{Method: "GET", Pattern: "/groups/{group}/more", Access: LoggedIn, Handler: s.partMore, Page: true, Status: 200, Query: []string{"after"}, Summary: "More groups below one"},
@@ -196,7 +198,7 @@ func (v *visit) rowOf(book ledger.Book, one ledger.Group) (groupRow, error) {
 	if err != nil {
 		return groupRow{}, err
 	}
-	row := groupRow{group: g.Group, level: g.level(), counts: g.may(roles.SeeLicenses, roles.SeeUsage), last: g.Count.Groups == 0}
+	row := groupRow{group: g.Group, level: g.level(), counts: g.may(roles.SeeLicenses, roles.SeeUsage), last: g.Count.Groups == 0, edit: editedAt(g)}
 	if row.counts {
 		row.state, err = ledger.StateOf(book, v.s.o.Now(), ledger.Subject{Group: g.ID}, g.asker())
 	}

@@ -224,7 +224,7 @@ func TestPagesOfAHundredThousandGroupsAreBounded(t *testing.T) {
 }
 
 func fieldsOfLicenses(more ...string) string {
-	form := url.Values{"step": {"save"}, "limits.restricted": {"on"}, "limits.mode": {"shared"}}
+	form := url.Values{"step": {"save"}, "whole": {"on"}, "limits.restricted": {"on"}, "limits.mode": {"shared"}}
 	for i := 0; i+1 < len(more); i += 2 {
 		form.Set(more[i], more[i+1])
 	}

@@ -127,6 +127,9 @@ func (f *treeFake) EnterPackage(_ context.Context, root, text, by string) (ledge
 	defer f.mu.Unlock()
 	changes := ledger.Changes{Mark: f.mark}
 	g := f.groups[root]
+	if known, there := f.packages[id]; there {
+		return known, nil
+	}
 	g.Restricted = true
 	pack := ledger.Package{ID: id, Root: root, Label: fmt.Sprintf("Plus %d", n), Activated: fakeStart}
 	g.Blocks = append(g.Blocks, ledger.Block{ID: "p" + id[:8], Source: ledger.FromPackage, Package: id, Counts: both(n, n), From: fakeStart})

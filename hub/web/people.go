@@ -50,6 +50,7 @@ type (
 		Name   string     `json:"name"`
 		Mail   string     `json:"mail"`
 		Limits limitsForm `json:"limits"`
+		Whole  bool       `json:"whole"` // the last field of the form
 	}
 	useRequest struct {
 		Resource string `json:"resource"`
@@ -334,6 +335,9 @@ func (s *Server) stepPerson(v *visit, p *personPage, in personRequest, change fu
 	view.form = sameIDs(view.form, limits)
 	if in.Step == "whatif" {
 		return s.answerWhatIf(v, view, p.groupView, change(in, limits), subject)
+	}
+	if err := arrived(in.Whole); err != nil {
+		return 0, err
 	}
 	if v.drawn != drawn {
 		view.wrong = staleForm(p.person.Name)

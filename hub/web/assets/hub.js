@@ -52,6 +52,8 @@ document.addEventListener(
 );
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
+  const cancel = event.target.closest?.(".editing")?.querySelector("[data-cancel]");
+  if (cancel) return cancel.click();
   const open = event.target.closest?.("details.sure[open]");
   if (!open) return;
   open.open = false;
