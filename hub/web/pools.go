@@ -49,6 +49,7 @@ func (s *Server) poolRoutes() []route {
 	}}}
 	allotted := fleet.PoolAllotted{Result: "activated", Title: "Allotted", Message: "30 buttons given to Stairs B", After: 30, Named: true}
 	return slices.Concat(
+		s.poolPages(),
 		[]route{
 			{Method: "GET", Pattern: api + "/pools", Access: roles.SeeLicenses, Handler: s.getPools, Status: 200, Query: []string{"site"},
 				Summary: "Licenses that the hub holds, with what panels have of them", Response: object{"licenses": []fleet.PoolView{example}}},
@@ -58,7 +59,7 @@ func (s *Server) poolRoutes() []route {
 			{Method: "POST", Pattern: api + "/pools/{license}/allot/preview", Access: roles.EditLicenses, Handler: s.previewAllot, Status: 200,
 				Summary: "What would come of an allotment; nothing is changed", Request: allotRequest{Panel: "…", Count: 30}, Response: allotted},
 		},
-		deed[poolRequest]{Method: "POST", API: "/pools", Access: roles.EnterPackages, Status: 201, Summary: "Enter a license for a site's panels",
+		deed[poolRequest]{Method: "POST", API: "/pools", Page: "/pools", Access: roles.EnterPackages, Status: 201, Summary: "Enter a license for a site's panels",
 			Request: poolRequest{Site: "mill-lane", Token: "DP1:…"}, Response: fleet.PoolAnswer{Result: "activated"}, Do: s.doEnterPool}.routes(),
 		deed[allotRequest]{Method: "POST", API: "/pools/{license}/allot", Access: roles.EditLicenses, Status: 200,
 			Summary: "Say how much of a license a panel is to have: more at once, less when the panel has given it back",
@@ -130,7 +131,7 @@ func (s *Server) doEnterPool(v *visit, in poolRequest) (outcome, error) {
 		return outcome{}, refusedLicense(answer.Result, answer.Message)
 	}
 	v.note("license.held", answer.License, site.ID, answer.Message)
-	return outcome{Body: answer, Said: answer.Message, Back: at("sites", site.ID)}, nil
+	return outcome{Body: answer, Said: answer.Message, Back: at("sites", site.ID, "licenses")}, nil
 }
 
 func (v *visit) allotAsk(in allotRequest) (fleet.PoolAsk, fleet.PoolView, error) {

@@ -769,7 +769,11 @@ func licenseStation(p startPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 60, "\" hx-target=\"find .said\"><h3>A package that was bought</h3><input type=\"hidden\" name=\"back\" value=\"/start\"> <label>License <textarea name=\"text\" rows=\"3\" required maxlength=\"4096\" spellcheck=\"false\" autocapitalize=\"none\" placeholder=\"DP1:…\"></textarea></label>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 60, "\" hx-target=\"find .said\"><h3>A package that was bought</h3><input type=\"hidden\" name=\"back\" value=\"/start\">")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = licenseText("text").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -38,6 +38,16 @@ document.addEventListener("click", async (event) => {
   if (event.target.matches("[data-select]")) event.target.select();
 });
 
+// The text of a small file goes into a field, where it is seen before it is sent.
+document.addEventListener("change", async (event) => {
+  const field = event.target.closest?.("[data-into]");
+  if (!field?.files?.length) return;
+  const into = field.form.elements[field.dataset.into];
+  const fits = field.files[0].size <= 4096;
+  into.value = fits ? (await field.files[0].text()).trim() : "";
+  if (!fits) into.placeholder = "That file is too large for a license";
+});
+
 // One question is open at a time, and Escape closes it.
 document.addEventListener(
   "toggle",
@@ -63,6 +73,7 @@ document.addEventListener("keydown", (event) => {
 function ready() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   for (const el of document.querySelectorAll("[data-zone]")) if (!el.value && zone) el.value = zone;
+  for (const el of document.querySelectorAll("[data-needs-script]")) el.hidden = false;
   if (navigator.clipboard) for (const el of document.querySelectorAll("[data-copy]")) el.hidden = false;
   countDown();
 }
