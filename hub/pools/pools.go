@@ -94,6 +94,23 @@ type pool struct {
 	holding    fleet.Holding
 	docs       []license.Document
 	allotments map[share]fleet.Allotment
+	verified   verified
+}
+
+// verified is what the documents of a pool gave when they were verified last. It holds until something of it changes.
+type verified struct {
+	entries []license.Entry
+	ring    license.Keyring
+	zone    string
+	at      time.Time
+	until   time.Time // when a right begins or ends, and an hour later at the latest
+}
+
+// verifiedFor bounds for how long nothing is verified again.
+const verifiedFor = time.Hour
+
+func (v verified) holds(ring license.Keyring, zone string, now time.Time) bool {
+	return !now.Before(v.at) && now.Before(v.until) && v.zone == zone && v.ring.Equal(ring)
 }
 
 // share names a part of a license.
@@ -269,7 +286,7 @@ func (p *Pools) keep(id string, v license.Verdict, more fleet.DeedChange, by str
 		if more.Holding != nil {
 			one.holding = *more.Holding
 		}
-		one.docs = replaced(one.docs, docs)
+		one.docs, one.verified = replaced(one.docs, docs), verified{}
 		for _, a := range more.Allotments {
 			one.allotments[share{a.Feature, a.Panel}] = a
 		}
@@ -284,11 +301,22 @@ func replaced(docs, newer []license.Document) []license.Document {
 	return append(slices.DeleteFunc(slices.Clone(docs), old), newer...)
 }
 
-// entries are what a pool's documents give here. Hold p.mu.
+// entries are what a pool's documents give here. They are verified when something has changed: a pool may have hundreds, and is asked for
+// every share of it. The pool owns the slice. Hold p.mu.
 func (p *Pools) entries(one *pool, s scene) []license.Entry {
-	return p.derived(one.docs, s.sites[one.holding.Site])
+	site, ring, clock := s.sites[one.holding.Site], p.o.Ring(), p.o.Clock()
+	if one.verified.holds(ring, site.Zone, clock.Now) {
+		return one.verified.entries
+	}
+	given := license.Derive(ring, p.place(site), clock, one.docs)
+	one.verified = verified{given.List(), ring, site.Zone, clock.Now, clock.Now.Add(verifiedFor)}
+	if next := given.NextChange(); !next.IsZero() && next.Before(one.verified.until) {
+		one.verified.until = next
+	}
+	return one.verified.entries
 }
 
+// derived is entries for documents that are not kept yet. Hold p.mu.
 func (p *Pools) derived(docs []license.Document, site fleet.Site) []license.Entry {
 	return license.Derive(p.o.Ring(), p.place(site), p.o.Clock(), docs).List()
 }

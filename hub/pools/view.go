@@ -39,15 +39,21 @@ func (p *Pools) List(site string) ([]fleet.PoolView, error) {
 
 // Show is one of them; fleet.ErrUnknown when there is none.
 func (p *Pools) Show(id string) (fleet.PoolView, error) {
-	list, err := p.List("")
+	s, err := p.scene()
 	if err != nil {
 		return fleet.PoolView{}, err
 	}
-	i := slices.IndexFunc(list, func(v fleet.PoolView) bool { return v.ID == id })
-	if i < 0 {
+	docs, err := p.o.Store.Documents("")
+	if err != nil {
+		return fleet.PoolView{}, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one := p.pools[id]
+	if one == nil {
 		return fleet.PoolView{}, fmt.Errorf("cannot find license %.64q: %w", id, fleet.ErrUnknown)
 	}
-	return list[i], nil
+	return p.view(one, s, docs), nil
 }
 
 // view shows one license. Hold p.mu.

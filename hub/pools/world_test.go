@@ -64,15 +64,16 @@ type world struct {
 	kept   kept
 	broken bool // the store refuses the next writes
 
-	now    time.Time
-	roots  []ed25519.PublicKey
-	root   ed25519.PrivateKey
-	hub    ed25519.PrivateKey
-	sites  []fleet.Site
-	panels []*unit
-	pools  *pools.Pools
-	warned []fleet.Fault
-	number uint64
+	now     time.Time
+	roots   []ed25519.PublicKey
+	root    ed25519.PrivateKey
+	hub     ed25519.PrivateKey
+	sites   []fleet.Site
+	panels  []*unit
+	pools   *pools.Pools
+	warned  []fleet.Fault
+	revoked [][]byte // lists that the hub knows
+	number  uint64
 	// lost tells whether the next order's answer does not arrive, and whether the order itself did.
 	lose func() (order, answer bool)
 }
@@ -117,7 +118,7 @@ func newWorld(count int) *world {
 // start is a hub that starts on what is kept.
 func (w *world) start() {
 	p, faults, err := pools.New(pools.Options{
-		Store: w, Directory: w, Way: w, Ring: func() license.Keyring { ring, _ := license.NewKeyring(w.roots, nil, nil); return ring },
+		Store: w, Directory: w, Way: w, Ring: func() license.Keyring { ring, _ := license.NewKeyring(w.roots, nil, w.revoked); return ring },
 		Key: pub(w.hub), Sign: signer(w.hub), Clock: w.clock,
 		Tree: w,
 	})
