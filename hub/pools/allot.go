@@ -32,19 +32,10 @@ func (p *Pools) Allot(ctx context.Context, ask fleet.PoolAsk) (fleet.PoolAllotte
 	if err != nil {
 		return fleet.PoolAllotted{}, err
 	}
-	p.mu.Lock()
-	one, to, has, returned, err := p.find(ask, s)
-	p.mu.Unlock()
-	if err != nil {
-		return fleet.PoolAllotted{}, err
+	out, docs, look, err := p.decideAllot(ask, s)
+	if look != nil {
+		return look(ctx), nil
 	}
-	s = s.seenFrom(one.holding.Site)
-	if ask.Count < has && !ask.Confirm {
-		return p.lookLower(ctx, ask, has, returned, s), nil
-	}
-	p.mu.Lock()
-	out, docs, err := p.allot(ask, one, to, s)
-	p.mu.Unlock()
 	if err != nil || !done(out.Result) || ask.Preview {
 		return out, err
 	}
@@ -55,16 +46,37 @@ func (p *Pools) Allot(ctx context.Context, ask fleet.PoolAsk) (fleet.PoolAllotte
 	return out, nil
 }
 
-// find looks up what an order names. Hold p.mu.
+// decideAllot does it, or says why not, or returns how the panel is asked what would stop: with what was read, nothing else is decided.
+func (p *Pools) decideAllot(ask fleet.PoolAsk, s scene) (out fleet.PoolAllotted, docs []license.Document, look func(context.Context) fleet.PoolAllotted, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one, to, has, returned, err := p.find(ask, s)
+	if err != nil {
+		return out, nil, nil, err
+	}
+	s = s.seenFrom(one.holding.Site)
+	if ask.Count >= 0 && ask.Count < has && !ask.Confirm {
+		return out, nil, func(ctx context.Context) fleet.PoolAllotted { return p.lookLower(ctx, ask, to, has, returned, s) }, nil
+	}
+	out, docs, err = p.allot(ask, one, to, s)
+	return out, docs, nil, err
+}
+
+// find looks up what an order names. A panel that is at another site by now is known as long as it has something. Hold p.mu.
 func (p *Pools) find(ask fleet.PoolAsk, s scene) (one *pool, to fleet.Panel, has, returned int, err error) {
 	one, to = p.pools[ask.License], s.panels[ask.Panel]
 	switch {
 	case one == nil || one.holding.Use != fleet.UsePool:
 		return nil, to, 0, 0, fmt.Errorf("cannot find pool %.64q: %w", ask.License, fleet.ErrUnknown)
-	case to.ID == "" || to.Site != one.holding.Site:
-		return nil, to, 0, 0, fmt.Errorf("cannot find panel %.64q at site %s of this pool: %w", ask.Panel, one.holding.Site, fleet.ErrUnknown)
 	}
-	has = left(p.entries(one, s), ask.Feature, ask.Panel)
+	entries := p.entries(one, s)
+	has = left(entries, ask.Feature, ask.Panel)
+	switch {
+	case to.ID == "" || to.Site != one.holding.Site && has == 0:
+		return nil, to, 0, 0, fmt.Errorf("cannot find panel %.64q at site %s of this pool: %w", ask.Panel, one.holding.Site, fleet.ErrUnknown)
+	case !slices.ContainsFunc(entries, func(e license.Entry) bool { return e.Counted && e.Feature == ask.Feature }):
+		return nil, to, 0, 0, fmt.Errorf("cannot find %.64q in pool %s, as something that is counted: %w", ask.Feature, ask.License, fleet.ErrUnknown)
+	}
 	return one, to, has, p.returned(one, ask.Feature, ask.Panel), nil
 }
 
@@ -101,6 +113,9 @@ func (p *Pools) allot(ask fleet.PoolAsk, one *pool, to fleet.Panel, s scene) (fl
 		return say(license.NotPossible, license.NotPossible.Title(), fmt.Sprintf("%d cannot be allotted; name how many.", ask.Count))
 	}
 	if ask.Count > has {
+		if to.Site != one.holding.Site {
+			return say(license.NotPossible, license.NotPossible.Title(), fmt.Sprintf("%s is at another site now: it gets nothing more, and can only give back.", s.named(to.ID)))
+		}
 		if to.State() != fleet.PanelEnrolled {
 			return say(license.NotPossible, license.NotPossible.Title(), fmt.Sprintf("%s is %s: it gets nothing more.", s.named(to.ID), to.State()))
 		}
@@ -224,8 +239,15 @@ func (p *Pools) held(s scene) string {
 }
 
 // lookLower asks the panel what would stop; nothing is changed.
-func (p *Pools) lookLower(ctx context.Context, ask fleet.PoolAsk, has, returned int, s scene) fleet.PoolAllotted {
+func (p *Pools) lookLower(ctx context.Context, ask fleet.PoolAsk, to fleet.Panel, has, returned int, s scene) fleet.PoolAllotted {
 	out := fleet.PoolAllotted{Result: string(Unconfirmed), Title: "Something would stop", Before: has, After: ask.Count, Waiting: true}
+	if ask.Preview {
+		out.Result = string(license.Activated)
+	}
+	if !s.shows(to) {
+		out.Message = fmt.Sprintf("%s is at another site now, and what would stop there is not shown.", s.named(ask.Panel))
+		return out
+	}
 	order := telemetry.ReturnOrder{License: ask.License, Feature: ask.Feature, Total: returned + has - ask.Count}
 	o, err := p.o.Way.Order(ctx, ask.Panel, telemetry.VerbStops, order.String(), ask.By)
 	switch {
@@ -240,9 +262,6 @@ func (p *Pools) lookLower(ctx context.Context, ask fleet.PoolAsk, has, returned 
 		out.Message = fmt.Sprintf("%s cannot say what would stop: %s", s.named(ask.Panel), o.Why)
 	default:
 		out.Message = fmt.Sprintf("%s is not reached and cannot say what would stop: the %d with the highest numbers.", s.named(ask.Panel), has-ask.Count)
-	}
-	if ask.Preview {
-		out.Result = string(license.Activated)
 	}
 	return out
 }

@@ -118,7 +118,7 @@ func (p *Pools) catchUp(s scene) (gave bool, err error) {
 		for _, key := range one.shares() {
 			to, target := s.panels[key.panel], seen.target(id, key)
 			more := target - seen.left(id, key)
-			if more <= 0 || to.State() != fleet.PanelEnrolled {
+			if more <= 0 || to.State() != fleet.PanelEnrolled || to.Site != one.holding.Site {
 				continue
 			}
 			v := p.give(one, to, key.feature, more, s)

@@ -47,17 +47,17 @@ func (p *Pools) look(s scene) (*sight, error) {
 			seen.has[id] = p.entries(p.pools[id], s)
 		}
 	}
-	return seen, seen.lookUp()
+	return seen, seen.lookUp(p.ids())
 }
 
-// lookUp asks the ledger how every share stands.
-func (v *sight) lookUp() error {
+// lookUp asks the ledger how every share of some licenses stands.
+func (v *sight) lookUp(ids []string) error {
 	p := v.pools
 	if p.o.Tree == nil {
 		return nil
 	}
 	err := p.o.Tree.Look(func(book ledger.Book) error {
-		for _, id := range p.ids() {
+		for _, id := range ids {
 			for _, key := range p.pools[id].shares() {
 				if key.feature != license.Buttons {
 					continue
@@ -141,7 +141,7 @@ func (p *Pools) recount(v *sight) error {
 		}
 	}
 	if changed {
-		faults = append(faults, v.lookUp())
+		faults = append(faults, v.lookUp(p.ids()))
 	}
 	return errors.Join(faults...)
 }

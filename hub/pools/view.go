@@ -25,7 +25,7 @@ func (p *Pools) List(site string) ([]fleet.PoolView, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	seen := &sight{pools: p, tree: map[holder]standing{}}
-	if err := seen.lookUp(); err != nil {
+	if err := seen.lookUp(p.ids()); err != nil {
 		return nil, err
 	}
 	list := []fleet.PoolView{}
@@ -53,7 +53,11 @@ func (p *Pools) Show(id string) (fleet.PoolView, error) {
 	if one == nil {
 		return fleet.PoolView{}, fmt.Errorf("cannot find license %.64q: %w", id, fleet.ErrUnknown)
 	}
-	return p.view(one, s, docs), nil
+	seen := &sight{pools: p, tree: map[holder]standing{}}
+	if err := seen.lookUp([]string{id}); err != nil {
+		return fleet.PoolView{}, err
+	}
+	return p.view(one, s, docs, seen), nil
 }
 
 // view shows one license. Hold p.mu.
