@@ -79,3 +79,10 @@ func (t Token) partlyEverywhere() bool { return slices.ContainsFunc(t.Grants, t.
 
 // Earlier tells which of two activations of one license stays: negative when a does. Whoever sees the same two decides alike.
 func Earlier(a, b Activation) int { return compareClaims(a, b) }
+
+// SameClaim tells whether two activations of one license go back to one claim: one took over what the other had released. That is no
+// double use.
+func SameClaim(a, b Activation) bool {
+	one, two := a.origin(), b.origin()
+	return one.Panel == two.Panel && one.At.Equal(two.At)
+}

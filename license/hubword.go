@@ -286,14 +286,14 @@ func (r *records) examineClaim(v Verdict, w HubWord, raw []byte, clock Clock) Ve
 func BasicPlace(hub ed25519.PublicKey) string { return place(placeBasic, envelope.NameOf(hub)) }
 
 // HeldFrom are the documents that tell a hub what a panel has from it: the shares that the hub gave, what was given back of them,
-// and the licenses that the panel activated itself.
+// and the licenses that the panel activated itself, or released.
 func HeldFrom(hub ed25519.PublicKey, docs []Document) []Document {
 	tail := "/" + envelope.NameOf(hub)
 	var held []Document
 	for _, doc := range docs {
 		prefix, _ := splitKey(doc.Key)
 		switch {
-		case prefix == placeActivation,
+		case prefix == placeActivation, prefix == placeRelease,
 			(prefix == placeTaken || prefix == placeBack) && strings.HasSuffix(doc.Key, tail):
 			held = append(held, doc)
 		}

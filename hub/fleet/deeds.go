@@ -51,6 +51,8 @@ type Claim struct {
 	Raw     []byte    `json:"raw"` // the activation's envelope
 	Heard   time.Time `json:"heard"`
 	Stays   bool      `json:"stays"`
+	// Release is the envelope with which the panel gave the license up; empty while it has it. Another panel takes it over with that.
+	Release []byte `json:"release,omitempty"`
 }
 
 // Fence holds pools back after a hub was restored from a backup: until every panel has told what it has from this hub, nobody knows

@@ -185,3 +185,124 @@ func TestOwnersOfTwoClaimsReadNothingOfEachOther(t *testing.T) {
 		}
 	}
 }
+
+func TestHonestReleaseIsNoDoubleUse(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		late bool // the panel that released is heard last
+	}{{"told in order", false}, {"told in the other order", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(3)
+			a, b, third := w.panels[0], w.panels[1], w.panels[2]
+			b.record.Site = "other"
+			text, id := w.bearer(8, 3), license.TokenID{8, 9}
+			a.scan(text)
+			w.settle()
+			w.now = w.now.AddDate(0, 0, 3)
+			a.online = !c.late
+			code := a.undo(id)
+			w.settle()
+			b.scan(code)
+			w.settle()
+			a.online = true
+			w.settle()
+			if a.buttons() != 0 || b.buttons() != 3 || len(w.warned) > 0 {
+				t.Errorf("A uses %d, B %d of 3; told: %+v", a.buttons(), b.buttons(), w.warned)
+			}
+			w.now = w.now.AddDate(0, 0, 31)
+			if b.buttons() != 3 {
+				t.Errorf("B was not confirmed: %+v", buttonsEntry(b))
+			}
+			w.start()
+			third.scan(text) // and this is one
+			w.settle()
+			if third.buttons() != 0 || b.buttons() != 3 || len(w.warned) != 2 {
+				t.Errorf("C uses %d, B %d of 3; told: %+v", third.buttons(), b.buttons(), w.warned)
+			}
+			for _, f := range w.warned {
+				if f.Panel == a.record.ID {
+					t.Errorf("told where it was given up: %+v", f)
+				}
+			}
+		})
+	}
+}
+
+func TestLicenseThatItsPanelReleasedCanBeAPoolAndNobodyElseTakesItOver(t *testing.T) {
+	w := newWorld(3)
+	a, b, thief := w.panels[0], w.panels[1], w.panels[2]
+	text, id := w.bearer(8, 3), license.TokenID{8, 9}
+	a.scan(text)
+	w.settle()
+	code := a.undo(id)
+	if out := w.enter(text); out.Result != "used-elsewhere" {
+		t.Errorf("before the hub heard of the release: %+v", out)
+	}
+	w.settle()
+	if out := w.enter(text); out.Result != "activated" || out.Use != fleet.UsePool {
+		t.Fatalf("%+v", out)
+	}
+	w.allot(id.String(), b, 3)
+	w.settle()
+	thief.scan(code)
+	w.settle()
+	if a.buttons() != 0 || b.buttons() != 3 || thief.buttons() != 0 {
+		t.Errorf("A uses %d, B %d, C %d of 3", a.buttons(), b.buttons(), thief.buttons())
+	}
+	w.now = w.now.Add(time.Hour)
+	w.start()
+	a.tell(uint64(w.now.UnixMilli())) // old words change nothing
+	a.deliver()
+	w.settle()
+	if v, err := w.pools.Show(id.String()); err != nil || v.Status != "active" || b.buttons() != 3 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+func TestPanelThatTakesALicenseOverAgainHasItAgain(t *testing.T) {
+	w := newWorld(2)
+	a, b := w.panels[0], w.panels[1]
+	text, id := w.bearer(8, 3), license.TokenID{8, 9}
+	a.scan(text)
+	w.settle()
+	b.scan(a.undo(id))
+	w.settle()
+	a.scan(b.undo(id))
+	w.settle()
+	a.tell(uint64(w.now.UnixMilli()))
+	b.tell(uint64(w.now.UnixMilli()))
+	w.settle()
+	w.now = w.now.AddDate(0, 0, 31)
+	if a.buttons() != 3 || b.buttons() != 0 || len(w.warned) > 0 {
+		t.Errorf("A uses %d (%+v), B %d of 3; told: %+v", a.buttons(), buttonsEntry(a), b.buttons(), w.warned)
+	}
+	if out := w.enter(text); out.Result != "used-elsewhere" {
+		t.Errorf("%+v", out)
+	}
+}
+
+func TestPoolThatAnOlderClaimHadEndedGoesOnWhenThatIsReleased(t *testing.T) {
+	w := newWorld(3)
+	a, b, thief := w.panels[0], w.panels[1], w.panels[2]
+	text, id := w.bearer(8, 3), license.TokenID{8, 9}
+	a.online = false
+	a.scan(text)
+	w.now = w.now.Add(time.Hour)
+	w.enter(text)
+	a.online = true
+	w.settle()
+	if v, err := w.pools.Show(id.String()); err != nil || v.Status != string(license.Elsewhere) {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	code := a.undo(id)
+	w.settle()
+	w.start()
+	if out := w.allot(id.String(), b, 3); out.Result != "activated" {
+		t.Fatalf("%+v", out)
+	}
+	thief.scan(code)
+	w.settle()
+	if a.buttons() != 0 || b.buttons() != 3 || thief.buttons() != 0 {
+		t.Errorf("A uses %d, B %d, C %d of 3", a.buttons(), b.buttons(), thief.buttons())
+	}
+}

@@ -63,6 +63,10 @@ func (p *Pools) enter(e fleet.PoolEntry, s scene) (fleet.PoolAnswer, []license.D
 	if why != "" {
 		return refuse(answer, license.NotPossible, why), nil, nil
 	}
+	if raw := released(p.claimsOf(answer.License), e.Site, s); raw != nil && use == fleet.UsePool {
+		v = license.Examine(envelope.Armor(envelope.Release, raw), p.o.Ring(), p.place(s.sites[e.Site]), p.o.Clock(), nil, "")
+		answer.Result, answer.Title, answer.Message = string(v.Result), v.Title, hubWords.Replace(v.Message)
+	}
 	if use != fleet.UsePool { // the panel decides in the end; here only what is certain
 		v = license.Examine(text, p.o.Ring(), p.panelOf(*v.Token, e, s), p.o.Clock(), nil, e.Account)
 		answer.Result, answer.Title, answer.Message = string(v.Result), v.Title, hubWords.Replace(v.Message)

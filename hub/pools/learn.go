@@ -63,6 +63,8 @@ func (p *Pools) takePapers(r fleet.Received, s scene) error {
 			err = p.learnShare(r, kind, raw, s)
 		case kind == envelope.Activation:
 			err = p.learnClaim(r, raw, s)
+		case kind == envelope.Release:
+			err = p.learnRelease(r, raw, s)
 		}
 		if err != nil {
 			return err

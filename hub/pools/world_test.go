@@ -283,7 +283,7 @@ func (u *unit) say(e telemetry.Event, docs ...license.Document) {
 	u.seq++
 	e.Epoch, e.Seq, e.Boot = "e", u.seq, fmt.Sprint(u.boot)
 	for _, d := range docs {
-		if d.Kind == envelope.Activation || d.Kind == envelope.Slice || d.Kind == envelope.Return {
+		if d.Kind == envelope.Activation || d.Kind == envelope.Slice || d.Kind == envelope.Return || d.Kind == envelope.Release {
 			e.Papers = append(e.Papers, envelope.Armor(d.Kind, d.Raw))
 		}
 	}
@@ -443,6 +443,17 @@ func (w *world) enter(text string) fleet.PoolAnswer {
 // scan enters a license at the panel itself.
 func (u *unit) scan(text string) {
 	u.keep(license.Examine(text, u.ring(), u.panel(), u.w.clock(), u.docs, ""), "license.activated")
+}
+
+// undo releases a license at the panel itself and returns the code with which another one takes it over.
+func (u *unit) undo(id license.TokenID) string {
+	before := len(u.journal)
+	v := license.Undo(u.ring(), u.panel(), u.w.clock(), u.docs, id)
+	if u.keep(v, "license.released"); len(u.journal) == before {
+		panic(v.Message)
+	}
+	papers := u.journal[len(u.journal)-1].Papers
+	return papers[len(papers)-1]
 }
 
 func (w *world) pool(id byte, buttons int) string {
