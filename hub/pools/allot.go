@@ -123,7 +123,7 @@ func (p *Pools) allot(ask fleet.PoolAsk, one *pool, to fleet.Panel, s scene) (fl
 			return say(license.NotPossible, "Waiting for panels", why)
 		}
 	}
-	works, free, err := p.bound(ask, max(ask.Count, has))
+	works, free, err := p.bound(ask, max(ask.Count, has), ask.Count <= has)
 	if err != nil {
 		return out, nil, err
 	}
@@ -164,7 +164,7 @@ func (p *Pools) counting(ask fleet.PoolAsk, count, more, gives int, s scene) ([]
 	if ask.Feature != license.Buttons || p.o.Tree == nil {
 		return nil, nil
 	}
-	c := ledger.Allot{Pool: ask.License, Panel: ask.Panel, Count: count}
+	c := ledger.Allot{Pool: ask.License, Panel: ask.Panel, Count: count, Found: more <= 0}
 	if more > 0 {
 		seen, err := p.look(s)
 		if err != nil {

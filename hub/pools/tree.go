@@ -147,14 +147,14 @@ func (p *Pools) recount(v *sight) error {
 }
 
 // bound asks the ledger how much of an allotment would work; free tells that nothing bounds the panel. The error is a *ledger.Refusal
-// when a group above has no room for it. Hold p.mu.
-func (p *Pools) bound(ask fleet.PoolAsk, count int) (works int, free bool, err error) {
+// when a group above has no room for it; never for what the panel has already. Hold p.mu.
+func (p *Pools) bound(ask fleet.PoolAsk, count int, found bool) (works int, free bool, err error) {
 	if p.o.Tree == nil || ask.Feature != license.Buttons {
 		return count, true, nil
 	}
 	err = p.o.Tree.Look(func(book ledger.Book) error {
 		var counted bool
-		works, counted, err = ledger.TryAllot(book, p.request(ask.By), ledger.Allot{Pool: ask.License, Panel: ask.Panel, Count: count})
+		works, counted, err = ledger.TryAllot(book, p.request(ask.By), ledger.Allot{Pool: ask.License, Panel: ask.Panel, Count: count, Found: found})
 		free = !counted
 		return err
 	})
