@@ -77,8 +77,8 @@ func (w HubWord) check() error {
 		return errors.New("it has dates and gives nothing")
 	case w.Account != "" && len(w.License) == 0:
 		return errors.New("it names an account and hands over no license")
-	case len(w.Account) > maxLabel || !printable(w.Account):
-		return fmt.Errorf("the account %q is not one line of at most %d bytes", w.Account, maxLabel)
+	case CheckAccount(w.Account) != nil:
+		return CheckAccount(w.Account)
 	case len(w.Grants) > 0 && (w.From.IsZero() || !w.From.Before(w.Until) || w.Until.After(w.From.AddDate(0, 0, BasicDays))):
 		return fmt.Errorf("it holds from %s until %s, not for 1 to %d days", stamp(w.From), stamp(w.Until), BasicDays)
 	}

@@ -100,12 +100,21 @@ func (i Identity) check() error {
 	return checkMoment(i.At)
 }
 
+// CheckAccount tells why a name cannot be that of an account, for whom a license is signed. An empty one is none, and is fine.
+func CheckAccount(name string) error {
+	if len(name) > maxLabel || !printable(name) {
+		return fmt.Errorf("the account %q is not one line of at most %d bytes", name, maxLabel)
+	}
+	return nil
+}
+
 func (a Activation) check() error {
+	if err := CheckAccount(a.Account); err != nil {
+		return err
+	}
 	switch {
 	case len(a.License) == 0:
 		return errors.New("the license is missing")
-	case len(a.Account) > maxLabel || !printable(a.Account):
-		return fmt.Errorf("the account %q is not one line of at most %d bytes", a.Account, maxLabel)
 	case a.Changes < 0 || a.Changes > maxChanges:
 		return fmt.Errorf("%d changes are not between 0 and %d", a.Changes, maxChanges)
 	case a.Turn < 0 || a.Turn > maxTurns:

@@ -14,7 +14,7 @@ import (
 	"github.com/doorpanel/doorpanel/telemetry"
 )
 
-// looksADay bounds how many short codes may be typed at the hub that are not known.
+// looksADay bounds how many short codes that are not known may be typed at the hub for a site.
 const looksADay = 20
 
 // hubWords say of a hub what package license says of a panel.
@@ -31,6 +31,9 @@ func (p *Pools) Enter(ctx context.Context, e fleet.PoolEntry) (fleet.PoolAnswer,
 	}
 	if to, known := s.panels[e.Panel]; e.Panel != "" && (!known || to.Site != e.Site) {
 		return fleet.PoolAnswer{}, fmt.Errorf("cannot enter a license for panel %.64q of site %s: %w", e.Panel, e.Site, fleet.ErrUnknown)
+	}
+	if err := license.CheckAccount(e.Account); err != nil {
+		return refuse(fleet.PoolAnswer{}, license.NotPossible, err.Error()), nil
 	}
 	answer, docs, err := p.enter(e, s)
 	if err != nil || !done(answer.Result) {
@@ -108,13 +111,15 @@ func (p *Pools) resolve(e fleet.PoolEntry) (text string, refused *fleet.PoolAnsw
 	if err != nil {
 		return text, nil
 	}
-	if !p.looks.spend(p.o.Clock().Now, looksADay) {
-		a := refuse(fleet.PoolAnswer{}, license.NotPossible, "too many short codes were typed today; scan the QR code itself")
+	b := budgetOf(p.looks, e.Site)
+	if b.gone(p.o.Clock().Now, looksADay) {
+		a := refuse(fleet.PoolAnswer{}, license.NotPossible, "too many short codes that are not known were typed for this site today; scan the QR code itself")
 		return "", &a
 	}
 	if one := p.byCode(code.Digest(), e.Site); one != nil {
 		return string(one.holding.Token), nil
 	}
+	b.used++
 	a := refuse(fleet.PoolAnswer{}, license.Malformed, "this short code is not known here; scan the QR code itself")
 	return "", &a
 }
@@ -221,17 +226,25 @@ func (p *Pools) everywhere(h fleet.Holding, s scene) bool {
 		slices.ContainsFunc(v.Token.Grants, func(g license.Grant) bool { return !license.Describe(g.Feature).Counted })
 }
 
-// budget bounds how often something is tried in a day.
+// budget bounds how often something is tried in vain in a day.
 type budget struct {
 	day  int64
 	used int
 }
 
-func (b *budget) spend(now time.Time, most int) bool {
+// budgetOf finds or makes the budget of a site or panel that is known: there are no more of them than of those.
+func budgetOf(budgets map[string]*budget, of string) *budget {
+	if budgets[of] == nil {
+		budgets[of] = &budget{}
+	}
+	return budgets[of]
+}
+
+// gone tells that nothing more is tried today. Days are UTC's.
+func (b *budget) gone(now time.Time, most int) bool {
 	const day = 24 * 60 * 60
 	if today := now.Unix() / day; today != b.day {
 		b.day, b.used = today, 0
 	}
-	b.used++
-	return b.used <= most
+	return b.used >= most
 }

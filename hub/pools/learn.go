@@ -14,7 +14,7 @@ import (
 	"github.com/doorpanel/doorpanel/license/envelope"
 )
 
-// asksADay bounds how many short codes of a panel's keypad are looked up.
+// asksADay bounds how many short codes that are not known may be typed at a panel's keypad.
 const asksADay = 10
 
 // Learn keeps what an entry of a panel's journal brings. It may come again, late and in any order: what is signed says what is newest.
@@ -252,13 +252,13 @@ func (p *Pools) learnAnswer(r fleet.Received) error {
 func (p *Pools) learnAsked(r fleet.Received) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	b := p.asked[r.Panel]
-	if b == nil {
-		b = &budget{}
-		p.asked[r.Panel] = b
+	b := budgetOf(p.asked, r.Panel)
+	if b.gone(p.o.Clock().Now, asksADay) {
+		return nil
 	}
 	one := p.byCode(r.Event.Digest, r.Site)
-	if !b.spend(p.o.Clock().Now, asksADay) || one == nil || one.holding.Use != fleet.UseKept {
+	if one == nil || one.holding.Use != fleet.UseKept {
+		b.used++
 		return nil
 	}
 	if c, claimed := p.staying(one.holding.ID); claimed && c.Panel != r.Panel {

@@ -76,8 +76,8 @@ type Pools struct {
 	claims  map[string]map[string]fleet.Claim // by license id and panel
 	told    map[string]string                 // the start in which a panel was asked to tell
 	tried   map[string]trial                  // by panel: orders that led to nothing
-	asked   map[string]*budget                // short codes that were asked for, by panel
-	looks   budget                            // short codes that were typed at the hub
+	asked   map[string]*budget                // short codes that were asked for in vain, by panel
+	looks   map[string]*budget                // short codes that were typed at the hub in vain, by site
 	numbers uint64                            // the last number of a word
 
 	warnings []fleet.Fault // to be told
@@ -126,7 +126,7 @@ func New(o Options) (*Pools, []error, error) {
 	}
 	p := &Pools{
 		o: o, log: o.Logger, wake: make(chan struct{}, 1), pools: map[string]*pool{}, claims: map[string]map[string]fleet.Claim{}, told: map[string]string{},
-		tried: map[string]trial{}, asked: map[string]*budget{},
+		tried: map[string]trial{}, asked: map[string]*budget{}, looks: map[string]*budget{},
 	}
 	faults, err := p.read()
 	if err != nil {
@@ -333,9 +333,10 @@ func left(entries []license.Entry, feature, panel string) int {
 	return 0
 }
 
-// nextNumber is higher than every one before it, also than those of a hub that was set back. Hold p.mu.
-func (p *Pools) nextNumber() uint64 {
-	p.numbers = max(p.numbers+1, uint64(max(p.o.Clock().Now.UnixMilli(), 1)))
+// nextNumber is higher than every one before it, also than those of a hub that was set back, and than that of the word whose place the
+// new one takes: the clock may have been wrong for it. Hold p.mu.
+func (p *Pools) nextNumber(old uint64) uint64 {
+	p.numbers = max(p.numbers+1, old+1, uint64(max(p.o.Clock().Now.UnixMilli(), 1)))
 	return p.numbers
 }
 

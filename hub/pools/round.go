@@ -197,6 +197,9 @@ func (p *Pools) wanted(s scene, have map[string]fleet.Document) (docs []fleet.Do
 			word := license.HubWord{License: d.Bytes, Account: account}
 			d, faults = p.said(d, word, have, faults)
 		}
+		if d.Bytes == nil {
+			continue // without its word the seat would be for nobody
+		}
 		docs = append(docs, d)
 	}
 	for _, id := range p.claimed() {
@@ -255,18 +258,25 @@ func (p *Pools) settled(id string, s scene, have map[string]fleet.Document, docs
 	return docs, faults
 }
 
-// said signs a word to a panel into a document; one that is published already and says the same stays. Hold p.mu.
+// said signs a word to a panel into a document; one that is published already and says the same stays. A document that cannot be signed
+// has no bytes. Hold p.mu.
 func (p *Pools) said(d fleet.Document, w license.HubWord, have map[string]fleet.Document, faults []error) (fleet.Document, []error) {
+	d.Bytes = nil
 	thumb, err := envelope.ParseThumbprint(d.Panel)
 	if err != nil {
 		return d, append(faults, err)
 	}
 	now := p.o.Clock().Now.UTC().Truncate(time.Second)
 	w.Hub, w.To, w.At = p.o.Key, thumb, now
-	if old, there := have[nameOf(d)]; there && says(old.Bytes, w, now) {
+	old, there := have[nameOf(d)]
+	if there && says(old.Bytes, w, now) {
 		return old, faults
 	}
-	w.Number = p.nextNumber()
+	var before uint64
+	if said, err := license.OpenHubWord(old.Bytes); err == nil {
+		before = said.Number
+	}
+	w.Number = p.nextNumber(before)
 	signed, err := w.Sign(p.o.Sign)
 	if err != nil {
 		return d, append(faults, err)

@@ -84,7 +84,7 @@ func poolsOfSite(p poolsPage) templ.Component {
 					}
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "</select> <span class=\"hint\">What is counted and for all becomes a pool, shared out below.</span></label> <label>Account <input name=\"account\" maxlength=\"100\" autocapitalize=\"none\" autocomplete=\"off\"> <span class=\"hint\">Only for a license of an account: whose it is.</span></label></div><label class=\"check\"><input type=\"checkbox\" name=\"keep\"> <span>Only keep it <span class=\"hint\">until somebody types its short code at a panel of this site.</span></span></label>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "</select> <span class=\"hint\">What is counted and for all becomes a pool, shared out below.</span></label> <label>Account <input name=\"account\" maxlength=\"64\" autocapitalize=\"none\" autocomplete=\"off\"> <span class=\"hint\">Only for a license of an account: whose it is.</span></label></div><label class=\"check\"><input type=\"checkbox\" name=\"keep\"> <span>Only keep it <span class=\"hint\">until somebody types its short code at a panel of this site.</span></span></label>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
