@@ -453,7 +453,7 @@ func (h *house) openPages() (err error) {
 	h.pages, err = web.New(web.Options{
 		Sites: a, Panels: a, Statuses: a, Watch: a, Pairing: pairing{h}, Orders: a, Events: h.store, Eraser: h.store, News: a, Outbox: h.store, Messenger: a,
 		Templates: h.words, Licenses: a, Pools: h.pools, Settings: h.settings, Ledger: h.ledger, GroupNames: h.store, LedgerLog: h.store, Packages: a, Accounts: a, Roles: h.store, Arranger: a, Groups: a, Sessions: h.store, Tokens: h.store, Audit: h.store,
-		Health: h.health, Alive: h.alive, Backup: h.backup, ShowSetupCode: h.code, Now: time.Now,
+		Health: h.health, Alive: h.alive, Backup: h.backup, SpoolDir: h.config.Data, ShowSetupCode: h.code, Now: time.Now,
 		Metrics: http.HandlerFunc(h.metrics), Hosts: slices.Concat(h.config.Web.Hosts, names(hostsOf(h.config))), Logger: h.log.With("part", "web"),
 	})
 	if err == nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -20,9 +21,16 @@ func (s *Store) Backup(archive *tar.Writer, prefix string, now time.Time) error 
 		return archive.WriteHeader(&tar.Header{Name: prefix + name, Mode: 0o600, Size: size, ModTime: now, Format: tar.FormatPAX})
 	}
 	// The records first: what they say of events is then never newer than the events.
-	err := s.db.Image(func(size int64, write func(io.Writer) error) error {
-		return errors.Join(file("store.db", size), write(archive))
-	})
+	records, size, err := s.image()
+	if err == nil {
+		err = file("store.db", size)
+	}
+	if err == nil {
+		_, err = io.Copy(archive, records)
+	}
+	if records != nil {
+		err = errors.Join(err, records.Close())
+	}
 	if err == nil {
 		err = s.events.journal.Image(func(name string, size int64, content io.Reader) error {
 			if err := file(eventsDir+"/"+name, size); err != nil {
@@ -36,6 +44,25 @@ func (s *Store) Backup(archive *tar.Writer, prefix string, now time.Time) error 
 		return fmt.Errorf("cannot back up the hub's store: %w", err)
 	}
 	return nil
+}
+
+// image copies the records into a file beside them that has no name, so that nothing is left of it whatever happens. Whoever takes
+// the backup may be slow: for as long as the records themselves are read, the store cannot grow, and everything waits for it.
+func (s *Store) image() (f *os.File, size int64, err error) {
+	if f, err = os.CreateTemp(s.o.Dir, ".backup-*"); err != nil {
+		return nil, 0, err
+	}
+	err = os.Remove(f.Name())
+	if err == nil {
+		err = s.db.Image(func(n int64, write func(io.Writer) error) error {
+			size = n
+			return write(f)
+		})
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	return f, size, err
 }
 
 // RestoreFile writes one file of a backup, named as Backup named it without the prefix, below a folder that holds no store yet.

@@ -356,19 +356,28 @@ func (s *Store) VerifyLedger(ctx context.Context) (whole uint64, err error) {
 }
 
 // FindGroups returns groups whose names have a word that begins with each of the words, in any case, by root and name, at most limit;
-// root "" means all of them. Archived ones are found too. It looks at 200,000 names at most, and reads only the records that fit.
-func (s *Store) FindGroups(root, words string, limit int) (found []ledger.Group, err error) {
+// root "" means all of them. Archived ones are found too. It looks at 200,000 names at most, and reads only the records that fit. next
+// is where to go on as after, empty when all were looked at.
+func (s *Store) FindGroups(root, words, after string, limit int) (found []ledger.Group, next string, err error) {
 	asked := strings.Fields(strings.ToLower(words))
 	prefix := ""
 	if root != "" {
 		prefix = pair(root, "")
 	}
+	from := prefix
+	if after != "" {
+		from = after + "\x00"
+	}
 	err = s.Look(func(l ledger.Book) error {
 		b, looked := l.(book), 0
-		for key := range b.ledgerTables.names.FromTx(b.tx, prefix) {
-			if looked++; looked > nameWindow || len(found) >= limit || !strings.HasPrefix(key, prefix) {
+		for key := range b.ledgerTables.names.FromTx(b.tx, from) {
+			if !strings.HasPrefix(key, prefix) {
+				break
+			}
+			if looked++; looked > nameWindow || len(found) >= limit {
 				return nil
 			}
+			next = key
 			part := strings.Split(key, "\x00")
 			if len(part) != 3 || !hasWords(part[1], asked) {
 				continue
@@ -378,9 +387,10 @@ func (s *Store) FindGroups(root, words string, limit int) (found []ledger.Group,
 				found = append(found, g)
 			}
 		}
+		next = ""
 		return nil
 	})
-	return found, err
+	return found, next, err
 }
 
 // hasWords tells whether a name in lower case has a word that begins with each of those asked for.

@@ -128,7 +128,7 @@ func ledgerContents(t *testing.T, s *store.Store) string {
 	put("entries", entries, err)
 	whole, err := s.VerifyLedger(t.Context())
 	put("entries that are whole", whole, err)
-	named, err := s.FindGroups("acme", "ho", 10)
+	named, _, err := s.FindGroups("acme", "ho", "", 10)
 	put("found by name", len(named), err)
 	return b.String()
 }

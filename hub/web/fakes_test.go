@@ -131,6 +131,7 @@ func (f *hubFake) stepAt(site string, at time.Time, event monitor.Event) {
 }
 
 func (f *hubFake) Sites() ([]fleet.Site, error) {
+	notWithinALook()
 	return read(f, func() []fleet.Site { return slices.Clone(f.sites) }), f.broken
 }
 
@@ -174,6 +175,7 @@ func (f *hubFake) noteWith(c fleet.Change) {
 }
 
 func (f *hubFake) SiteToEdit(id string) (fleet.Site, fleet.Edition, error) {
+	notWithinALook()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, s := range f.sites {
@@ -206,6 +208,7 @@ func (f *hubFake) EndToken(hash string, change fleet.Change) error {
 }
 
 func (f *hubFake) Panels() ([]fleet.Panel, error) {
+	notWithinALook()
 	return read(f, func() []fleet.Panel { return slices.Clone(f.panels) }), f.broken
 }
 
@@ -440,6 +443,7 @@ func (f *hubFake) Wait(ctx context.Context, seen uint64) (uint64, error) {
 }
 
 func (f *hubFake) Deliveries(q fleet.DeliveryQuery) (fleet.DeliveryPage, error) {
+	notWithinALook()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var page fleet.DeliveryPage
@@ -573,6 +577,7 @@ func (f *hubFake) PutUser(u fleet.User, edit fleet.Edit) error {
 }
 
 func (f *hubFake) User(name string) (fleet.User, bool, error) {
+	notWithinALook()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, u := range f.users {
@@ -584,10 +589,12 @@ func (f *hubFake) User(name string) (fleet.User, bool, error) {
 }
 
 func (f *hubFake) Roles() ([]roles.Role, error) {
+	notWithinALook()
 	return read(f, func() []roles.Role { return slices.Clone(f.roles) }), f.broken
 }
 
 func (f *hubFake) Assignments(user string) ([]roles.Assignment, error) {
+	notWithinALook()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(f.assignments), func(a roles.Assignment) bool { return user != "" && a.User != user }), f.broken
@@ -625,6 +632,7 @@ func (f *hubFake) Arrange(_ context.Context, change func(*roles.Arrangement) err
 
 // Path is the tree of the fake: names are ids in capitals.
 func (f *hubFake) Path(group string) ([]Place, error) {
+	notWithinALook()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var path []Place
@@ -688,6 +696,7 @@ func (f *hubFake) Note(c fleet.Change) error {
 }
 
 func (f *hubFake) Changes(q fleet.ChangeQuery) ([]fleet.Change, uint64, error) {
+	notWithinALook()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var found []fleet.Change

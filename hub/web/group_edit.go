@@ -270,30 +270,19 @@ func (s *Server) pageMove(v *visit) error {
 
 // findTargets looks for groups under which a group could be moved.
 func (s *Server) findTargets(v *visit, p *movePage) error {
-	names, err := s.o.GroupNames.FindGroups(p.Root, p.query, lookThrough)
-	if err != nil {
-		return err
-	}
-	return s.o.Ledger.Look(func(book ledger.Book) error {
-		for _, one := range names {
-			target, err := v.findGroup(book, one.ID)
-			if err != nil || len(p.found) == maxFound || !target.may(roles.EditGroups) || !target.Archived.IsZero() {
-				continue
-			}
-			if slices.ContainsFunc(target.line(), func(a ledger.Group) bool { return a.ID == p.ID }) || target.ID == p.Parent {
-				continue // itself, what is below it, or where it is
-			}
-			row, err := v.rowOf(book, target.Group)
-			if err != nil {
-				return err
-			}
-			for _, a := range target.visible() {
-				row.above = append(row.above, a.Name)
-			}
-			p.found = append(p.found, row)
+	_, err := v.eachNamed(p.Root, p.query, func(book ledger.Book, target groupView) (bool, error) {
+		if !target.may(roles.EditGroups) || !target.Archived.IsZero() {
+			return true, nil
 		}
-		return nil
+		if slices.ContainsFunc(target.line(), func(a ledger.Group) bool { return a.ID == p.ID }) || target.ID == p.Parent {
+			return true, nil // itself, what is below it, or where it is
+		}
+		row, err := v.rowOf(book, target.Group)
+		row.above = groupNames(target.visible())
+		p.found = append(p.found, row)
+		return len(p.found) < maxFound, err
 	})
+	return err
 }
 
 func (s *Server) doMove(v *visit, in moveRequest) (outcome, error) {

@@ -14,7 +14,8 @@ import (
 
 const (
 	maxFound    = 50  // groups that a search shows
-	lookThrough = 500 // groups that a search looks at, for a caller who may not see all of them
+	lookThrough = 500 // groups with names that fit that a search looks at in one go
+	lookRounds  = 20  // and how often, for a caller who may not see all of them
 )
 
 type (
@@ -79,11 +80,14 @@ func (s *Server) pageTree(v *visit) error {
 	if len(p.query) > maxName {
 		return problem(http.StatusBadRequest, "bad-query", "the name to look for is too long")
 	}
+	if p.query != "" {
+		if err := v.searchTree(&p); err != nil {
+			return err
+		}
+		return v.show("Licenses", "licenses", treePage(p))
+	}
 	err := s.o.Ledger.Look(func(book ledger.Book) (err error) {
-		switch {
-		case p.query != "":
-			return v.searchTree(book, &p)
-		case q.Get("at") != "":
+		if q.Get("at") != "" {
 			return v.openAt(book, &p, q.Get("at"), q.Get("after"))
 		}
 		groups, more, err := v.topGroups(book, q.Get("after"))
@@ -127,69 +131,81 @@ func (v *visit) openAt(book ledger.Book, p *treeView, id, after string) error {
 }
 
 // searchTree finds groups by name among those that the caller may see.
-func (v *visit) searchTree(book ledger.Book, p *treeView) error {
+func (v *visit) searchTree(p *treeView) error {
 	p.found = true
-	limit := maxFound + 1
-	if !p.makes {
-		limit = lookThrough
-	}
-	found, err := v.findByName(p.query, limit)
+	companies, err := v.companies()
 	if err != nil {
 		return err
 	}
-	p.cut = len(found) == limit
-	for _, one := range found {
-		g, err := v.findGroup(book, one.ID)
-		if err != nil {
-			continue // of another company, or gone meanwhile
-		}
-		if len(p.rows) == maxFound {
-			p.cut = true
-			break
-		}
-		row, err := v.rowOf(book, g.Group)
+	for _, company := range companies {
+		cut, err := v.eachNamed(company, p.query, func(book ledger.Book, g groupView) (bool, error) {
+			if len(p.rows) == maxFound {
+				return false, nil
+			}
+			row, err := v.rowOf(book, g.Group)
+			visible := g.visible()
+			row.above = groupNames(visible[:len(visible)-1])
+			p.rows = append(p.rows, row)
+			return true, err
+		})
 		if err != nil {
 			return err
 		}
-		visible := g.visible()
-		for _, a := range visible[:len(visible)-1] {
-			row.above = append(row.above, a.Name)
+		if p.cut = p.cut || cut; len(p.rows) == maxFound && cut {
+			return nil
 		}
-		p.rows = append(p.rows, row)
 	}
 	return nil
 }
 
-// findByName looks for groups in the companies that the caller has something in.
-func (v *visit) findByName(words string, limit int) ([]ledger.Group, error) {
-	h := v.caller.holds
-	if h.Everywhere() {
-		return v.s.o.GroupNames.FindGroups("", words, limit)
+// companies are those that the caller has something in, as FindGroups is asked for them.
+func (v *visit) companies() (companies []string, err error) {
+	if v.caller.holds.Everywhere() {
+		return []string{""}, nil
 	}
-	var found []ledger.Group
-	err := v.s.o.Ledger.Look(func(book ledger.Book) error {
+	err = v.s.o.Ledger.Look(func(book ledger.Book) error {
 		tops, _, err := v.topGroups(book, "")
-		if err != nil {
-			return err
-		}
-		var companies []string
 		for _, top := range tops {
 			companies = append(companies, top.Root)
 		}
-		slices.Sort(companies)
-		for _, company := range slices.Compact(companies) {
-			some, err := v.s.o.GroupNames.FindGroups(company, words, limit-len(found))
-			if err != nil {
-				return err
-			}
-			found = append(found, some...)
-			if len(found) >= limit {
-				return nil
-			}
-		}
-		return nil
+		return err
 	})
-	return found, err
+	slices.Sort(companies)
+	return slices.Compact(companies), err
+}
+
+// eachNamed hands the groups of a company with names that fit and that the caller sees to take, in the order of names, until it says
+// false. cut tells that there may be more: take had enough, or too many were looked at. The names are found before the ledger is looked
+// at: the one within the other could wait for the store for ever.
+func (v *visit) eachNamed(company, words string, take func(book ledger.Book, g groupView) (more bool, err error)) (cut bool, err error) {
+	after := ""
+	for range lookRounds {
+		found, next, err := v.s.o.GroupNames.FindGroups(company, words, after, lookThrough)
+		if err != nil {
+			return false, err
+		}
+		err = v.s.o.Ledger.Look(func(book ledger.Book) error {
+			for _, one := range found {
+				g, err := v.findGroup(book, one.ID)
+				if err != nil {
+					continue // of somebody else, or gone meanwhile
+				}
+				more, err := take(book, g)
+				if err != nil {
+					return err
+				}
+				if cut = !more; cut {
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil || cut || next == "" {
+			return cut, err
+		}
+		after = next
+	}
+	return true, nil
 }
 
 // rowOf is a group's row in the tree.

@@ -307,8 +307,8 @@ func TestAWhatIfSaysWhatWouldBeOtherwise(t *testing.T) {
 }
 
 func TestATableOfUsageIsNoFormula(t *testing.T) {
-	for name, want := range map[string]string{"=1+1": "'=1+1", "@a": "'@a", "Mill Lane": "Mill Lane", "": ""} {
-		if got := unformulated(name); got != want {
+	for name, want := range map[string]string{"=1+1": "'=1+1", "@a": "'@a", "\tx": "'\tx", "\r=1": "'\r=1", "Mill Lane": "Mill Lane", "": ""} {
+		if got := plainCell(name); got != want {
 			t.Errorf("%q is written as %q, want %q", name, got, want)
 		}
 	}

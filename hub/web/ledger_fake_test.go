@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/ledger"
@@ -30,6 +32,7 @@ type treeFake struct {
 	mark     ledger.Mark
 	entries  []ledger.Entry
 	broken   error // what VerifyLedger answers
+	looking  atomic.Int32
 }
 
 func newTreeFake() *treeFake {
@@ -50,7 +53,28 @@ func (f *treeFake) Decide(r ledger.Request, c ledger.Change) (ledger.Changes, er
 	return changes, nil
 }
 
-func (f *treeFake) Look(see func(ledger.Book) error) error { return see(treeBook{f}) }
+func (f *treeFake) Look(see func(ledger.Book) error) error {
+	notWithinALook()
+	f.looking.Add(1)
+	defer f.looking.Add(-1)
+	return see(treeBook{f})
+}
+
+// notWithinALook ends the test when what reads the store is called by somebody who is reading it: a store that has to grow between the
+// two waits for the first, and the second for the store.
+func notWithinALook() {
+	calls := make([]uintptr, 128)
+	frames := runtime.CallersFrames(calls[:runtime.Callers(2, calls)])
+	for calls := 0; ; calls++ {
+		frame, more := frames.Next()
+		if calls > 0 && strings.HasSuffix(frame.Function, "(*treeFake).Look") {
+			panic("the store is read by somebody who is reading it")
+		}
+		if !more {
+			return
+		}
+	}
+}
 
 func (f *treeFake) write(c ledger.Changes) {
 	for _, g := range c.Groups {
@@ -86,8 +110,8 @@ func keep[T any](records map[string]T, put []T, drop []string, id func(T) string
 	}
 }
 
-func (f *treeFake) FindGroups(root, words string, limit int) ([]ledger.Group, error) {
-	var found []ledger.Group
+func (f *treeFake) FindGroups(root, words, after string, limit int) (found []ledger.Group, next string, err error) {
+	notWithinALook()
 	for _, g := range f.groups {
 		name := " " + strings.ToLower(g.Name)
 		fits := !slices.ContainsFunc(strings.Fields(strings.ToLower(words)), func(word string) bool { return !strings.Contains(name, " "+word) })
@@ -96,10 +120,15 @@ func (f *treeFake) FindGroups(root, words string, limit int) ([]ledger.Group, er
 		}
 	}
 	slices.SortFunc(found, func(a, b ledger.Group) int { return cmp.Or(compareNames(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
-	return found[:min(len(found), limit)], nil
+	found = found[slices.IndexFunc(found, func(g ledger.Group) bool { return g.ID == after })+1:]
+	if len(found) > limit {
+		return found[:limit], found[limit-1].ID, nil
+	}
+	return found, "", nil
 }
 
 func (f *treeFake) Entries(q ledger.EntryQuery) (found []ledger.Entry, next uint64, err error) {
+	notWithinALook()
 	for _, e := range slices.Backward(f.entries) {
 		if q.Before != 0 && e.Number >= q.Before || !q.Fits(e) {
 			continue

@@ -17,8 +17,9 @@ type Ledger interface {
 // GroupNames finds groups by name.
 type GroupNames interface {
 	// FindGroups returns groups whose names have a word that begins with each of the words, in the order of names, at most limit.
-	// Root is the company to look in; empty is all of them. Archived ones are found too.
-	FindGroups(root, words string, limit int) ([]ledger.Group, error)
+	// Root is the company to look in; empty is all of them. Archived ones are found too. next is where to go on as after, empty at the
+	// end; it is nobody's to see. It must not be called while the ledger is looked at.
+	FindGroups(root, words, after string, limit int) (found []ledger.Group, next string, err error)
 }
 
 // LedgerLog is the append-only ledger itself: who changed what.

@@ -252,21 +252,13 @@ func (s *Server) pagePerson(v *visit) error {
 
 // findMemberships looks for groups that a user could be in as well.
 func (s *Server) findMemberships(v *visit, p *movePage, person personView) error {
-	names, err := s.o.GroupNames.FindGroups(p.Root, p.query, lookThrough)
-	if err != nil {
-		return err
-	}
-	return s.o.Ledger.Look(func(book ledger.Book) error {
-		for _, one := range names {
-			g, err := v.findGroup(book, one.ID)
-			if err != nil || len(p.found) == maxFound || !g.may(roles.EditUserLicenses) || !g.Archived.IsZero() || slices.Contains(person.Groups, g.ID) {
-				continue
-			}
-			row := groupRow{group: g.Group, level: g.level(), above: groupNames(g.visible())}
-			p.found = append(p.found, row)
+	_, err := v.eachNamed(p.Root, p.query, func(_ ledger.Book, g groupView) (bool, error) {
+		if g.may(roles.EditUserLicenses) && g.Archived.IsZero() && !slices.Contains(person.Groups, g.ID) {
+			p.found = append(p.found, groupRow{group: g.Group, level: g.level(), above: groupNames(g.visible())})
 		}
-		return nil
+		return len(p.found) < maxFound, nil
 	})
+	return err
 }
 
 func (s *Server) postPerson(v *visit) error {

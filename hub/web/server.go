@@ -53,6 +53,8 @@ type Options struct {
 	Alive func(ctx context.Context) error
 	// Backup is offered for download; nil: not offered.
 	Backup Backup
+	// SpoolDir is where large answers are made before they are sent, in files without a name; empty: the system's.
+	SpoolDir string
 	// ShowSetupCode prints the code of the first run where only whoever runs the hub reads it; "" withdraws it. It must not
 	// wait and must not call the Server; nil: nowhere.
 	ShowSetupCode func(code string)
@@ -80,6 +82,7 @@ type Server struct {
 	cursors cursors
 	streams chan struct{} // one for each event stream
 	waiting chan struct{} // one for each order whose answer is awaited
+	spools  chan struct{} // one for each answer that is made before it is sent
 
 	done  context.Context
 	close context.CancelFunc
@@ -125,7 +128,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		o: o, log: o.Logger, assets: files, hasher: login.NewHasher(), cross: http.NewCrossOriginProtection(), codes: newCodes(), cursors: hiding,
-		streams: make(chan struct{}, maxStreams), waiting: make(chan struct{}, maxWaiting),
+		streams: make(chan struct{}, maxStreams), waiting: make(chan struct{}, maxWaiting), spools: make(chan struct{}, maxSpools),
 	}
 	s.done, s.close = context.WithCancel(context.Background())
 	start := o.Now()

@@ -391,6 +391,11 @@ func (s *Server) doTest(v *visit, in testRequest) (outcome, error) {
 // getBackup streams the backup. What was begun cannot be answered with a problem any more: the connection is cut instead, so
 // that a part is not taken for the whole.
 func (s *Server) getBackup(v *visit) error {
+	leave, err := s.spooling() // the store copies itself before it is sent
+	if err != nil {
+		return err
+	}
+	defer leave()
 	v.note("backup.taken", "", "", "backup downloaded")
 	if err := v.record(); err != nil {
 		return err

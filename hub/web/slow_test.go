@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -85,4 +86,54 @@ func TestASlowBrowserHoldsUpNobodyElsesEdits(t *testing.T) {
 
 func posting(path, form string) *http.Request {
 	return httptest.NewRequest("POST", "http://127.0.0.1:8090"+path, strings.NewReader(form))
+}
+
+// The report is read from the store as one; whoever takes it slowly must not hold that reading open.
+func TestASlowDownloadOfTheReportHoldsNothingOfTheStore(t *testing.T) {
+	for _, path := range []string{"/groups/acme/usage.csv", "/groups/acme/usage.json", "/api/v1/groups/acme/usage", "/api/v1/groups/acme/usage.csv"} {
+		f := newHubFake()
+		residences(t, f)
+		s := newServer(t, f)
+		s.o.SpoolDir = t.TempDir()
+		admin := as(t, s, f, roles.Administrator)
+		slow := stalled{httptest.NewRecorder(), make(chan struct{}, 1), make(chan struct{})}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			r := httptest.NewRequest("GET", "http://127.0.0.1:8090"+path, nil)
+			r.Header.Set("Authorization", "Bearer "+admin.token)
+			admin.handler.ServeHTTP(slow, r)
+		}()
+		select {
+		case <-slow.begun:
+		case <-time.After(20 * time.Second):
+			t.Fatal("nothing is sent")
+		}
+		if n := f.tree.looking.Load(); n != 0 {
+			t.Errorf("%s: the ledger is looked at %d times while the answer is being sent", path, n)
+		}
+		if left, err := os.ReadDir(s.o.SpoolDir); err != nil || len(left) != 0 {
+			t.Errorf("%s: a file with a name is left: %v, %v", path, left, err)
+		}
+		close(slow.gone)
+		<-ended
+		if len(s.spools) != 0 {
+			t.Errorf("%s: the place of the answer is not given back", path)
+		}
+	}
+}
+
+func TestLargeAnswersAreBounded(t *testing.T) {
+	f := newHubFake()
+	residences(t, f)
+	s := newServer(t, f)
+	admin := as(t, s, f, roles.Administrator)
+	for range maxSpools {
+		s.spools <- struct{}{}
+	}
+	for _, path := range []string{"/groups/acme/usage.csv", "/api/v1/groups/acme/usage", "/api/v1/backup"} {
+		if w := admin.request("GET", path, nil); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
 }

@@ -64,7 +64,7 @@ func (s *Server) groupAPI() []route {
 	return slices.Concat(
 		[]route{
 			{Method: "GET", Pattern: api + "/groups", Access: LoggedIn, Handler: s.getGroups, Status: 200, Query: []string{"parent", "q", "after"},
-				Summary: "The groups right below one, without parent the topmost that one sees, or those with names that fit q", Response: object{"groups": []groupAnswer{example}, "next": ""}},
+				Summary: "The groups right below one, without parent the topmost that one sees, or those with names that fit q; cut tells that there are more of these", Response: object{"groups": []groupAnswer{example}, "next": "", "cut": false}},
 			{Method: "GET", Pattern: api + "/groups/{group}", Access: LoggedIn, Handler: s.getGroup, Status: 200, Summary: "A group", Response: example},
 		},
 		ledgerDeed(deed[newGroupRequest]{Method: "POST", API: "/groups", Access: roles.EditGroups, Status: 201, Summary: "Make a group, or without parent a company; again with the same id makes nothing twice",
@@ -111,19 +111,19 @@ func (s *Server) getGroups(v *visit) error {
 		return problem(http.StatusBadRequest, "bad-query", "the name to look for is too long")
 	}
 	found, next := []groupAnswer{}, ""
-	err := s.o.Ledger.Look(func(book ledger.Book) error {
-		if words != "" {
-			p := treeView{query: words, makes: v.caller.holds.Everywhere()}
-			err := v.searchTree(book, &p)
-			for _, row := range p.rows {
-				g, err := v.findGroup(book, row.group.ID)
-				if err != nil {
-					return err
-				}
-				found = append(found, g.answer())
-			}
+	if words != "" {
+		p := treeView{query: words}
+		if err := v.searchTree(&p); err != nil {
 			return err
 		}
+		for _, row := range p.rows {
+			if answer, err := v.groupNow(row.group.ID); err == nil { // or gone meanwhile
+				found = append(found, answer)
+			}
+		}
+		return writeJSON(v.w, http.StatusOK, object{"groups": found, "next": "", "cut": p.cut})
+	}
+	err := s.o.Ledger.Look(func(book ledger.Book) error {
 		groups, more, err := v.groupsAt(book, q.Get("parent"), q.Get("after"))
 		if err != nil {
 			return err
@@ -141,7 +141,7 @@ func (s *Server) getGroups(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(v.w, http.StatusOK, object{"groups": found, "next": next})
+	return writeJSON(v.w, http.StatusOK, object{"groups": found, "next": next, "cut": false})
 }
 
 func (v *visit) groupsAt(book ledger.Book, parent, after string) ([]ledger.Group, string, error) {

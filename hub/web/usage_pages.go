@@ -3,7 +3,8 @@ package web
 import (
 	"encoding/csv"
 	"encoding/json"
-	"net/http"
+	"io"
+	"iter"
 	"strconv"
 	"time"
 
@@ -42,73 +43,76 @@ func (s *Server) pageUsage(v *visit) error {
 	return v.show(p.Name+": usage", "licenses", usageOfGroup(p))
 }
 
-// usageRows walks over the report row by row. What was begun cannot be answered with a problem any more: the connection is cut
-// instead, so that a part is not taken for the whole.
-func (s *Server) usageRows(v *visit, name, media string, begin func(g groupView) error, row func(ledger.Row) error) error {
-	return v.inGroup(func(book ledger.Book, g groupView) error {
-		v.w.Header().Set("Content-Type", media)
-		v.w.Header().Set("Content-Disposition", `attachment; filename="usage-`+s.o.Now().In(g.zone).Format("2006-01-02")+name+`"`)
-		if err := begin(g); err != nil {
-			return err
-		}
+// usageRows lets write make the report of the group that the address names, and sends it when it is made: what the report is read from
+// must not be held for as long as a slow reader takes.
+func (s *Server) usageRows(v *visit, name, media string, write func(out io.Writer, rows iter.Seq2[ledger.Row, error]) error) error {
+	report, err := s.spool()
+	if err != nil {
+		return err
+	}
+	defer report.close()
+	file := ""
+	err = v.inGroup(func(book ledger.Book, g groupView) error {
+		file = "usage-" + s.o.Now().In(g.zone).Format("2006-01-02") + name
 		hidden := len(g.line()) - len(g.visible()) // groups above that the caller does not see
-		for one, err := range ledger.Usage(book, g.ID) {
-			if err != nil {
-				s.log.Warn("usage report ended early", "error", err)
-				panic(http.ErrAbortHandler)
+		return write(report.in, func(yield func(ledger.Row, error) bool) {
+			for row, err := range ledger.Usage(book, g.ID) {
+				row.Path = row.Path[min(hidden, len(row.Path)):]
+				if !yield(row, err) {
+					return
+				}
 			}
-			one.Path = one.Path[min(hidden, len(one.Path)):]
-			if err := row(one); err != nil {
-				return nil // the reader went away
-			}
-		}
-		return nil
+		})
 	}, roles.SeeUsage)
+	if err != nil {
+		return err
+	}
+	return report.send(v, file, media)
 }
 
 func (s *Server) usageCSV(v *visit) error {
-	out := csv.NewWriter(&slowly{v.w, http.NewResponseController(v.w)})
-	names := []string{"at", "group", "path"}
-	for _, r := range ledger.Resources() {
-		names = append(names, r.String()+"_used", r.String()+"_active")
-	}
-	at := s.o.Now().UTC().Format(time.RFC3339)
-	err := s.usageRows(v, ".csv", "text/csv; charset=utf-8", func(groupView) error { return out.Write(append(names, "registered_panels", "users")) }, func(row ledger.Row) error {
-		cells := []string{at, row.Group, unformulated(placeNames(row.Path))}
+	return s.usageRows(v, ".csv", "text/csv; charset=utf-8", func(to io.Writer, rows iter.Seq2[ledger.Row, error]) error {
+		out := csv.NewWriter(to)
+		names := []string{"at", "group", "path"}
 		for _, r := range ledger.Resources() {
-			cells = append(cells, strconv.Itoa(row.Used[r]), strconv.Itoa(row.Active[r]))
+			names = append(names, r.String()+"_used", r.String()+"_active")
 		}
-		return out.Write(append(cells, strconv.Itoa(row.Devices), strconv.Itoa(row.Users)))
-	})
-	out.Flush()
-	return err
-}
-
-// unformulated keeps a table's reader from taking a name for something to be computed.
-func unformulated(name string) string {
-	if name != "" && (name[0] == '=' || name[0] == '+' || name[0] == '-' || name[0] == '@') {
-		return "'" + name
-	}
-	return name
-}
-
-func (s *Server) usageJSON(v *visit) error {
-	out := json.NewEncoder(&slowly{v.w, http.NewResponseController(v.w)})
-	write := func(text string) error { _, err := v.w.Write([]byte(text)); return err }
-	first := true
-	err := s.usageRows(v, ".json", "application/json", func(groupView) error {
-		return write(`{"at":"` + s.o.Now().UTC().Format(time.RFC3339) + `","rows":[` + "\n")
-	}, func(row ledger.Row) error {
-		if !first {
-			if err := write(","); err != nil {
+		_ = out.Write(append(names, "registered_panels", "users")) // told by Error
+		at := s.o.Now().UTC().Format(time.RFC3339)
+		for row, err := range rows {
+			if err != nil {
+				return err
+			}
+			cells := []string{at, row.Group, plainCell(placeNames(row.Path))}
+			for _, r := range ledger.Resources() {
+				cells = append(cells, strconv.Itoa(row.Used[r]), strconv.Itoa(row.Active[r]))
+			}
+			if err := out.Write(append(cells, strconv.Itoa(row.Devices), strconv.Itoa(row.Users))); err != nil {
 				return err
 			}
 		}
-		first = false
-		return out.Encode(row)
+		out.Flush()
+		return out.Error()
 	})
-	if err == nil {
-		_ = write("]}\n") // a reader that went away needs no answer
-	}
-	return err
+}
+
+func (s *Server) usageJSON(v *visit) error {
+	return s.usageRows(v, ".json", "application/json", func(to io.Writer, rows iter.Seq2[ledger.Row, error]) error {
+		out := json.NewEncoder(to)
+		between := `{"at":"` + s.o.Now().UTC().Format(time.RFC3339) + `","rows":[` + "\n"
+		for row, err := range rows {
+			if err != nil {
+				return err
+			}
+			if _, err := io.WriteString(to, between); err != nil {
+				return err
+			}
+			between = ","
+			if err := out.Encode(row); err != nil {
+				return err
+			}
+		}
+		_, err := io.WriteString(to, "]}\n")
+		return err
+	})
 }

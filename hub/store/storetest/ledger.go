@@ -515,8 +515,11 @@ func ledgerNames(t *testing.T, b Bench) {
 		{"", "haus", 9, "a c"}, {"company", "haus", 9, "a"}, {"", "HAUS 1", 9, "a c"}, {"", "über", 9, "a"}, {"", "see", 9, "b"}, {"", "haus", 1, "a"},
 		{"", "am", 9, ""}, {"nowhere", "haus", 9, ""}, {"company", "", 9, "company a b"},
 	} {
-		found, err := s.FindGroups(c.root, c.words, c.limit)
+		found, next, err := s.FindGroups(c.root, c.words, "", c.limit)
 		check(t, err)
+		if len(found) > c.limit || len(found) < c.limit && next != "" {
+			t.Errorf("%q in %q: %d groups of at most %d, and on at %q", c.words, c.root, len(found), c.limit, next)
+		}
 		var got []string
 		for _, g := range found {
 			got = append(got, g.ID)
@@ -527,6 +530,20 @@ func ledgerNames(t *testing.T, b Bench) {
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%q in %q: %v, not %q", c.words, c.root, got, c.want)
 		}
+	}
+	for _, root := range []string{"", "company", "second"} {
+		whole, _, err := s.FindGroups(root, "", "", 100)
+		check(t, err)
+		var paged []ledger.Group
+		for after := ""; ; {
+			found, next, err := s.FindGroups(root, "", after, 1)
+			check(t, err)
+			paged = append(paged, found...)
+			if after = next; next == "" {
+				break
+			}
+		}
+		same(t, "one at a time in "+root, paged, whole)
 	}
 }
 

@@ -95,7 +95,7 @@ type Store interface {
 	Look(see func(ledger.Book) error) error
 	Entries(q ledger.EntryQuery) ([]ledger.Entry, uint64, error)
 	VerifyLedger(ctx context.Context) (uint64, error)
-	FindGroups(root, words string, limit int) ([]ledger.Group, error)
+	FindGroups(root, words, after string, limit int) (found []ledger.Group, next string, err error)
 	PutVoucher(fleet.Voucher) error
 	VoucherByCode(digest string) (fleet.Voucher, bool, error)
 	Vouchers(after string, limit int) ([]fleet.Voucher, error)
