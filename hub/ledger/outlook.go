@@ -68,6 +68,9 @@ func (d *draft) falling(n node) (falls []Fall) {
 
 // named is displaced, where not too many are in use to look at each.
 func (d *draft) named(n node, own Amounts) []string {
+	if excess(n, own).IsZero() {
+		return nil
+	}
 	all := 0
 	for _, used := range n.count().Used {
 		all += used

@@ -160,7 +160,14 @@ func (r *Reminder) newest(from, t, until time.Time, zone *time.Location) time.Ti
 	return from
 }
 
+// due is a reminder with who would stop.
 func (d *draft) due(n node, b Block, r *Reminder, at time.Time) Due {
+	due := d.dueOf(n, b, r, at)
+	due.Stops, due.Stopping = d.stopping(n, b.Until)
+	return due
+}
+
+func (d *draft) dueOf(n node, b Block, r *Reminder, at time.Time) Due {
 	zone := d.zoneOf(n)
 	due := Due{
 		Root: n.root(), Block: b.ID, Name: n.name(), At: at.UTC(), Until: b.Until, Zone: zone.String(), Days: daysBetween(at, b.Until, zone),
@@ -178,7 +185,6 @@ func (d *draft) due(n node, b Block, r *Reminder, at time.Time) Due {
 	due.To = append(due.To, d.administrators(group)...)
 	slices.Sort(due.To)
 	due.To = slices.Compact(due.To)
-	due.Stops, due.Stopping = d.stopping(n, b.Until)
 	due.Key = fmt.Sprintf("%s%s/%s/%d/%d", due.Group, due.User, b.ID, b.Until.Unix(), at.Unix())
 	return due
 }
@@ -254,6 +260,23 @@ func Reminders(book Book, group string, after, until time.Time) ([]Due, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d.remindersOf(group, until)
+}
+
+// RemindersIf are Reminders after a change that is decided but not written, from its instant on.
+func RemindersIf(book Book, r Request, change Change, group string, until time.Time) ([]Due, error) {
+	d, err := newDraft(book, r)
+	if err != nil {
+		return nil, err
+	}
+	d.passWindows()
+	if err := d.decide(change); err != nil {
+		return nil, err
+	}
+	return d.remindersOf(group, until)
+}
+
+func (d *draft) remindersOf(group string, until time.Time) ([]Due, error) {
 	g := d.group(group)
 	if g == nil {
 		return nil, orRefusal(d.failure, unknown("group"))
@@ -265,10 +288,14 @@ func Reminders(book Book, group string, after, until time.Time) ([]Due, error) {
 		if r == nil || b.Until.IsZero() || !g.Restricted {
 			continue
 		}
+		own := n.own(b.Until)
+		stops, stopping := excess(n, own), d.named(n, own) // the same for each reminder of this end
 		at := r.first(b.Saved, b.Until, d.zoneOf(n))
 		for !at.IsZero() && !at.After(until) && len(out) < 1_000 {
-			if at.After(after) {
-				out = append(out, d.due(n, b, r, at))
+			if at.After(d.at) || at.Equal(d.at) && b.Saved.Equal(d.at) {
+				due := d.dueOf(n, b, r, at)
+				due.Stops, due.Stopping = stops, stopping
+				out = append(out, due)
 			}
 			at = r.after(at, b.Until, d.zoneOf(n))
 		}

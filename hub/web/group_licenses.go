@@ -19,6 +19,9 @@ import (
 // shownStopped is how many of the uses that a change would suspend are named.
 const shownStopped = 20
 
+// shownReminders is how many of the reminders to come are shown.
+const shownReminders = 6
+
 type (
 	// licensesRequest is the form of a group's licenses. Step says which of its buttons was pressed.
 	licensesRequest struct {
@@ -47,9 +50,15 @@ type (
 		more     int // further uses that would be suspended
 		resumed  int
 		later    []laterStop
+		remind   remindView
 		notices  []ledger.Notice
 		refused  string       // why it would not be done; empty: it would
 		inTheWay []stoppedUse // what would have to be given back first
+	}
+	// remindView is which reminders will be sent.
+	remindView struct {
+		dues []dueAnswer // the next ones
+		more int
 	}
 	// laterStop is an instant at which uses will be suspended, if nothing else changes.
 	laterStop struct {
@@ -81,6 +90,7 @@ type (
 		groupPage
 		limits  limitsView
 		papers  []paper
+		remind  remindView
 		trial   bool // one can be started
 		enters  bool // packages can be entered
 		mayEdit bool
@@ -166,7 +176,11 @@ func (s *Server) licensesPage(v *visit) (licensesPage, error) {
 			p.papers = append(p.papers, one)
 		}
 		p.trial = g.IsRoot() && g.may(roles.StartTrial) && !slices.ContainsFunc(g.Blocks, func(b ledger.Block) bool { return b.Source == ledger.FromTrial })
-		var err error
+		dues, err := ledger.Reminders(book, g.ID, p.now, p.now.Add(remindersAhead))
+		if err != nil {
+			return err
+		}
+		p.remind = g.reminders(dues)
 		p.limits.bound, err = ledger.StateOf(book, p.now, ledger.Subject{Group: g.ID}, g.asker())
 		return err
 	}, roles.SeeLicenses, roles.EditLicenses)
@@ -324,6 +338,15 @@ func (s *Server) answerWhatIf(v *visit, view *limitsView, g groupView, change le
 	return http.StatusOK, err
 }
 
+// reminders are the next reminders of a group, as far as the caller may know who gets them.
+func (g groupView) reminders(dues []ledger.Due) (v remindView) {
+	v.more = max(0, len(dues)-shownReminders)
+	for _, due := range dues[:len(dues)-v.more] {
+		v.dues = append(v.dues, g.due(due))
+	}
+	return v
+}
+
 // whyNot is a what-if of what would be refused: why, and what is in the way.
 func (s *Server) whyNot(v *visit, refused error) (*whatIf, error) {
 	var r *ledger.Refusal
@@ -368,6 +391,15 @@ func (s *Server) whatIf(v *visit, g groupView, change ledger.Change, subject led
 				return err
 			}
 			found.later = append(found.later, laterStop{fall, uses})
+		}
+		if save, of := change.(ledger.SaveLicenses); of {
+			dues, err := ledger.RemindersIf(book, v.request(), change, save.Group, s.o.Now().Add(remindersAhead))
+			if err != nil {
+				return err
+			}
+			after := g
+			after.Limits = save.Limits // whose addresses the caller just wrote
+			found.remind = after.reminders(dues)
 		}
 		return nil
 	})

@@ -295,6 +295,18 @@ func amountWords(a ledger.Amounts) string {
 	return listWords(words)
 }
 
+// toWords says who gets a reminder.
+func toWords(due dueAnswer) string {
+	words := slices.Clone(due.To)
+	if due.Others > 0 {
+		words = append(words, plural(due.Others, "administrator of a group above", "administrators of groups above"))
+	}
+	if len(words) == 0 {
+		return "to nobody: no administrator has an e-mail address"
+	}
+	return "to " + listWords(words)
+}
+
 // windowWords is when a block counts.
 func windowWords(b ledger.Block, zone *time.Location, now time.Time) string {
 	switch {

@@ -98,7 +98,7 @@ func (s *Server) postAllot(v *visit) error {
 			return err
 		}
 		p.asked = &allotQuestion{license: found.ID, feature: in.Feature, panel: in.Panel, count: in.Count, text: out.Message}
-		return v.redraw(http.StatusConflict, "#pools", poolCards(p), p.site.Site.Name+": licenses", poolsOfSite(p))
+		return v.redraw(http.StatusConflict, "#pools, #pools-asked", poolCards(p), p.site.Site.Name+": licenses", poolsOfSite(p))
 	}
 	if out.Result != "activated" {
 		return refusedLicense(out.Result, out.Message)
