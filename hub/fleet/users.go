@@ -9,7 +9,14 @@ type User struct {
 	// Generation is raised when the password changes: sessions of another one are over.
 	Generation int       `json:"generation"`
 	Made       time.Time `json:"made"`
+	// Invite is the SHA-256, in hexadecimal digits, of the code with which an account that was appointed gets its first password;
+	// InviteUntil is when that is over. Both are gone once it has a password.
+	Invite      string    `json:"invite,omitempty"`
+	InviteUntil time.Time `json:"invite_until,omitzero"`
 }
+
+// Invited tells whether the account waits for its first password: nobody has ever been logged in with it.
+func (u User) Invited() bool { return u.Hash == "" && u.Invite != "" }
 
 // Session is a login of a user, or a token for a script. Its key is the SHA-256 of the token in hexadecimal digits.
 type Session struct {

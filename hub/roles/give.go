@@ -21,6 +21,7 @@ const (
 	HubOnly           = "hub-only"           // server administrators are for the hub, and the hub is for them
 	LastAdministrator = "last-administrator" // somebody must be able to repair everything
 	TwoCompanies      = "two-companies"      // nobody but server administrators is at home in two companies
+	Managed           = "managed"            // there is a management company already
 )
 
 func refuse(code, format string, args ...any) error {
@@ -64,6 +65,29 @@ func MayTake(taker Holder, a Assignment, path Path) error {
 			return refuse(NotHeld, "%s holds more there than you do: %s is not yours to end", a.User, role.Title)
 		}
 		return err
+	}
+	return nil
+}
+
+// MayAppoint refuses, with a *Refusal, to appoint the management company of a group: whoever may has no rights over persons himself, so
+// he brings in the first one, and neither another one beside it nor one below or above it. all is what everybody holds.
+func MayAppoint(giver Holder, group string, all []Assignment, path func(place string) (Path, bool)) error {
+	at, there := path(group)
+	if _, site := SiteOf(group); !there || group == Hub || site {
+		return refuse(NotThere, "name the group that the management company is for")
+	}
+	if !giver.May(AppointManagement, at) {
+		return refuse(NotYours, "you cannot appoint a management company there")
+	}
+	for _, a := range all {
+		role, known := giver.Table.Role(a.Role)
+		held, there := path(a.Group)
+		if a.Group == Hub || !known || !role.Has(SeePersons) || !there {
+			continue // of those over the whole hub, server administrators alone reach into companies
+		}
+		if slices.Contains(at, a.Group) || slices.Contains(held, group) {
+			return refuse(Managed, "somebody has the people there, above or below in his care already: only he, or a server administrator, gives that role to others")
+		}
 	}
 	return nil
 }

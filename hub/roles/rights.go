@@ -29,10 +29,12 @@ const (
 	PairPanels       Right = "panels.pair"      // let panels in, name them, end them
 	AskHandOver      Right = "handover.ask"     // propose another dealer (story 23)
 	ConsentHandOver  Right = "handover.consent" // say yes or no to it, as the owner
-	ManageRoles      Right = "roles.manage"     // make users, give and take roles, make roles of one's own
-	SeeChanges       Right = "changes.see"      // who changed what
-	SeeHealth        Right = "hub.health"       // how the hub itself is; of the whole hub
-	ManageHub        Right = "hub.manage"       // companies, settings, backups, tokens; of the whole hub
+	// AppointManagement brings in who sees people, for those who hand licenses out and do not.
+	AppointManagement Right = "management.appoint" // appoint the first management company of a group (T-5)
+	ManageRoles       Right = "roles.manage"       // make users, give and take roles, make roles of one's own
+	SeeChanges        Right = "changes.see"        // who changed what
+	SeeHealth         Right = "hub.health"         // how the hub itself is; of the whole hub
+	ManageHub         Right = "hub.manage"         // companies, settings, backups, tokens; of the whole hub
 )
 
 // About is a right in words.
@@ -68,6 +70,7 @@ func Rights() []About {
 		{PairPanels, "Panels", "Pair and end panels", false},
 		{AskHandOver, "Management", "Ask for a hand-over", false},
 		{ConsentHandOver, "Management", "Consent to a hand-over", false},
+		{AppointManagement, "Management", "Appoint the first management company of a group", false},
 		{ManageRoles, "Management", "Manage users and roles", false},
 		{SeeChanges, "Management", "See who changed what", false},
 		{SeeHealth, "Hub", "See the hub's health", true},

@@ -39,7 +39,7 @@ const (
 // Builtin are the built-in roles, in the order in which lists show them.
 func Builtin() []Role {
 	dealer := []Right{SeeLicenses, EditLicenses, SeeUsage, EditGroups, EditUserLicenses, EnterPackages, StartTrial, ForceRelease,
-		Monitor, AnswerWarnings, EditWarnings, EditSites, PairPanels, ManageRoles, SeeChanges}
+		Monitor, AnswerWarnings, EditWarnings, EditSites, PairPanels, AppointManagement, ManageRoles, SeeChanges}
 	looks := []Right{SeeJournals, SeePersonEvents, Monitor}
 	built := []Role{
 		{ID: Administrator, Title: "Server administrator", Rights: every()},

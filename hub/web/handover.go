@@ -214,9 +214,9 @@ func (s *Server) doConsent(v *visit, in answerRequest) (outcome, error) {
 		if !a.Exists(h.To) {
 			return nil, problem(http.StatusConflict, "conflict", "the user "+h.To+" is gone; ask anew")
 		}
-		was, touched, left := h.Group, []string(nil), []roles.Assignment(nil)
+		touched, left := []string(nil), []roles.Assignment(nil)
 		if site, ok := roles.SiteOf(h.Group); ok && h.Under != "" {
-			was = l.sites[site]
+			v.toldOfMove(a, site, l.sites[site], h.Under)
 			to, _ := l.path(h.Under)
 			var err error
 			if touched, left, err = a.HangSite(site, path, to); err != nil {
@@ -230,7 +230,7 @@ func (s *Server) doConsent(v *visit, in answerRequest) (outcome, error) {
 		ended = append(left, ended...)
 		a.Assignments, h.Ended, h.Note, h.State = next, ended, note, roles.Done
 		c := v.changeAt(h.Group, "handover.done", h.ID, "handed over to "+h.To+" as "+h.Role)
-		c.Before, c.After = short(was+": "+heldWords(ended)), short(h.To+": "+h.Role+" at "+h.Group)
+		c.Before, c.After = short(heldWords(ended)), short(h.To+": "+h.Role+" at "+h.Group)
 		a.Changes = append(a.Changes, c)
 		return append(append(touched, h.From...), h.To), nil
 	})

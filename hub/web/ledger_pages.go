@@ -141,6 +141,7 @@ func (s *Server) pageLedger(v *visit) error {
 
 // entryRow names what an entry is about; fits is false when that does not lie in the group.
 func (v *visit) entryRow(book ledger.Book, e ledger.Entry, within *groupPage) (row entryRow, fits bool) {
+	e = v.known(book, e)
 	row = entryRow{Entry: e, diffs: diffsOf(e.Before, e.After)}
 	fits = within == nil
 	places := []string{e.Group}
@@ -160,6 +161,45 @@ func (v *visit) entryRow(book ledger.Book, e ledger.Entry, within *groupPage) (r
 	}
 	// What is about a company as a whole, or about what is gone, is shown at the company.
 	return row, fits || within != nil && within.IsRoot() && e.Root == within.ID
+}
+
+// known is the entry without the groups in its records that the caller does not see. Its hash stays that of the whole entry.
+func (v *visit) known(book ledger.Book, e ledger.Entry) ledger.Entry {
+	if !v.caller.holds.Everywhere() {
+		e.Before, e.After = v.knownRecord(book, e.Before), v.knownRecord(book, e.After)
+	}
+	return e
+}
+
+func (v *visit) knownRecord(book ledger.Book, raw json.RawMessage) json.RawMessage {
+	var fields map[string]any
+	if json.Unmarshal(raw, &fields) != nil {
+		return raw // nothing, or no record
+	}
+	unknown := func(id any) bool {
+		text, is := id.(string)
+		if !is || text == "" {
+			return false
+		}
+		_, err := v.findGroup(book, text)
+		return err != nil
+	}
+	hidden := false
+	for _, name := range []string{"parent", "group"} {
+		if unknown(fields[name]) {
+			delete(fields, name)
+			hidden = true
+		}
+	}
+	if groups, is := fields["groups"].([]any); is && slices.ContainsFunc(groups, unknown) {
+		fields["groups"] = slices.DeleteFunc(groups, unknown)
+		hidden = true
+	}
+	if !hidden {
+		return raw
+	}
+	out, _ := json.Marshal(fields) // was read from JSON
+	return out
 }
 
 // diffsOf are the fields in which two records differ; counters, which the ledger keeps by itself, are left out.
@@ -238,6 +278,9 @@ func (s *Server) ledgerJSON(v *visit) error {
 		return err
 	}
 	query.Limit = maxList
+	if err := v.moreAsked(&query); err != nil {
+		return err
+	}
 	v.w.Header().Set("Content-Type", "application/x-ndjson")
 	v.w.Header().Set("Content-Disposition", `attachment; filename="ledger-`+p.now.UTC().Format("20060102")+`.json"`)
 	out := json.NewEncoder(&slowly{v.w, http.NewResponseController(v.w)})
@@ -250,8 +293,8 @@ func (s *Server) ledgerJSON(v *visit) error {
 		var fitting []ledger.Entry
 		err = s.o.Ledger.Look(func(book ledger.Book) error {
 			for _, e := range some {
-				if _, fits := v.entryRow(book, e, p.group); fits {
-					fitting = append(fitting, e)
+				if row, fits := v.entryRow(book, e, p.group); fits {
+					fitting = append(fitting, row.Entry)
 				}
 			}
 			return nil

@@ -95,7 +95,7 @@ func ofRefusal(r *ledger.Refusal) *details {
 func rolesProblem(refusal *roles.Refusal) *details {
 	status := http.StatusForbidden
 	switch refusal.Code {
-	case roles.LastAdministrator, roles.TwoCompanies:
+	case roles.LastAdministrator, roles.TwoCompanies, roles.Managed:
 		status = http.StatusConflict
 	case roles.NotThere, roles.HubOnly:
 		status = http.StatusUnprocessableEntity

@@ -153,7 +153,7 @@ func (s *Server) putRole(v *visit, asked roles.Role, isNew bool) (outcome, error
 			return nil, notValid(err.Error())
 		}
 		path, there := l.path(checked.Group)
-		if !there || checked.Group != roles.Hub && !actor.Sees(path) {
+		if !there || was == nil && checked.Group != roles.Hub && !actor.Sees(path) {
 			return nil, notValid(fmt.Sprintf("there is no group %.64q", checked.Group))
 		}
 		if err := roles.MayPutRole(actor, was, checked, path); err != nil {
@@ -221,13 +221,18 @@ type usersView struct {
 	places []placeOption
 	made   string // a token that was made just now
 	caller caller
+
+	appointed *appointed    // a management company that was appointed just now
+	appoints  []placeOption // where the caller may appoint one
 }
 
-func (s *Server) pageUsers(v *visit) error { return s.showUsers(v, "") }
+func (s *Server) pageUsers(v *visit) error { return s.showUsers(v, usersView{}) }
 
-func (s *Server) showUsers(v *visit, made string) error {
+// showUsers shows the page of users, with what was made just now.
+func (s *Server) showUsers(v *visit, p usersView) error {
 	v.needs = roles.ManageRoles
-	p := usersView{made: made, caller: v.caller}
+	p.caller = v.caller
+	p.appoints = slices.DeleteFunc(v.roots(roles.AppointManagement), func(place placeOption) bool { return place.Place == roles.Hub })
 	var err error
 	if p.users, err = v.listUsers(); err != nil {
 		return err

@@ -38,7 +38,7 @@ const api = "/api/v1"
 
 // table is every route, subject by subject; each subject's routes stand in its own file.
 func (s *Server) table() []route {
-	return slices.Concat(s.systemRoutes(), s.loginRoutes(), s.userRoutes(), s.roleRoutes(), s.handOverRoutes(), s.overviewRoutes(), s.siteRoutes(), s.watchRoutes(), s.panelRoutes(), s.poolRoutes(), s.pairingRoutes(),
+	return slices.Concat(s.systemRoutes(), s.loginRoutes(), s.userRoutes(), s.appointRoutes(), s.roleRoutes(), s.handOverRoutes(), s.overviewRoutes(), s.siteRoutes(), s.watchRoutes(), s.panelRoutes(), s.poolRoutes(), s.pairingRoutes(),
 		s.eventRoutes(), s.warningRoutes(), s.templateRoutes(), s.settingsRoutes(), s.auditRoutes(),
 		s.groupRoutes(), s.groupLicenseRoutes(), s.groupEditRoutes(), s.peopleRoutes(), s.usageRoutes(), s.replacementRoutes(), s.ledgerRoutes(), s.startRoutes(), s.treeAPI())
 }

@@ -270,9 +270,7 @@ func (s *Server) doSiteGroup(v *visit, in siteGroupRequest) (outcome, error) {
 		if !there || !actor.May(roles.EditSites, from) {
 			return nil, notThere()
 		}
-		c := v.changeAt(group, "site.moved", id, "site hung below another group")
-		c.Site, c.Before, c.After = id, l.sites[id], group
-		a.Changes = append(a.Changes, c)
+		v.toldOfMove(a, id, l.sites[id], group)
 		touched, _, err := a.HangSite(id, from, to)
 		return touched, err
 	})
@@ -280,6 +278,16 @@ func (s *Server) doSiteGroup(v *visit, in siteGroupRequest) (outcome, error) {
 		return outcome{}, err
 	}
 	return outcome{Said: "Saved.", Back: at("sites", id)}, nil
+}
+
+// toldOfMove writes into the audit that a site hangs below another group: at the old one that it went, at the new one that it came,
+// since others read it there.
+func (v *visit) toldOfMove(a *roles.Arrangement, site, from, to string) {
+	gone := v.changeAt(from, "site.moved", site, "site hung below another group")
+	came := v.changeAt(to, "site.moved", site, "site hung below this group")
+	gone.Before, came.After = from, to
+	came.Site = site
+	a.Changes = append(a.Changes, gone, came)
 }
 
 func (s *Server) doArchive(v *visit, _ none) (outcome, error) {

@@ -38,6 +38,9 @@ func (s *Server) ledgerAPI() []route {
 	})
 }
 
+// unlimited has a store look through as much as it does for one question, however much fits.
+const unlimited = 1 << 30
+
 // getEntries answers with one page. It may be short, or empty, and still have a next one.
 func (s *Server) getEntries(v *visit) error {
 	p, query, err := v.askedEntries()
@@ -50,6 +53,10 @@ func (s *Server) getEntries(v *visit) error {
 	if err := v.moreAsked(&query); err != nil {
 		return err
 	}
+	most := query.Limit
+	if !v.caller.holds.Everywhere() {
+		query.Limit = unlimited // so that where the page ends does not tell what fits elsewhere
+	}
 	some, next, err := s.o.LedgerLog.Entries(query)
 	if err != nil {
 		return err
@@ -57,8 +64,13 @@ func (s *Server) getEntries(v *visit) error {
 	found := []ledger.Entry{}
 	err = s.o.Ledger.Look(func(book ledger.Book) error {
 		for _, e := range some {
-			if _, fits := v.entryRow(book, e, p.group); fits {
-				found = append(found, e)
+			row, fits := v.entryRow(book, e, p.group)
+			if fits && len(found) == most {
+				next = found[most-1].Number
+				break
+			}
+			if fits {
+				found = append(found, row.Entry)
 			}
 		}
 		return nil

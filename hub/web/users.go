@@ -139,7 +139,7 @@ func managed(actor roles.Holder, held []roles.Assignment, l *land) []roles.Assig
 
 // heldEdition names the state of a user with his roles, without the password's hash; the generation stands for it.
 func heldEdition(u fleet.User, held []roles.Assignment) string {
-	u.Hash = ""
+	u.Hash, u.Invite = "", ""
 	return editionOf(object{"user": u, "roles": held})
 }
 
@@ -165,7 +165,7 @@ func (l *land) words(place string, holder roles.Holder, names func(site string) 
 		parts = append(parts, names(site))
 	}
 	if len(parts) == 0 {
-		return place
+		return "a group above" // or one that is gone
 	}
 	return strings.Join(parts, " › ")
 }
@@ -197,6 +197,8 @@ func (v *visit) viewHeld(held []roles.Assignment, table roles.Table, names func(
 type userView struct {
 	account
 	mine bool // all of him: his password can be set, and he can be removed
+	// invited says that nobody has used the code for his first password; empty: he has one.
+	invited string
 }
 
 // listUsers are the users of whom the caller manages a role, with the roles that he manages. Server administrators see all.
@@ -223,7 +225,7 @@ func (v *visit) listUsers() ([]userView, error) {
 		if len(mine) == 0 && !v.caller.holds.Everywhere() {
 			continue
 		}
-		list = append(list, userView{account{u.Name, v.viewHeld(mine, v.caller.holds.Table, names), heldEdition(u, held[u.Name])}, roles.MayAct(v.caller.holds, held[u.Name], v.caller.land.path) == nil})
+		list = append(list, userView{account{u.Name, v.viewHeld(mine, v.caller.holds.Table, names), heldEdition(u, held[u.Name])}, roles.MayAct(v.caller.holds, held[u.Name], v.caller.land.path) == nil, v.s.invitedWords(u)})
 	}
 	slices.SortFunc(list, func(a, b userView) int { return cmp.Compare(a.User, b.User) })
 	return list, nil
@@ -320,7 +322,7 @@ func (s *Server) putUser(v *visit, name string, in userRequest, fits func(*fleet
 			}
 		}
 		if hash != "" {
-			user.Hash = hash
+			user.Hash, user.Invite, user.InviteUntil = hash, "", time.Time{}
 			user.Generation++
 		}
 		changed = *user
@@ -331,10 +333,8 @@ func (s *Server) putUser(v *visit, name string, in userRequest, fits func(*fleet
 		if hash != "" {
 			detail = "password set"
 		}
-		c := v.changeAt(v.markOf(a, l, name), what, name, detail)
+		v.told(a, what, name, detail, before)
 		after = managed(actor, a.Of(name).Held, l)
-		c.Before, c.After = short(heldWords(before)), short(heldWords(a.Of(name).Held))
-		a.Changes = append(a.Changes, c)
 		return []string{name}, nil
 	})
 	if err != nil {
@@ -354,14 +354,29 @@ func (s *Server) toldOfUser(v *visit, name string, held []roles.Assignment, said
 	return outcome{Body: account{User: name, Roles: v.viewHeld(held, v.caller.holds.Table, names)}, Said: said, Back: "/settings/users"}, err
 }
 
-// markOf is the place under which the audit keeps what was done to a user: one that he holds something at.
-func (v *visit) markOf(a *roles.Arrangement, l *land, name string) string {
-	for _, given := range a.Of(name).Held {
-		if _, there := l.path(given.Group); there {
-			return given.Group
+// told writes into the audit what was done to a user who held before: one entry for each place at which he holds or held something,
+// with what he holds there and nowhere else, since it is read at each place by others.
+func (v *visit) told(a *roles.Arrangement, what, name, detail string, before []roles.Assignment) {
+	after := a.Of(name).Held
+	var places []string
+	for _, given := range slices.Concat(before, after) {
+		if !slices.Contains(places, given.Group) {
+			places = append(places, given.Group)
 		}
 	}
-	return roles.Hub
+	if len(places) == 0 {
+		places = []string{roles.Hub}
+	}
+	for _, place := range places {
+		c := v.changeAt(place, what, name, detail)
+		c.Before, c.After = short(heldWords(heldAt(before, place))), short(heldWords(heldAt(after, place)))
+		a.Changes = append(a.Changes, c)
+	}
+}
+
+// heldAt are the assignments at the place itself.
+func heldAt(held []roles.Assignment, place string) []roles.Assignment {
+	return slices.DeleteFunc(slices.Clone(held), func(given roles.Assignment) bool { return given.Group != place })
 }
 
 // heldWords are assignments for the audit.
@@ -493,7 +508,7 @@ func (s *Server) giveOrTake(v *visit, in giveRequest, what, detail string, do fu
 			return nil, err
 		}
 		c := v.changeAt(in.Group, what, name, detail+": "+in.Role)
-		c.Before, c.After = short(heldWords(before)), short(heldWords(a.Of(name).Held))
+		c.Before, c.After = short(heldWords(heldAt(before, in.Group))), short(heldWords(heldAt(a.Of(name).Held, in.Group)))
 		a.Changes = append(a.Changes, c)
 		after = managed(actor, a.Of(name).Held, l)
 		return []string{name}, nil
@@ -517,10 +532,8 @@ func (s *Server) doRemoveUser(v *visit, _ none) (outcome, error) {
 		if err := v.fresh("the user "+name, heldEdition(*a.User(name), before), fleet.Edition{}); err != nil {
 			return nil, err
 		}
-		c := v.changeAt(v.markOf(a, l, name), "user.removed", name, "user removed")
-		c.Before = short(heldWords(before))
 		a.Remove(name)
-		a.Changes = append(a.Changes, c)
+		v.told(a, "user.removed", name, "user removed", before)
 		return nil, nil
 	})
 	if err != nil {
@@ -657,7 +670,7 @@ func (s *Server) postToken(v *visit) error {
 		return err
 	}
 	made, _ := out.Body.(tokenAnswer)
-	return s.showUsers(v, made.Token)
+	return s.showUsers(v, usersView{made: made.Token})
 }
 
 func (s *Server) doRemoveToken(v *visit, _ none) (outcome, error) {
