@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,7 @@ type roleAnswer struct {
 
 func roleCommand() *cobra.Command {
 	p := &place{}
-	return group(p, "role", "Roles and their rights", roleList(p), rolePut(p), roleRemove(p))
+	return group(p, "role", "Roles and their rights", roleList(p), rolePut(p), roleRemove(p), roleAppoint(p))
 }
 
 func roleList(p *place) *cobra.Command {
@@ -103,3 +104,32 @@ func roleRemove(p *place) *cobra.Command {
 }
 
 func rolePath(id string) string { return "/api/v1/roles/" + url.PathEscape(id) }
+
+func roleAppoint(p *place) *cobra.Command {
+	var at string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "appoint USER --group ID", Short: "Appoint the first management company of a group, with a code for its first password", Args: cobra.ExactArgs(1),
+		Example: "  doorhub role appoint palazzo --group north",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withAPI(cmd, *p, func(ctx context.Context, a *api) error {
+				var made struct {
+					User  string    `json:"user"`
+					Code  string    `json:"code"`
+					Until time.Time `json:"until"`
+				}
+				if err := a.call(ctx, http.MethodPost, "/api/v1/appointments", map[string]any{"user": args[0], "group": at}, &made); err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd, made)
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s is appointed. Its code, for the page /join, good once until %s:\n%s\n", made.User, made.Until.UTC().Format("2006-01-02 15:04 UTC"), made.Code)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&at, "group", "", "`ID` of the group")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
+	return cmd
+}

@@ -194,6 +194,47 @@ func TestNobodyTakesOrEntersWhatHeCouldNotGive(t *testing.T) {
 	}
 }
 
+func TestTheFirstManagementCompanyIsAppointedAndNoSecondOne(t *testing.T) {
+	dealer, custom := holder("d", Dealer, "north"), Role{ID: "porter", Title: "Porter", Rights: []Right{SeePersons}, Group: "north"}
+	dealer.Table = NewTable([]Role{custom})
+	for name, c := range map[string]struct {
+		giver Holder
+		at    string
+		all   []Assignment
+		code  string
+	}{
+		"the dealer":                  {dealer, "north", nil, ""},
+		"below":                       {dealer, "tower", nil, ""},
+		"the distributor":             {holder("d", Distributor, "acme"), "tower", nil, ""},
+		"a server administrator":      {holder("a", Administrator, Hub), "tower", nil, ""},
+		"above":                       {dealer, "acme", nil, NotYours},
+		"beside":                      {dealer, "south", nil, NotYours},
+		"in another company":          {dealer, "annex", nil, NotYours},
+		"a technician":                {holder("t", Technician, "north"), "north", nil, NotYours},
+		"a management company":        {holder("m", Management, "north"), "north", nil, NotYours},
+		"at a site":                   {dealer, Site("tower-1"), nil, NotThere},
+		"of the hub":                  {holder("a", Administrator, Hub), Hub, nil, NotThere},
+		"nowhere":                     {dealer, "nowhere", nil, NotThere},
+		"one is there":                {dealer, "tower", []Assignment{{User: "m", Role: Management, Group: "tower"}}, Managed},
+		"one is above":                {dealer, "tower", []Assignment{{User: "m", Role: Management, Group: "acme"}}, Managed},
+		"one is below":                {dealer, "north", []Assignment{{User: "m", Role: Management, Group: "tower"}}, Managed},
+		"one is at a site below":      {dealer, "north", []Assignment{{User: "m", Role: Concierge, Group: Site("tower-1")}}, Managed},
+		"a porter is there":           {dealer, "tower", []Assignment{{User: "p", Role: "porter", Group: "tower"}}, Managed},
+		"one is beside":               {dealer, "north", []Assignment{{User: "m", Role: Management, Group: "south"}}, ""},
+		"in another company, too":     {dealer, "north", []Assignment{{User: "m", Role: Management, Group: "annex"}}, ""},
+		"one is gone with his place":  {dealer, "north", []Assignment{{User: "m", Role: Management, Group: "gone"}}, ""},
+		"a server administrator is":   {dealer, "north", []Assignment{{User: "a", Role: Administrator, Group: Hub}}, ""},
+		"who sees no people is there": {dealer, "north", []Assignment{{User: "t", Role: Technician, Group: "tower"}, {User: "v", Role: Viewer, Group: "tower"}}, ""},
+	} {
+		if got := codeOf(MayAppoint(c.giver, c.at, c.all, town().path)); got != c.code {
+			t.Errorf("%s: %q, want %q", name, got, c.code)
+		}
+	}
+	if dealer.May(SeePersons, Path{"acme", "north"}) {
+		t.Error("whoever appoints sees people himself")
+	}
+}
+
 func TestARoleOfOnesOwnHasNoMoreThanItsMaker(t *testing.T) {
 	guard := Role{ID: "guard", Title: " Guard ", Rights: []Right{Monitor, PairPanels, Monitor}, Group: "north"}
 	checked, err := CheckRole(guard)

@@ -32,6 +32,10 @@ func treeOnly() rights {
 
 func personsOnly() rights { return rights{roles.SeePersons, roles.EditUserLicenses} }
 
+func devicesOnly() rights {
+	return rights{roles.SeeLicenses, roles.SeeUsage, roles.EditLicenses, roles.PairPanels, roles.ForceRelease, roles.ApproveRelease}
+}
+
 // one is a line of a thing that is there with any right.
 func one(kind string) line { return line{kind: kind} }
 
@@ -93,7 +97,7 @@ func systemLines() map[string]line {
 	for _, route := range []string{
 		"GET /api/v1/openapi.json", "GET /api/v1/health", "GET /health", "GET /healthz", "GET /readyz", "GET /api/v1/news", "GET /metrics", "GET /api/v1/setup", "GET /login",
 		"GET /account", "GET /api/v1/session", "GET /api/v1/templates", "GET /warnings/templates", "GET /api/v1/settings", "GET /settings", "GET /api/v1/backup", "GET /api/v1/audit", "GET /api/v1/audit/verify",
-		"GET /settings/audit", "GET /api/v1/ledger/verify", "GET /api/v1/ledger", "GET /api/v1/ledger/export", "GET /api/v1/overview", "GET /{$}", "GET /api/v1/sites", "GET /archived", "GET /new-site",
+		"GET /settings/audit", "GET /join", "GET /api/v1/ledger/verify", "GET /api/v1/ledger", "GET /api/v1/ledger/export", "GET /api/v1/overview", "GET /{$}", "GET /api/v1/sites", "GET /archived", "GET /new-site",
 		"GET /api/v1/panels", "GET /api/v1/pools", "GET /api/v1/pairing", "GET /pair", "GET /api/v1/events", "GET /api/v1/events/export", "GET /api/v1/events/live", "GET /events", "GET /events/live",
 		"GET /api/v1/outages", "GET /api/v1/deliveries", "GET /warnings", "GET /groups", "GET /api/v1/groups", "GET /api/v1/users", "GET /settings/users", "GET /api/v1/tokens", "GET /api/v1/roles", "GET /settings/roles",
 		"GET /api/v1/handovers", "GET /settings/handovers",
@@ -164,6 +168,8 @@ func accountLines() map[string]line {
 		deedLines(name.naming(422, gift).and(otherRole, atSite), "POST /api/v1/users/{name}/roles", "/settings/users/{name}/roles"),
 		deedLines(name.naming(404, gift), "POST /api/v1/users/{name}/roles/end", "/settings/users/{name}/roles/end"),
 		deedLines(name, "DELETE /api/v1/users/{name}", "/settings/users/{name}/remove"),
+		deedLines(line{}.naming(422, func(_, there ids) any { return object{"user": "fresh", "group": there["annex"]} }), "POST /api/v1/appointments", "/settings/appointments"),
+		deedLines(line{}.with(fixed(object{"user": "invited", "code": "abcde-fghij klmno-PQRST", "password": "another good sentence"})), "POST /api/v1/join", "/join"),
 		deedLines(line{}.with(fixed(object{"label": "nightly two"})), "POST /api/v1/tokens", "/settings/tokens"),
 		deedLines(one("token"), "DELETE /api/v1/tokens/{id}", "/settings/tokens/{id}/remove"),
 		deedLines(line{}.naming(422, role), "POST /api/v1/roles", "/settings/roles"),
@@ -250,18 +256,21 @@ func treeLines() map[string]line {
 		"GET /groups/{group}/licenses":                 group(roles.SeeLicenses, roles.EditLicenses),
 		"POST /groups/{group}/licenses":                group(roles.EditLicenses).with(fixed(limits)),
 		"POST /groups/{group}/packages":                company.with(fixed(object{"text": "DP1:50"})),
-		"POST /groups/{group}/packages/{package}/undo": undo,
-		"POST /groups/{group}/trial":                   group(roles.StartTrial).with(fixed(object{"registration": "R-1"})),
-		"GET /groups/new":                              wholeTree(),
-		"POST /groups":                                 group(roles.EditGroups).naming(404, below),
-		"GET /groups/{group}/edit":                     edit,
-		"POST /groups/{group}/edit":                    edit.with(fixed(words)),
-		"POST /groups/{group}/levels":                  edit.with(fixed(object{"levels": []object{{"id": levelID(0), "name": "Company"}, {"id": levelID(1), "name": "Building"}, {"id": levelID(4), "name": "Flat"}}})),
-		"GET /groups/{group}/move":                     edit,
-		"POST /groups/{group}/move":                    edit.naming(404, to).but("a building does not go below its own flat"),
-		"POST /groups/{group}/archive":                 edit.but("it is not empty"),
-		"POST /groups/{group}/restore":                 edit,
-		"GET /groups/{group}/people":                   group(personsOnly()...), "GET /groups/{group}/people/new": group(roles.EditUserLicenses),
+		"POST /groups/{group}/packages/{package}/undo": undo, "GET /groups/{group}/packages/{package}/undo": undo,
+		"GET /groups/{group}/panels":                          group(devicesOnly()...),
+		"POST /groups/{group}/panels/{panel}/replace":         group(roles.ForceRelease).naming(404, func(_, there ids) any { return object{"fresh": there["fresh"]} }),
+		"POST /groups/{group}/panels/{panel}/replace/approve": group(roles.ApproveRelease), "POST /groups/{group}/panels/{panel}/replace/decline": group(roles.ApproveRelease),
+		"POST /groups/{group}/trial":   group(roles.StartTrial).with(fixed(object{"registration": "R-1"})),
+		"GET /groups/new":              wholeTree(),
+		"POST /groups":                 group(roles.EditGroups).naming(404, below),
+		"GET /groups/{group}/edit":     edit,
+		"POST /groups/{group}/edit":    edit.with(fixed(words)),
+		"POST /groups/{group}/levels":  edit.with(fixed(object{"levels": []object{{"id": levelID(0), "name": "Company"}, {"id": levelID(1), "name": "Building"}, {"id": levelID(4), "name": "Flat"}}})),
+		"GET /groups/{group}/move":     edit,
+		"POST /groups/{group}/move":    edit.naming(404, to).but("a building does not go below its own flat"),
+		"POST /groups/{group}/archive": edit.but("it is not empty"),
+		"POST /groups/{group}/restore": edit,
+		"GET /groups/{group}/people":   group(personsOnly()...), "GET /groups/{group}/people/new": group(roles.EditUserLicenses),
 		"POST /groups/{group}/people": group(roles.EditUserLicenses).with(fixed(someone)),
 		"GET /people/{person}":        person(), "POST /people/{person}": person(roles.EditUserLicenses).with(fixed(someone)).but("the edition is missing"),
 		"POST /people/{person}/groups":         person(roles.EditUserLicenses).naming(404, func(_, there ids) any { return object{"group": there["group"]} }),
@@ -306,8 +315,9 @@ func treeAPILines() map[string]line {
 		"DELETE /api/v1/people/{person}":       person(roles.EditUserLicenses, roles.EditPersons),
 		"GET" + g + "/uses":                    group(states...), "POST" + g + "/uses": group(either...).naming(404, taken),
 		"GET /api/v1/uses/{use}": use(), "PUT /api/v1/uses/{use}": use(roles.EditUserLicenses).with(fixed(object{"label": "other"})), "DELETE /api/v1/uses/{use}": use(roles.EditUserLicenses),
-		"POST /api/v1/people/{person}/uses":    users.naming(404, taken),
-		"GET" + g + "/panels":                  group(roles.SeeLicenses, roles.SeeUsage, roles.EditLicenses, roles.PairPanels, roles.ForceRelease),
+		"POST /api/v1/people/{person}/uses": users.naming(404, taken),
+		"GET" + g + "/panels":               group(devicesOnly()...), "GET" + g + "/replacements": group(devicesOnly()...),
+		"POST" + g + "/panels/{panel}/replace/approve": group(roles.ApproveRelease), "POST" + g + "/panels/{panel}/replace/decline": group(roles.ApproveRelease),
 		"POST" + g + "/panels":                 group(roles.PairPanels).naming(404, func(_, there ids) any { return object{"panel": there["fresh"]} }),
 		"DELETE" + g + "/panels/{panel}":       group(roles.PairPanels).but("it is enrolled"),
 		"POST" + g + "/panels/{panel}/replace": group(roles.ForceRelease).naming(404, func(_, there ids) any { return object{"fresh": there["fresh"]} }),

@@ -458,8 +458,8 @@ func (w *walk) queries(rt route, l line) {
 			}
 			gone := w.ask(rt, query(nowhere), nil)
 			for _, place := range walkPlaces() {
-				if slices.Contains(w.seen, place) || (name == "after" || name == "before") && place == beside {
-					continue // what stands before everything of one's own in the order of ids is no secret
+				if slices.Contains(w.seen, place) || (name == "after" || name == "before") && place != strange {
+					continue // what stands among one's own in the order of ids is no secret
 				}
 				rec := w.ask(rt, query(place), nil)
 				w.see(rt, l, name+" of "+place, query(place), rec, rec.Code, w.world.at[place])

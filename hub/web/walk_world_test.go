@@ -14,6 +14,7 @@ import (
 	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/hub/monitor"
 	"github.com/doorpanel/doorpanel/hub/roles"
+	"github.com/doorpanel/doorpanel/login"
 	"github.com/doorpanel/doorpanel/telemetry"
 )
 
@@ -108,6 +109,7 @@ func newWalkWorld(t *testing.T) *walkWorld {
 		f.tree.groups[company], f.tree.packages[pack.ID] = g, pack
 	}
 	f.users = append(f.users, fleet.User{Name: "the-vendor", Generation: 1, Hash: hashed(t)})
+	f.users = append(f.users, fleet.User{Name: "invited", Generation: 1, Invite: login.HashToken("ABCDEFGHIJKLMNOPQRST"), InviteUntil: f.time.Add(time.Hour)})
 	f.give("the-vendor", roles.Administrator)
 	f.sessions["hash of a token"] = fleet.Session{User: "the-vendor", Generation: 1, Label: "nightly"}
 	return w
@@ -116,7 +118,7 @@ func newWalkWorld(t *testing.T) *walkWorld {
 // idsOf are the ids of everything at a place.
 func idsOf(place string) ids {
 	return ids{
-		"group": place + "-group", "flat": place + "-flat", "person": place + "-person-0001", "use": place + "-use-00000001", "groupuse": place + "-concierge-use",
+		"group": place + "-group", "flat": place + "-flat", "annex": place + "-annex", "person": place + "-person-0001", "use": place + "-use-00000001", "groupuse": place + "-concierge-use",
 		"panel": panelOf(place, "b"), "fresh": panelOf(place, "c"), "site": place + "-site", "recipient": place + "-recipient", "maintenance": place + "-maintenance",
 		"delivery": place + "-delivery", "window": place + "-window", "license": hex32(place), "package": hex32(place), "user": place + "-watch", "tech": place + "-tech", "desk": place + "-desk", "new": place + "-new", "given": place + "-given",
 		"role": place + "-role", "handover": place + "-handover", "token": place + "-token", "word": place, "cursor": "20261122143000~" + place + "-delivery",
@@ -130,7 +132,7 @@ func (w *walkWorld) furnish(t *testing.T, place, parent, level string) {
 	w.at[place] = id
 	top := madeGroup(id["group"], parent, level, title+" House", 50, 40)
 	top.Group.Manager, top.Group.Administrators = "The manager", []string{place + "@example.org"}
-	grow(t, f, top, madeGroup(id["flat"], id["group"], levelID(4), title+" Flat"),
+	grow(t, f, top, madeGroup(id["flat"], id["group"], levelID(4), title+" Flat"), madeGroup(id["annex"], id["group"], levelID(4), title+" Annex"),
 		ledger.AddUser{User: ledger.User{ID: id["person"], Name: title + " Person", Mail: place + "-person@example.org", Groups: []string{id["flat"]}}},
 		ledger.Consume{ID: id["use"], Resource: ledger.Apps, User: id["person"], Label: title + " telephone"},
 		ledger.Consume{ID: id["groupuse"], Resource: ledger.SIPNumbers, Group: id["group"], Label: title + " concierge"},
@@ -174,9 +176,14 @@ func (w *walkWorld) furnish(t *testing.T, place, parent, level string) {
 	f.roles = append(f.roles, roles.Role{ID: id["role"], Title: title + " Role", Rights: []roles.Right{roles.Monitor}, Group: id["group"]},
 		roles.Role{ID: id["given"], Title: title + " Given", Rights: []roles.Right{roles.Monitor}, Group: id["group"]})
 	for name, role := range map[string]string{id["user"]: id["given"], id["tech"]: roles.Technician, id["desk"]: roles.Concierge, id["new"]: id["given"]} {
+		at := id["group"]
+		if role == roles.Concierge {
+			at = id["flat"] // so that nobody sees the people of the annex
+		}
 		f.users = append(f.users, fleet.User{Name: name, Generation: 1, Hash: "-"})
-		f.assignments = append(f.assignments, roles.Assignment{User: name, Role: role, Group: id["group"]})
+		f.assignments = append(f.assignments, roles.Assignment{User: name, Role: role, Group: at})
 	}
+	f.tree.asks[id["panel"]] = ledger.Ask{Dead: id["panel"], Fresh: id["fresh"], Root: f.tree.groups[id["group"]].Root, By: place + "-tech", At: now}
 	slices.SortFunc(f.users, func(a, b fleet.User) int { return cmp.Compare(a.Name, b.Name) })
 	f.handOvers = append(f.handOvers, roles.HandOver{ID: id["handover"], Group: id["group"], From: []string{id["user"]}, To: id["new"], Role: id["given"], Why: "for " + place, State: roles.Asked,
 		AskedBy: "the-vendor", Asked: now})
@@ -207,6 +214,7 @@ func copyWorld(to, from *hubFake) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.groups, a.users, a.uses, a.devices = maps.Clone(b.groups), maps.Clone(b.users), maps.Clone(b.uses), maps.Clone(b.devices)
+	a.asks = maps.Clone(b.asks)
 	a.packages, a.trials, a.claims, a.edges = maps.Clone(b.packages), maps.Clone(b.trials), maps.Clone(b.claims), slices.Clone(b.edges)
 	a.mark, a.entries = b.mark, slices.Clone(b.entries)
 	a.below = map[string][]string{}
