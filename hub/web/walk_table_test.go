@@ -220,7 +220,11 @@ func panelLines() map[string]line {
 	allot := pool.naming(404, func(_, there ids) any { return object{"panel": there["panel"], "count": 3} })
 	return lines(
 		map[string]line{
-			"GET /api/v1/panels/{panel}": panel, "GET /panels/{panel}": panel, "GET /api/v1/panels/{panel}/documents": panel,
+			"GET /api/v1/panels/{panel}": panel, "GET /panels/{panel}": panel, "GET /api/v1/panels/{panel}/documents": panel, "GET /panels/{panel}/documents": panel, "GET /sites/{site}/licenses": one("site"),
+			"POST /pools/{license}/allot": allot,
+			"POST /pools": line{}.naming(404, func(_, there ids) any {
+				return object{"site": there["site"], "token": "DP1:ABC", "panel": there["panel"]}
+			}).about("site"),
 			"GET /api/v1/pools/{license}": pool, "POST /api/v1/pools/{license}/allot/preview": allot, "POST /api/v1/pools/{license}/allot": allot,
 			"POST /api/v1/pools": line{}.naming(404, func(_, there ids) any {
 				return object{"site": there["site"], "token": "DP1:ABC", "panel": there["panel"]}
@@ -245,14 +249,15 @@ func treeLines() map[string]line {
 		return object{"parent": there["group"], "name": "New", "level": levelID(4), "zone": "", "administrators": "", "manager": ""}
 	}
 	to := func(_, there ids) any { return object{"to": there["flat"]} }
-	limits := object{"step": "whatif", "limits": object{"restricted": "on", "mode": "shared"}}
-	someone := object{"step": "save", "name": "Somebody", "mail": "", "limits": object{"mode": "shared"}}
+	limits := object{"step": "whatif", "limits": object{"restricted": "on", "mode": "shared"}, "whole": "on"}
+	someone := object{"step": "save", "name": "Somebody", "mail": "", "limits": object{"mode": "shared"}, "whole": "on"}
 	paper := group(roles.EnterPackages)
 	undo := paper
 	undo.root = true
 	company := paper
 	return map[string]line{
-		"GET /groups/{group}/branch": group(), "GET /groups/{group}/more": group(), "GET /groups/{group}": group(),
+		"GET /groups/{group}/branch": group(), "GET /groups/{group}/more": group(), "GET /groups/{group}": group(), "GET /groups/{group}/row": group(),
+		"POST /groups/{group}/row":                     group(roles.EditGroups, roles.EditLicenses).with(fixed(object{"name": "Other", "whole": "on"})).but("the edition is missing"),
 		"GET /groups/{group}/licenses":                 group(roles.SeeLicenses, roles.EditLicenses),
 		"POST /groups/{group}/licenses":                group(roles.EditLicenses).with(fixed(limits)),
 		"POST /groups/{group}/packages":                company.with(fixed(object{"text": "DP1:50"})),
