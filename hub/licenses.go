@@ -20,7 +20,8 @@ import (
 type LicenseShelf interface {
 	// Licenses are those of one site, or of all when site is empty, withdrawn ones too.
 	Licenses(site string) ([]fleet.License, error)
-	// PutLicense keeps it durably in the place of the one with the same ID. One of another site it refuses with fleet.ErrTaken.
+	// PutLicense keeps it durably in the place of the one with the same ID. One of another site, or of another site's panels, it refuses
+	// with fleet.ErrTaken.
 	PutLicense(l fleet.License, change fleet.Change) error
 }
 
@@ -162,10 +163,8 @@ func (l *Licenses) Enter(site, text string, change fleet.Change) (LicenseAnswer,
 	record := fleet.License{ID: answer.License, Site: site, Token: []byte(strings.TrimSpace(text)), Added: clock.Now.UTC().Truncate(time.Second), By: change.Who}
 	change.At, change.What, change.Object, change.Site, change.Detail = clock.Now, "license.entered", answer.License, site, answer.Message
 	err := l.o.Shelf.PutLicense(record, change)
-	if errors.Is(err, fleet.ErrTaken) { // another hub was quicker
-		if why, _ := l.bound(verdict, site); why != "" {
-			return refused(answer, license.UsedElsewhere, why), nil
-		}
+	if errors.Is(err, fleet.ErrTaken) { // panels of another site have it, or another hub was quicker
+		return refused(answer, license.UsedElsewhere, usedElsewhere), nil
 	}
 	if err != nil {
 		return answer, fmt.Errorf("cannot keep the license: %w; nothing was changed, try again", err)

@@ -310,3 +310,13 @@ func TestARecordThatWasTamperedWithGivesNothing(t *testing.T) {
 		t.Error("a record that nobody signed holds")
 	}
 }
+
+func TestALicenseThatPanelsOfAnotherSiteHaveIsNoMonitoringLicense(t *testing.T) {
+	v := newVendor(1)
+	c := newCounter(t, v)
+	c.cabinet.fail = fmt.Errorf("cannot store license 1 for site villa: it is used at site hotel: %w", fleet.ErrTaken)
+	a := c.enter("villa", v.code(t, nil))
+	if a.Result != license.UsedElsewhere || strings.Contains(a.Message, "hotel") || c.holds("villa") {
+		t.Errorf("%+v", a)
+	}
+}

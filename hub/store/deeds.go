@@ -32,7 +32,7 @@ func (d *deedTables) name(db *storage.Store) {
 }
 
 // KeepDeeds keeps what the hub has signed and heard about licenses, all of it or nothing. A holding's site must be known; one that is
-// another site's is refused with fleet.ErrTaken.
+// another site's, also as a monitoring license, is refused with fleet.ErrTaken.
 func (s *Store) KeepDeeds(c fleet.DeedChange) error {
 	return s.update(func(tx *storage.Tx) error { return s.keepDeedsTx(tx, c) })
 }
@@ -89,13 +89,45 @@ func (s *Store) putHolding(tx *storage.Tx, h fleet.Holding) error {
 		return err
 	}
 	was, known, err := s.given.holdings.GetTx(tx, h.ID)
+	switch {
+	case err != nil:
+		return err
+	case known && was.Site != h.Site:
+		return takenAt(h.ID, h.Site, was.Site)
+	case !known:
+		watched, there, err := s.licenses.GetTx(tx, h.ID)
+		if err != nil {
+			return err
+		}
+		if there && watched.Site != h.Site {
+			return takenAt(h.ID, h.Site, watched.Site)
+		}
+	}
+	return s.given.holdings.PutTx(tx, h.ID, h)
+}
+
+// panelsHave holds that a license is not there for the panels of another site: neither entered for them, nor activated by one of them.
+func (s *Store) panelsHave(tx *storage.Tx, id, site string) error {
+	h, entered, err := s.given.holdings.GetTx(tx, id)
 	if err != nil {
 		return err
 	}
-	if known && was.Site != h.Site {
-		return fmt.Errorf("cannot store license %s for site %q: it is used at site %q: %w", h.ID, h.Site, was.Site, fleet.ErrTaken)
+	if entered && h.Site != site {
+		return takenAt(id, site, h.Site)
 	}
-	return s.given.holdings.PutTx(tx, h.ID, h)
+	for key, c := range s.given.claims.FromTx(tx, id+"\x00") {
+		if !strings.HasPrefix(key, id+"\x00") {
+			break
+		}
+		if c.Stays && c.Site != site {
+			return takenAt(id, site, c.Site)
+		}
+	}
+	return nil
+}
+
+func takenAt(id, site, other string) error {
+	return fmt.Errorf("cannot store license %s for site %q: it is used at site %q: %w", id, site, other, fleet.ErrTaken)
 }
 
 func (s *Store) putFence(tx *storage.Tx, f *fleet.Fence) error {

@@ -130,18 +130,22 @@ func (s *Store) DeleteDocument(panel, kind, id string) error {
 func documentKey(panel, kind, id string) string { return panel + "\x00" + kind + "\x00" + id }
 
 // PutLicense stores a monitoring license in the place of the one with the same id. Its site must be known; one that is another
-// site's is refused with fleet.ErrTaken.
+// site's, also as a license that its panels have (KeepDeeds), is refused with fleet.ErrTaken.
 func (s *Store) PutLicense(l fleet.License, change fleet.Change) error {
 	return s.update(func(tx *storage.Tx) error {
 		if err := s.knowsSite(tx, l.Site); err != nil {
 			return err
 		}
 		was, known, err := s.licenses.GetTx(tx, l.ID)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if known && was.Site != l.Site {
-			return fmt.Errorf("cannot store license %s for site %q: it is used at site %q: %w", l.ID, l.Site, was.Site, fleet.ErrTaken)
+		case known && was.Site != l.Site:
+			return takenAt(l.ID, l.Site, was.Site)
+		case !known:
+			if err := s.panelsHave(tx, l.ID, l.Site); err != nil {
+				return err
+			}
 		}
 		if err := s.licenses.PutTx(tx, l.ID, l); err != nil {
 			return err
