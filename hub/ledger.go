@@ -128,15 +128,16 @@ func (l *Ledger) turn() (time.Duration, error) {
 	if err != nil || !mine {
 		return ledgerPoll, err
 	}
-	next, err := l.next()
+	decided, next, err := l.next()
 	if err != nil {
 		return 0, err
 	}
-	if !next.IsZero() && !next.After(now) {
+	// Where the clock ran ahead and was set right, what passed in between is to be counted anew.
+	if now.Before(decided) || !next.IsZero() && !next.After(now) {
 		if err := l.tick(now); err != nil {
 			return 0, err
 		}
-		if next, err = l.next(); err != nil {
+		if _, next, err = l.next(); err != nil {
 			return 0, err
 		}
 	}
@@ -146,20 +147,21 @@ func (l *Ledger) turn() (time.Duration, error) {
 	return min(max(next.Sub(l.o.Now()), 0), ledgerPoll), nil
 }
 
-// next is when something is due after what has been decided; zero = never.
-func (l *Ledger) next() (next time.Time, err error) {
+// next is up to when it has been decided, and when something is due after that; zero = never.
+func (l *Ledger) next() (decided, next time.Time, err error) {
 	err = l.o.Store.Look(func(book ledger.Book) error {
 		mark, err := book.Mark()
 		if err != nil {
 			return err
 		}
-		next, err = ledger.NextChange(book, mark.At)
+		decided = mark.At
+		next, err = ledger.NextChange(book, decided)
 		return err
 	})
 	if err != nil {
 		err = fmt.Errorf("cannot read what is due in the license ledger: %w", err)
 	}
-	return next, err
+	return decided, next, err
 }
 
 func (l *Ledger) tick(now time.Time) error {

@@ -171,7 +171,7 @@ func TestATermEndsByItselfAndRenewalBringsAllBack(t *testing.T) {
 		}
 		e.refused(ledger.Consume{ID: "more", Group: "company"}, ledger.LimitReached)
 		time.Sleep(10 * time.Minute)
-		e.do(ledger.SaveLicenses{Group: "company", Limits: allowance(5, time.Now().AddDate(1, 0, 0), nil)})
+		e.do(ledger.SaveLicenses{Above: true, Group: "company", Limits: allowance(5, time.Now().AddDate(1, 0, 0), nil)})
 		if got := e.working("company"); len(got) != 4 {
 			t.Errorf("after the renewal %v work", got)
 		}
@@ -238,13 +238,15 @@ func TestOfTwoHubsOneKeepsTheTimeUntilItIsGone(t *testing.T) {
 	})
 }
 
-// refusing is a store that cannot write for a while.
+// refusing is a store that cannot write for a while, and counts what it is asked to.
 type refusing struct {
 	LedgerStore
-	fail atomic.Pointer[error]
+	fail    atomic.Pointer[error]
+	decided atomic.Int64
 }
 
 func (r *refusing) Decide(q ledger.Request, c ledger.Change) (ledger.Changes, error) {
+	r.decided.Add(1)
 	if fail := r.fail.Load(); fail != nil {
 		return ledger.Changes{}, *fail
 	}
@@ -275,6 +277,60 @@ func TestTimeThatCouldNotBeWrittenIsMadeUpFor(t *testing.T) {
 		synctest.Wait()
 		if got := e.working("company"); len(got) != 0 {
 			t.Errorf("%v work although the store takes writes again", got)
+		}
+	})
+}
+
+func TestWhatAClockEndedThatRanAheadIsBackWhenItIsSetRight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEstate(t)
+		e.stop()
+		var ahead atomic.Int64
+		counting := &refusing{LedgerStore: e.store}
+		l, err := NewLedger(LedgerOptions{Store: counting, Leases: e.store, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.ledger, e.stop = l, e.run(l)
+		e.do(made("company", "", "", allowance(5, time.Now().AddDate(0, 1, 0), nil)), ledger.Consume{ID: "x", Group: "company"})
+		ahead.Store(int64(365 * 24 * time.Hour))
+		time.Sleep(ledgerPoll)
+		synctest.Wait()
+		if got := e.working("company"); len(got) != 0 {
+			t.Fatalf("%v work, by a clock by which their license ended", got)
+		}
+		ahead.Store(0)
+		time.Sleep(ledgerPoll)
+		synctest.Wait()
+		if got := e.working("company"); len(got) != 1 {
+			t.Errorf("nobody works although the clock is right again and the license has not ended")
+		}
+		decided := counting.decided.Load()
+		time.Sleep(10 * ledgerPoll)
+		synctest.Wait()
+		if n := counting.decided.Load() - decided; n > 0 {
+			t.Errorf("%d decisions about nothing after that", n)
+		}
+	})
+}
+
+func TestAMarkThatIsAheadAsksForNoMoreThanOneLookAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEstate(t)
+		e.stop()
+		counting := &refusing{LedgerStore: e.store}
+		l, err := NewLedger(LedgerOptions{Store: counting, Leases: e.store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.store.Decide(ledger.Request{At: time.Now().Add(time.Hour)}, made("company", "", "", ledger.Limits{})); err != nil {
+			t.Fatal(err)
+		}
+		e.ledger, e.stop = l, e.run(l)
+		time.Sleep(10*ledgerPoll - 1)
+		synctest.Wait()
+		if n := counting.decided.Load(); n != 10 {
+			t.Errorf("%d decisions in ten minutes", n)
 		}
 	})
 }
