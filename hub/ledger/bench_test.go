@@ -52,7 +52,7 @@ func BenchmarkOfARootOf100000Groups(b *testing.B) {
 	w, _ := forest(b, 100_000, 5)
 	b.Run("save", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
-			change := ledger.SaveLicenses{Group: "root", Limits: limits(block("b", pairs(1_000_000+i%2, 1_000_000)))}
+			change := ledger.SaveLicenses{Above: true, Group: "root", Limits: limits(block("b", pairs(1_000_000+i%2, 1_000_000)))}
 			if _, err := ledger.Decide(w.book, ledger.Request{At: w.now}, change); err != nil {
 				b.Fatal(err)
 			}
@@ -74,7 +74,7 @@ func BenchmarkOfARootOf100000Groups(b *testing.B) {
 		w.do(ledger.ActivatePackage{Root: "root", ID: packageID(1), Grant: grants(5_000, 0)})
 		blocks := w.state("root").Blocks
 		blocks[0].Until = w.now.AddDate(0, 0, 1)
-		w.do(ledger.SaveLicenses{Group: "root", Limits: limits(blocks...)})
+		w.do(ledger.SaveLicenses{Above: true, Group: "root", Limits: limits(blocks...)})
 		for b.Loop() {
 			if _, err := ledger.Decide(w.book, ledger.Request{At: w.now.AddDate(0, 0, 2)}, ledger.Tick{}); err != nil {
 				b.Fatal(err)

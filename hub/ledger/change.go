@@ -70,6 +70,9 @@ type SaveLicenses struct {
 	Limits Limits `json:"limits"`
 	// Clip accepts the offer of a refusal: dates and counts beyond the groups above are cut down to them.
 	Clip bool `json:"clip,omitempty"`
+	// Above tells that whoever asks has the right above the group as well, for a company over the whole hub. Without it the group may be
+	// given less, but nothing that it has not: nobody raises his own limit (T-8, T-11, R-11).
+	Above bool `json:"above,omitempty"`
 }
 
 // AddUser makes a user. Of User are taken: ID, Name, Mail, Groups and Limits.
@@ -348,7 +351,7 @@ func (c ArchiveGroup) Subject() Subject { return Subject{Group: c.ID} }
 // Subject is the group.
 func (c RestoreGroup) Subject() Subject { return Subject{Group: c.ID} }
 
-// Subject is the group.
+// Subject is the group; what Widens its limits needs the right above it too: see Above.
 func (c SaveLicenses) Subject() Subject { return Subject{Group: c.Group} }
 
 // Subject is the user; the right is needed in each of User.Groups.

@@ -72,7 +72,7 @@ func TestNoChangeEndsTheProcessOverADamagedGroup(t *testing.T) {
 func TestAnEdgeOfADamagedGroupIsDueOnce(t *testing.T) {
 	w := newWorld(t)
 	w.group("company", "", "", limits())
-	w.do(ledger.SaveLicenses{Group: "company", Limits: limits(blocks{block("b", sip(5))}.until(start.AddDate(0, 0, 1)))})
+	w.do(ledger.SaveLicenses{Above: true, Group: "company", Limits: limits(blocks{block("b", sip(5))}.until(start.AddDate(0, 0, 1)))})
 	w.book.damage("company")
 	w.now = start.AddDate(0, 0, 2)
 	w.do(ledger.Tick{})

@@ -103,7 +103,7 @@ func (c CreateGroup) decide(d *draft) error {
 	d.carry(d.group(g.ID), +1)
 	fresh := node{group: d.group(g.ID)}
 	if asked.Restricted || len(asked.Blocks) > 0 || asked.Reminder != nil || asked.Mode != "" {
-		if r := d.save(fresh, asked.Limits, false); r != nil {
+		if r := d.save(fresh, asked.Limits, false, true); r != nil {
 			return r
 		}
 	}

@@ -69,34 +69,34 @@ func TestAThousandParallelAllocationsGiveFortyNine(t *testing.T) {
 func TestSavingIsRefusedWithTheReasonAndTheNumber(t *testing.T) {
 	w := residence(t)
 	until := time.Date(2027, time.January, 1, 0, 0, 0, 0, time.UTC)
-	w.refused(ledger.SaveLicenses{Group: "a2", Limits: limits(block("b", pairs(9, 10)))}, ledger.TooFewSIP, "applications 10 need SIP numbers 10, 9 given")
-	w.refused(ledger.SaveLicenses{Group: "a2", Limits: limits(block("b", pairs(51, 2)))}, ledger.BeyondParent, "51 SIP numbers asked, company has 50")
-	w.refused(ledger.SaveLicenses{Group: "a2", Limits: limits(block("b", pairs(2, 2), "guests"))}, ledger.NotGranted, "Guest passes is not given by company")
-	w.do(ledger.SaveLicenses{Group: "a", Limits: limits(blocks{block("b", pairs(50, 20))}.until(until))})
-	r := w.refused(ledger.SaveLicenses{Group: "a2", Limits: limits(block("b", pairs(3, 2)))}, ledger.WindowBeyond, "ends 2027-01-01 with a")
+	w.refused(ledger.SaveLicenses{Above: true, Group: "a2", Limits: limits(block("b", pairs(9, 10)))}, ledger.TooFewSIP, "applications 10 need SIP numbers 10, 9 given")
+	w.refused(ledger.SaveLicenses{Above: true, Group: "a2", Limits: limits(block("b", pairs(51, 2)))}, ledger.BeyondParent, "51 SIP numbers asked, company has 50")
+	w.refused(ledger.SaveLicenses{Above: true, Group: "a2", Limits: limits(block("b", pairs(2, 2), "guests"))}, ledger.NotGranted, "Guest passes is not given by company")
+	w.do(ledger.SaveLicenses{Above: true, Group: "a", Limits: limits(blocks{block("b", pairs(50, 20))}.until(until))})
+	r := w.refused(ledger.SaveLicenses{Above: true, Group: "a2", Limits: limits(block("b", pairs(3, 2)))}, ledger.WindowBeyond, "ends 2027-01-01 with a")
 	if r.Offer == nil || len(r.Offer.Blocks) != 1 || !r.Offer.Blocks[0].Until.Equal(until) {
 		t.Fatalf("no offer to clip: %+v", r.Offer)
 	}
-	w.do(ledger.SaveLicenses{Group: "a2", Limits: limits(block("b", pairs(3, 2))), Clip: true})
+	w.do(ledger.SaveLicenses{Above: true, Group: "a2", Limits: limits(block("b", pairs(3, 2))), Clip: true})
 	if got := w.state("a2").Blocks[0].Until; !got.Equal(until) {
 		t.Errorf("clipped until %v", got)
 	}
 	for i := range 11 {
 		w.use(fmt.Sprint("u", i), "a3")
 	}
-	w.refused(ledger.SaveLicenses{Group: "a", Limits: limits(block("b", sip(10)))}, ledger.BelowUse, "12 in use, cannot lower to 10")
+	w.refused(ledger.SaveLicenses{Above: true, Group: "a", Limits: limits(block("b", sip(10)))}, ledger.BelowUse, "12 in use, cannot lower to 10")
 }
 
 func TestAParentLoweredKeepsTheChildsOwnFigure(t *testing.T) {
 	w := residence(t)
-	w.do(ledger.SaveLicenses{Group: "a1", Limits: limits(block("b", sip(40)))}, ledger.SaveLicenses{Group: "company", Limits: limits(block("b", sip(30)))})
+	w.do(ledger.SaveLicenses{Above: true, Group: "a1", Limits: limits(block("b", sip(40)))}, ledger.SaveLicenses{Above: true, Group: "company", Limits: limits(block("b", sip(30)))})
 	line := w.line("a1", "sip_numbers")
 	expect(t, line, 30, 0, 29)
 	if want := "own 40, bounded by company 30"; line.Text != want {
 		t.Errorf("A1 says %q, not %q", line.Text, want)
 	}
-	w.refused(ledger.SaveLicenses{Group: "a1", Limits: limits(block("b", sip(35)))}, ledger.BeyondParent, "35 SIP numbers asked, company has 30")
-	w.do(ledger.SaveLicenses{Group: "a1", Limits: limits(block("b", sip(40)))})
+	w.refused(ledger.SaveLicenses{Above: true, Group: "a1", Limits: limits(block("b", sip(35)))}, ledger.BeyondParent, "35 SIP numbers asked, company has 30")
+	w.do(ledger.SaveLicenses{Above: true, Group: "a1", Limits: limits(block("b", sip(40)))})
 }
 
 func TestInTwoGroupsTheStrictestCountsAndUseCountsOnce(t *testing.T) {

@@ -13,15 +13,15 @@ func (c SaveLicenses) decide(d *draft) error {
 		return r
 	}
 	before := g.Limits.facts()
-	if r := d.save(node{group: g}, c.Limits, c.Clip); r != nil {
+	if r := d.save(node{group: g}, c.Limits, c.Clip, c.Above); r != nil {
 		return r
 	}
 	d.enter(Entry{What: c.What(), Root: g.Root, Group: g.ID}, before, g.Limits.facts())
 	return nil
 }
 
-// save sets all license settings of a node at once (B-13), or refuses.
-func (d *draft) save(n node, next Limits, clip bool) *Refusal {
+// save sets all license settings of a node at once (B-13), or refuses. More tells that the node may be given more than it has.
+func (d *draft) save(n node, next Limits, clip, more bool) *Refusal {
 	old := *n.limits()
 	if r := d.tidy(n, &old, &next); r != nil {
 		return r
@@ -33,6 +33,11 @@ func (d *draft) save(n node, next Limits, clip bool) *Refusal {
 	}
 	if r := checkPairs(next.Blocks); r != nil {
 		return r
+	}
+	if !more {
+		if r := d.onlyAbove(n.group, above, &old, &next); r != nil {
+			return r
+		}
 	}
 	if r := d.beyond(above, n, &old, &next); r != nil {
 		return r

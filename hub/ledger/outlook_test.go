@@ -35,7 +35,7 @@ func TestAnOutlookNamesWhoStopsWhenABlockEnds(t *testing.T) {
 		w.now = w.now.Add(time.Minute)
 	}
 	first, second := start.AddDate(0, 0, 10), start.AddDate(0, 0, 20)
-	change := ledger.SaveLicenses{Group: "a", Limits: limits(blocks{block("short", sip(2))}.until(first), blocks{block("long", sip(3))}.until(second))}
+	change := ledger.SaveLicenses{Above: true, Group: "a", Limits: limits(blocks{block("short", sip(2))}.until(first), blocks{block("long", sip(3))}.until(second))}
 	want := []string{"a 2026-03-12 1 [n3]", "a 2026-03-22 4 [n3 n2 n1 n0]"}
 	if got := w.outlook(change, ledger.Subject{Group: "a"}, everyone); !slices.Equal(got, want) {
 		t.Errorf("it says %q, want %q", got, want)

@@ -31,7 +31,7 @@ func (c AddUser) decide(d *draft) error {
 	d.users.put(u.ID, u)
 	d.weigh(u.ID, +1)
 	if l := c.User.Limits; l.Restricted || len(l.Blocks) > 0 || l.Reminder != nil || l.Mode != "" {
-		if r := d.save(node{user: d.user(u.ID)}, l, c.Clip); r != nil {
+		if r := d.save(node{user: d.user(u.ID)}, l, c.Clip, true); r != nil {
 			return r
 		}
 	}
@@ -88,7 +88,7 @@ func (c EditUser) decide(d *draft) error {
 		}
 	}
 	if c.Limits != nil {
-		if r := d.save(node{user: u}, *c.Limits, c.Clip); r != nil {
+		if r := d.save(node{user: u}, *c.Limits, c.Clip, true); r != nil {
 			return r
 		}
 	}

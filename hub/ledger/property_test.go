@@ -359,7 +359,7 @@ func (h *history) aChange() ledger.Change {
 		parent := h.aGroup()
 		return ledger.CreateGroup{Group: ledger.Group{ID: h.fresh(), Parent: parent, Name: "x", Level: h.one("level", "building", "units", "floors", "apartments")}}
 	case 2, 3, 4:
-		return ledger.SaveLicenses{Group: h.aGroup(), Limits: h.aLimits(), Clip: h.some("clip", 1) == 1}
+		return ledger.SaveLicenses{Group: h.aGroup(), Limits: h.aLimits(), Clip: h.some("clip", 1) == 1, Above: h.some("above", 5) > 0}
 	case 5:
 		return ledger.MoveGroup{ID: h.aGroup(), To: h.aGroup()}
 	case 6:
@@ -454,7 +454,7 @@ func begin(t *rapid.T) *history {
 		ledger.CreateGroup{Group: ledger.Group{ID: "b2", Parent: "root", Name: "b2", Level: "building"}},
 		ledger.CreateGroup{Group: ledger.Group{ID: "f1", Parent: "b1", Name: "f1", Level: "floors"}},
 		ledger.CreateGroup{Group: ledger.Group{ID: "other", Name: "other", Limits: limits(block("b", sip(3)))}},
-		ledger.SaveLicenses{Group: "root", Limits: h.aLimits()},
+		ledger.SaveLicenses{Above: true, Group: "root", Limits: h.aLimits()},
 	} {
 		if c, r := h.decide(h.m, change); r == nil {
 			h.m.write(c)
@@ -662,7 +662,7 @@ func TestRenewalBringsBackTheSameOnes(t *testing.T) {
 		h := begin(t)
 		until := h.now.AddDate(0, 0, 1)
 		for _, change := range []ledger.Change{
-			ledger.SaveLicenses{Group: "root", Limits: ledger.Limits{}},
+			ledger.SaveLicenses{Above: true, Group: "root", Limits: ledger.Limits{}},
 			ledger.ActivatePackage{Root: "root", ID: packageID(9), Grant: grants(8, 8), Until: until},
 		} {
 			if c, r := h.decide(h.m, change); r == nil {

@@ -12,6 +12,7 @@ const (
 	BeyondParent  Reason = "beyond-parent" // a count is above that of a group above
 	WindowBeyond  Reason = "window-beyond" // a block is longer than those of a group above (T-17)
 	NotGranted    Reason = "not-granted"   // a feature that a group above has not
+	OnlyAbove     Reason = "only-above"    // it would give the group more, which needs the right above it (T-8, T-11)
 	TooFewSIP     Reason = "too-few-sip"   // more applications than SIP numbers (B-10)
 	ReservedFull  Reason = "reserved-full" // the limits below do not fit into a reserved group
 	Unknown       Reason = "unknown"       // there is no such group, user, use, panel, package

@@ -101,8 +101,8 @@ func TestReservedModeKeepsForEachWhatItWasPromised(t *testing.T) {
 	for i := range 6 {
 		w.use(fmt.Sprint("n", i), "one")
 	}
-	w.do(ledger.SaveLicenses{Group: "company", Limits: limits(block("b", sip(10)))}, ledger.SaveLicenses{Group: "two", Limits: limits(block("b", sip(10)))})
-	w.refused(ledger.SaveLicenses{Group: "company", Limits: ledger.Limits{Restricted: true, Mode: ledger.Reserved, Blocks: []ledger.Block{block("b", sip(10))}}},
+	w.do(ledger.SaveLicenses{Above: true, Group: "company", Limits: limits(block("b", sip(10)))}, ledger.SaveLicenses{Above: true, Group: "two", Limits: limits(block("b", sip(10)))})
+	w.refused(ledger.SaveLicenses{Above: true, Group: "company", Limits: ledger.Limits{Restricted: true, Mode: ledger.Reserved, Blocks: []ledger.Block{block("b", sip(10))}}},
 		ledger.ReservedFull, "one 6, two 10, in use outside them 1")
 }
 
@@ -153,7 +153,7 @@ func TestRemindersComeOnTheirDaysAndOnceHoweverLongTheHubWasDown(t *testing.T) {
 	w.do(ledger.CreateGroup{Group: ledger.Group{ID: "company", Name: "company", Zone: "Europe/Rome", Administrators: []string{"boss@example.org"}}})
 	l := limits(blocks{block("b", sip(5))}.until(until))
 	l.Reminder = &ledger.Reminder{Days: 5, Every: ledger.Daily, To: []string{"also@example.org"}}
-	w.do(ledger.SaveLicenses{Group: "company", Limits: l})
+	w.do(ledger.SaveLicenses{Above: true, Group: "company", Limits: l})
 	w.group("a", "company", "building", l)
 	for i := range 3 {
 		w.use(fmt.Sprint("n", i), "company")
@@ -198,7 +198,7 @@ func TestAReminderSavedLateComesAtOnceAndOnce(t *testing.T) {
 		t.Fatalf("saved late: %+v", c.Reminders)
 	}
 	l.Blocks = w.state("company").Blocks
-	w.do(ledger.SaveLicenses{Group: "company", Limits: l})
+	w.do(ledger.SaveLicenses{Above: true, Group: "company", Limits: l})
 	if c := w.tick(w.now); len(c.Reminders) != 0 {
 		t.Errorf("saved again without a change: %+v", c.Reminders)
 	}
@@ -219,21 +219,21 @@ func TestTheSameDateInAnotherZoneIsClipped(t *testing.T) {
 	w := newWorld(t)
 	w.do(ledger.CreateGroup{Group: ledger.Group{ID: "company", Name: "company", Zone: "Europe/Rome"}})
 	ends := time.Date(2027, time.January, 1, 0, 0, 0, 0, rome(t))
-	w.do(ledger.SaveLicenses{Group: "company", Limits: limits(blocks{block("b", sip(5))}.until(ends))})
+	w.do(ledger.SaveLicenses{Above: true, Group: "company", Limits: limits(blocks{block("b", sip(5))}.until(ends))})
 	w.do(ledger.CreateGroup{Group: ledger.Group{ID: "york", Name: "york", Parent: "company", Level: "building", Zone: "America/New_York"}})
 	york, _ := time.LoadLocation("America/New_York")
-	c := w.do(ledger.SaveLicenses{Group: "york", Limits: limits(blocks{block("b", sip(5))}.until(time.Date(2027, time.January, 1, 0, 0, 0, 0, york)))})
+	c := w.do(ledger.SaveLicenses{Above: true, Group: "york", Limits: limits(blocks{block("b", sip(5))}.until(time.Date(2027, time.January, 1, 0, 0, 0, 0, york)))})
 	if len(c.Notices) != 1 || c.Notices[0].Code != "clipped" || !w.state("york").Blocks[0].Until.Equal(ends) {
 		t.Errorf("notices %+v, until %v", c.Notices, w.state("york").Blocks[0].Until)
 	}
-	w.refused(ledger.SaveLicenses{Group: "york", Limits: limits(blocks{block("b", sip(5))}.until(time.Date(2027, time.January, 2, 0, 0, 0, 0, york)))},
+	w.refused(ledger.SaveLicenses{Above: true, Group: "york", Limits: limits(blocks{block("b", sip(5))}.until(time.Date(2027, time.January, 2, 0, 0, 0, 0, york)))},
 		ledger.WindowBeyond, "with company")
 }
 
 func TestAResidentIsToldNoMoreThanHeMaySee(t *testing.T) {
 	w := residence(t)
 	building, manager := "a", "Ms. Bianchi"
-	w.do(ledger.EditGroup{ID: building, Manager: &manager}, ledger.SaveLicenses{Group: "a", Limits: limits(block("b", sip(1)))})
+	w.do(ledger.EditGroup{ID: building, Manager: &manager}, ledger.SaveLicenses{Above: true, Group: "a", Limits: limits(block("b", sip(1)))})
 	w.do(ledger.AddUser{User: ledger.User{ID: "rossi", Groups: []string{"a3"}}})
 	r := w.refused(ledger.Consume{ID: "more", User: "rossi"}, ledger.LimitReached, "blocked by a: 1 of 1 used")
 	seen := r.For(ledger.Asker{})
@@ -330,7 +330,7 @@ func TestAPackageIsGivenBackWithinSevenDays(t *testing.T) {
 	w.do(ledger.UndoPackage{ID: packageID(2)})
 	w.now = start.AddDate(0, 0, 7)
 	w.refused(ledger.UndoPackage{ID: packageID(1)}, ledger.TooLate, "could be given back until 2026-03-09 09:00")
-	w.refused(ledger.SaveLicenses{Group: "company", Limits: limits(ledger.Block{ID: packageID(1), Counts: sip(50), Source: ledger.FromPackage, Package: packageID(1)})},
+	w.refused(ledger.SaveLicenses{Above: true, Group: "company", Limits: limits(ledger.Block{ID: packageID(1), Counts: sip(50), Source: ledger.FromPackage, Package: packageID(1)})},
 		ledger.Invalid, "cannot be changed by hand")
 }
 
@@ -345,7 +345,7 @@ func TestABatchIsAllOrNothing(t *testing.T) {
 func TestWhatIfSavesNothing(t *testing.T) {
 	w := residence(t)
 	before := string(w.book.image())
-	s, err := ledger.WhatIf(w.book, ledger.Request{At: w.now}, ledger.SaveLicenses{Group: "company", Limits: limits(block("b", sip(30)))}, ledger.Subject{Group: "a1"}, everyone)
+	s, err := ledger.WhatIf(w.book, ledger.Request{At: w.now}, ledger.SaveLicenses{Above: true, Group: "company", Limits: limits(block("b", sip(30)))}, ledger.Subject{Group: "a1"}, everyone)
 	if err != nil || s.Line("sip_numbers").Maximum != 30 || string(w.book.image()) != before {
 		t.Errorf("what if: %+v (%v)", s.Line("sip_numbers"), err)
 	}

@@ -40,7 +40,7 @@ func sentences() []sentence {
 			}
 		}),
 		line(`(.+) is given `+counts+`: refused, (.+)`, func(s *stage, p []string) {
-			s.refusedWith(ledger.SaveLicenses{Group: key(p[1]), Limits: s.given(p[2:5])}, p[5])
+			s.refusedWith(ledger.SaveLicenses{Above: true, Group: key(p[1]), Limits: s.given(p[2:5])}, p[5])
 		}),
 		line(`(.+) asks for a SIP number: refused, (.+)`, func(s *stage, p []string) {
 			s.refusedWith(ledger.Consume{ID: "asked", Group: key(p[1])}, p[2])

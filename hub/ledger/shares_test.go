@@ -75,7 +75,7 @@ func TestSharesAreSuspendedWhenABlockEndsAndComeBackWithTheNext(t *testing.T) {
 		t.Errorf("%d and %d work", a, b)
 	}
 	w.refused(w.allot(2, 20), ledger.Suspended, "10 of 20 are suspended")
-	w.do(ledger.SaveLicenses{Group: "building", Limits: limits(block("b", buttons(60)))})
+	w.do(ledger.SaveLicenses{Above: true, Group: "building", Limits: limits(block("b", buttons(60)))})
 	if a, b := w.works(1), w.works(2); a != 40 || b != 20 {
 		t.Errorf("after the renewal %d and %d work", a, b)
 	}
@@ -119,12 +119,12 @@ func TestARegisteredPanelIsOneOfPanels(t *testing.T) {
 	two := ledger.Panels.Of(2)
 	two[ledger.Buttons] = 9
 	w.group("company", "", "", limits(block("b", sip(3))))
-	w.do(ledger.SaveLicenses{Group: "company", Limits: limits(block("b", buttons(9)))})
+	w.do(ledger.SaveLicenses{Above: true, Group: "company", Limits: limits(block("b", buttons(9)))})
 	w.do(ledger.RegisterDevice{ID: panelID(1), Group: "company"}, ledger.RegisterDevice{ID: panelID(2), Group: "company"})
 	if line := w.line("company", "panels"); line.Used != 2 || line.Own != ledger.Unlimited {
 		t.Errorf("without a number of panels: %+v", line)
 	}
-	w.do(ledger.SaveLicenses{Group: "company", Limits: limits(block("b", two))})
+	w.do(ledger.SaveLicenses{Above: true, Group: "company", Limits: limits(block("b", two))})
 	w.refused(ledger.RegisterDevice{ID: panelID(3), Group: "company"}, ledger.LimitReached, "blocked by company: 2 of 2 used")
 	w.now = w.now.Add(time.Hour)
 	w.do(ledger.RegisterDevice{ID: panelID(3), Group: "company", Found: true})

@@ -84,7 +84,7 @@ func BenchmarkLedger(b *testing.B) {
 				for b.Loop() {
 					n++
 					limits := ledger.Limits{Restricted: true, Blocks: []ledger.Block{{ID: "b", Counts: ledger.SIPNumbers.Of(1_000_000 + n)}}}
-					benchDecide(b, s, ledger.SaveLicenses{Group: "root", Limits: limits})
+					benchDecide(b, s, ledger.SaveLicenses{Above: true, Group: "root", Limits: limits})
 				}
 			})
 			b.Run(name("state-of-root"), func(b *testing.B) {

@@ -41,6 +41,7 @@ type (
 		target  string // where the form is posted to
 		user    bool   // of a user, who shares with nobody
 		focus   string // the field, or what else, where the reader goes on
+		giver   string // who alone can raise this, when the caller cannot
 		bound   ledger.State
 	}
 	// whatIf is what a change would do, now and later.
@@ -164,7 +165,7 @@ func (s *Server) licensesPage(v *visit) (licensesPage, error) {
 	err := v.inGroup(func(book ledger.Book, g groupView) error {
 		p.groupPage = groupPage{g, s.o.Now(), "licenses"}
 		p.mayEdit = g.may(roles.EditLicenses) && g.Archived.IsZero()
-		p.limits = limitsView{form: formOf(g.Limits, g.zone), edition: editionOf(g.Limits), zone: g.zone, now: p.now, target: at("groups", g.ID, "licenses")}
+		p.limits = limitsView{giver: g.giver(), form: formOf(g.Limits, g.zone), edition: editionOf(g.Limits), zone: g.zone, now: p.now, target: at("groups", g.ID, "licenses")}
 		for _, b := range g.Blocks {
 			if byHand(b) {
 				continue
@@ -249,7 +250,7 @@ func (s *Server) stepLicenses(v *visit, in licensesRequest) (p licensesPage, sta
 		return p, http.StatusUnprocessableEntity, nil
 	}
 	view.form = sameIDs(view.form, limits)
-	change := ledger.SaveLicenses{Group: p.ID, Limits: limits, Clip: in.Step == "clip"}
+	change := ledger.SaveLicenses{Group: p.ID, Limits: limits, Clip: in.Step == "clip", Above: p.aboveToo()}
 	if in.Step == "whatif" {
 		status, err = s.answerWhatIf(v, view, p.groupView, change, ledger.Subject{Group: p.ID})
 		return p, status, err
@@ -263,7 +264,7 @@ func (s *Server) stepLicenses(v *visit, in licensesRequest) (p licensesPage, sta
 	}
 	changes, err := v.decide(p.groupView, change)
 	if refusedBy(view, err) {
-		return p, http.StatusUnprocessableEntity, nil
+		return p, refusedStatus(err), nil
 	}
 	if err != nil {
 		return p, 0, err
@@ -331,8 +332,9 @@ func changedByStep(view *limitsView, step string) bool {
 func (s *Server) answerWhatIf(v *visit, view *limitsView, g groupView, change ledger.Change, subject ledger.Subject) (status int, err error) {
 	found, err := s.whatIf(v, g, change, subject)
 	if refusedBy(view, err) {
+		refusal := err
 		view.whatIf, err = s.whyNot(v, err)
-		return http.StatusUnprocessableEntity, err
+		return refusedStatus(refusal), err
 	}
 	view.whatIf, view.focus = &found, "whatif"
 	return http.StatusOK, err

@@ -317,6 +317,8 @@ func refused(f limitsForm, r *ledger.Refusal) fieldErrors {
 		return fieldErrors{name + "until": r.Text}
 	case ledger.NotGranted:
 		return fieldErrors{name + "features": r.Text}
+	case ledger.OnlyAbove:
+		return onlyAbove(name, r)
 	case ledger.ReservedFull:
 		return fieldErrors{"limits.mode": r.Text}
 	}

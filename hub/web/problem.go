@@ -86,7 +86,11 @@ func ofRefusal(r *ledger.Refusal) *details {
 	case ledger.Invalid:
 		return notValid(r.Text)
 	}
-	d := problem(http.StatusConflict, string(r.Reason), r.Text)
+	status := http.StatusConflict
+	if r.Reason == ledger.OnlyAbove {
+		status = http.StatusForbidden
+	}
+	d := problem(status, string(r.Reason), r.Text)
 	d.ledgerNumbers = numbersOf(r)
 	return d
 }

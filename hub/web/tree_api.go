@@ -206,6 +206,10 @@ func numbersOf(r *ledger.Refusal) *ledgerNumbers {
 	case ledger.LimitReached, ledger.BelowUse, ledger.BeyondParent, ledger.TooFewSIP, ledger.ReservedFull:
 		out.Resource = r.Resource.String()
 		out.Asked, out.Most = &r.Asked, &r.Most
+	case ledger.OnlyAbove:
+		if r.Asked > r.Most {
+			out.Resource, out.Asked, out.Most = r.Resource.String(), &r.Asked, &r.Most
+		}
 	case ledger.TooOften:
 		out.Asked, out.Most = &r.Asked, &r.Most
 	}

@@ -143,7 +143,7 @@ func (s *Server) doAPILicenses(v *visit, in licensesWords) (outcome, error) {
 	if err := v.fresh("the licenses of "+g.Name, editionOf(g.Limits), fleet.Edition{}); err != nil {
 		return outcome{}, err
 	}
-	changes, err := v.decide(g, ledger.SaveLicenses{Group: g.ID, Limits: limits, Clip: in.Clip})
+	changes, err := v.decide(g, ledger.SaveLicenses{Group: g.ID, Limits: limits, Clip: in.Clip, Above: g.aboveToo()})
 	if err != nil {
 		return outcome{}, err
 	}
@@ -162,6 +162,6 @@ func (s *Server) doAPILicensesWhatIf(v *visit, in licensesWords) (outcome, error
 	if err != nil {
 		return outcome{}, err
 	}
-	found, err := s.whatIf(v, g, ledger.SaveLicenses{Group: g.ID, Limits: limits, Clip: in.Clip}, ledger.Subject{Group: g.ID})
+	found, err := s.whatIf(v, g, ledger.SaveLicenses{Group: g.ID, Limits: limits, Clip: in.Clip, Above: g.aboveToo()}, ledger.Subject{Group: g.ID})
 	return outcome{Body: found.answer()}, err
 }

@@ -295,7 +295,7 @@ func ledgerRefuses(t *testing.T, b Bench) {
 	company(t, s)
 	was, entries := shown(t, s), gatheredEntries(t, s)
 	for _, c := range []ledger.Change{
-		ledger.SaveLicenses{Group: "building", Limits: limited(51, 2, time.Time{})}, ledger.ArchiveGroup{ID: "flat"}, ledger.Consume{ID: "x", Group: "nowhere"},
+		ledger.SaveLicenses{Above: true, Group: "building", Limits: limited(51, 2, time.Time{})}, ledger.ArchiveGroup{ID: "flat"}, ledger.Consume{ID: "x", Group: "nowhere"},
 		ledger.Batch{Changes: []ledger.Change{ledger.Consume{ID: "y", Group: "flat"}, ledger.MoveGroup{ID: "company", To: "flat"}}},
 	} {
 		changes, err := s.Decide(at(1), c)
