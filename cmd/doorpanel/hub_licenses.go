@@ -57,15 +57,9 @@ func (h *house) document(kind telemetry.DocumentKind, id string, payload []byte)
 		h.withdrawn(ctx, name, hub)
 		return
 	}
-	v, err := h.presentDocument(ctx, kind, payload)
-	if err != nil {
-		h.log.Error("cannot take document from upstream", "kind", kind, "result", v.Result, "cause", err)
-		return // it comes again
-	}
-	if hub != nil && v.Result != "" {
-		if err := h.licenses.Answer(ctx, name, payload, v, h.agent.Do); err != nil {
-			h.log.Error("cannot answer a document of the hub", "document", name, "cause", err)
-		}
+	present := func() (license.Verdict, error) { return h.presentDocument(ctx, kind, payload) }
+	if err := h.licenses.AnswerTo(ctx, name, payload, present, h.agent.Do); err != nil {
+		h.log.Error("a document of the hub is not taken and answered", "document", name, "cause", err)
 	}
 }
 

@@ -73,6 +73,19 @@ func (l *Licenses) PresentWord(ctx context.Context, raw []byte, inform Inform) (
 	return l.accept(ctx, license.ExamineWord(raw, l.ring, l.o.Panel, l.o.Clock(), l.docs), "hub", "", inform)
 }
 
+// AnswerTo presents a document of the hub and answers it. What could not be kept is not answered: it comes again. An empty verdict is
+// about something that this version does not know, and gets no answer either.
+func (l *Licenses) AnswerTo(ctx context.Context, name string, raw []byte, present func() (license.Verdict, error), inform Inform) error {
+	v, err := present()
+	if err != nil {
+		return fmt.Errorf("cannot take document %s of the hub (%s): %w", name, v.Result, err)
+	}
+	if v.Result == "" || l.Hub().Key == nil {
+		return nil
+	}
+	return l.Answer(ctx, name, raw, v, inform)
+}
+
 // Answer tells the hub what came of a document, once for each content: the entry and the memory of it are one. name is its kind and
 // id with a slash between.
 func (l *Licenses) Answer(ctx context.Context, name string, raw []byte, v license.Verdict, inform Inform) error {
