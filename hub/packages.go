@@ -37,6 +37,7 @@ type Packages struct {
 	shelf    VoucherShelf
 	ledger   *Ledger
 	log      *slog.Logger
+	onPanels func(id string) (bool, error)
 }
 
 // NewPackages connects the parts; a nil logger is silent.
@@ -50,28 +51,47 @@ func NewPackages(licenses *Licenses, shelf VoucherShelf, book *Ledger, log *slog
 	return &Packages{licenses: licenses, shelf: shelf, ledger: book, log: log}, nil
 }
 
-// Enter examines a code DP1: or a short code that is known here and activates it at a root; renew names a package of that root whose
-// end this one follows, empty = none. A code that is not good is refused in the answer; a *ledger.Refusal says why the ledger does
+// KeepApart has licenses of accounts refused that are on a panel, as onPanels says. It is called before the first Enter.
+func (p *Packages) KeepApart(onPanels func(id string) (bool, error)) { p.onPanels = onPanels }
+
+// PackageEntry is a package, or a license of an account, that somebody enters.
+type PackageEntry struct {
+	Root  string // the company
+	Text  string // DP1: or a short code that is known here
+	Renew string // the package of that root whose end this one follows; empty = none
+	User  string // whose account's license it is to be; empty = it waits
+	By    string
+}
+
+// Enter examines a code DP1: or a short code that is known here and activates it at a root. A license of an account belongs to a
+// user from then on, or waits for one (I-4). A code that is not good is refused in the answer; a *ledger.Refusal says why the ledger does
 // not take a good one. Another error says that it could not be kept.
-func (p *Packages) Enter(root, text, renew, by string) (PackageAnswer, error) {
-	text, known, err := p.resolve(text)
+func (p *Packages) Enter(e PackageEntry) (PackageAnswer, error) {
+	text, known, err := p.resolve(e.Text)
 	if err != nil {
 		return PackageAnswer{}, err
 	}
-	verdict := p.licenses.examineGroup(text, root)
+	verdict := p.licenses.examineAtCompany(text, e.Root)
 	answer := PackageAnswer{LicenseAnswer: answerOf(verdict)}
 	if verdict.Result.Refused() {
 		return answer, nil
 	}
 	token := *verdict.Token
+	account := token.Scope == license.ScopeAccount
+	if result, why, err := p.misplaced(token, e); err != nil {
+		return answer, err
+	} else if why != "" {
+		answer.LicenseAnswer = refused(answer.LicenseAnswer, result, why)
+		return answer, nil
+	}
 	if !known {
-		if err := p.keep(token, text, by); err != nil {
+		if err := p.keep(token, text, e.By); err != nil {
 			return answer, err
 		}
 	}
-	changes, err := p.ledger.Decide(ledger.Request{Who: by}, ledger.ActivatePackage{
-		Root: root, ID: token.ID.String(), Label: token.Label, For: string(token.Subject), Grant: token.Grants, From: token.NotBefore,
-		Until: token.Expires, Term: token.Term, Renew: renew,
+	changes, err := p.ledger.Decide(ledger.Request{Who: e.By}, ledger.ActivatePackage{
+		Root: e.Root, ID: token.ID.String(), Label: token.Label, For: string(token.Subject), Grant: token.Grants, From: token.NotBefore,
+		Until: token.Expires, Term: token.Term, Renew: e.Renew, Account: account, User: e.User,
 	})
 	if err != nil {
 		return answer, err
@@ -82,13 +102,34 @@ func (p *Packages) Enter(root, text, renew, by string) (PackageAnswer, error) {
 	}
 	answer.Package, err = p.stored(answer.License)
 	answer.Message = saidOf(answer.Package)
+	if account && answer.Package.User == "" {
+		answer.Message += "; it waits for an account"
+	}
 	return answer, err
+}
+
+// misplaced says why a good license cannot be entered in this way.
+func (p *Packages) misplaced(token license.Token, e PackageEntry) (result license.Result, why string, err error) {
+	if token.Scope != license.ScopeAccount {
+		if e.User != "" {
+			why = "this is a package of the company, not a license of an account: enter it without a user"
+		}
+		return license.NotPossible, why, nil
+	}
+	if p.onPanels == nil {
+		return "", "", nil
+	}
+	there, err := p.onPanels(token.ID.String())
+	if there {
+		why = "this license is used on a panel: an account has it there"
+	}
+	return license.UsedElsewhere, why, err
 }
 
 // Stock makes a package known here before it is used, so that its short code is enough to activate it. A code that is not good is
 // refused in the answer.
 func (p *Packages) Stock(text, by string) (LicenseAnswer, error) {
-	token, verdict := p.licenses.examineAnyGroup(strings.TrimSpace(text))
+	token, verdict := p.licenses.examineAnywhere(strings.TrimSpace(text))
 	answer := answerOf(verdict)
 	if verdict.Result.Refused() {
 		return answer, nil
@@ -188,7 +229,7 @@ func (p *Packages) review(t fleet.Voucher) error {
 	if err != nil || used.ID == "" || !used.Undone.IsZero() || !used.Revoked.IsZero() {
 		return err
 	}
-	verdict := p.licenses.examineGroup(string(t.Text), used.Root)
+	verdict := p.licenses.examineAtCompany(string(t.Text), used.Root)
 	switch verdict.Result {
 	case license.Revoked:
 		p.log.Warn("a package was revoked by its issuer", "package", t.ID, "root", used.Root)
@@ -202,23 +243,25 @@ func (p *Packages) review(t fleet.Voucher) error {
 	return nil
 }
 
-// examineGroup examines a license for a group.
-func (l *Licenses) examineGroup(text, group string) license.Verdict {
+// examineAtCompany examines a license for a company: a package, or a license of an account.
+func (l *Licenses) examineAtCompany(text, group string) license.Verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return license.ExamineGroup(text, l.ring, group, l.o.Clock())
+	verdict := license.ExamineGroup(text, l.ring, group, l.o.Clock())
+	if verdict.Token != nil && verdict.Token.Scope == license.ScopeAccount {
+		verdict = license.ExamineAccount(text, l.ring, l.o.Clock())
+	}
+	return verdict
 }
 
-// examineAnyGroup examines a license for whichever group it names.
-func (l *Licenses) examineAnyGroup(text string) (license.Token, license.Verdict) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	verdict := license.ExamineGroup(text, l.ring, "", l.o.Clock())
+// examineAnywhere examines a license for whichever group or account it names.
+func (l *Licenses) examineAnywhere(text string) (license.Token, license.Verdict) {
+	verdict := l.examineAtCompany(text, "")
 	if verdict.Token == nil {
 		return license.Token{}, verdict
 	}
-	if name := verdict.Token.For(); name != "" {
-		verdict = license.ExamineGroup(text, l.ring, name, l.o.Clock())
+	if name := verdict.Token.For(); name != "" && verdict.Token.Scope == license.ScopeGroup {
+		verdict = l.examineAtCompany(text, name)
 	}
 	return *verdict.Token, verdict
 }

@@ -51,7 +51,7 @@ func (s *shop) pack(t *testing.T, change func(*license.Token)) string {
 
 func (s *shop) enter(t *testing.T, root, text string) PackageAnswer {
 	t.Helper()
-	answer, err := s.Enter(root, text, "", "anna")
+	answer, err := s.Enter(PackageEntry{Root: root, Text: text, By: "anna"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestAPackageIsUsedInOneProjectOnce(t *testing.T) {
 		t.Errorf("entered twice: %+v, %d", again.LicenseAnswer, s.maximum(t, "first"))
 	}
 	var refusal *ledger.Refusal
-	if _, err := s.Enter("second", code, "", "anna"); !errors.As(err, &refusal) || refusal.Reason != ledger.Taken {
+	if _, err := s.Enter(PackageEntry{Root: "second", Text: code, By: "anna"}); !errors.As(err, &refusal) || refusal.Reason != ledger.Taken {
 		t.Errorf("in another project: %v", err)
 	}
 	// Given back within seven days it may go there.
@@ -265,4 +265,43 @@ func TestPanelsAreRegisteredWhereTheirSiteHangs(t *testing.T) {
 	registered("c in building")
 	put(fleet.Panel{ID: id("c"), Serial: "03", Replaces: id("b"), Revoked: s.now})
 	registered()
+}
+
+// I-3, I-4: a license of an account is entered at a company, and waits there for its user.
+func TestALicenseOfAnAccountIsEnteredAtACompany(t *testing.T) {
+	s := newShop(t)
+	s.do(ledger.AddUser{User: ledger.User{ID: "ada", Groups: []string{"first"}}})
+	s.KeepApart(func(string) (bool, error) { return false, nil })
+	code := s.vendor.code(t, func(token *license.Token) {
+		token.Scope, token.Grants = license.ScopeAccount, []license.Grant{{Feature: license.AppRemote, Count: 1}}
+	})
+	answer := s.enter(t, "first", code)
+	if answer.Result != license.Activated || !answer.Package.Account || !strings.Contains(answer.Message, "waits for an account") {
+		t.Fatalf("%+v", answer)
+	}
+	answer, err := s.Enter(PackageEntry{Root: "first", User: "ada", Text: code, By: "anna"})
+	if err != nil || answer.Package.User != "ada" {
+		t.Errorf("associated by entering it for somebody: %+v, %v", answer, err)
+	}
+	var refusal *ledger.Refusal
+	if _, err := s.Enter(PackageEntry{Root: "second", Text: code, By: "anna"}); !errors.As(err, &refusal) || refusal.Reason != ledger.Taken {
+		t.Errorf("in another company: %v", err)
+	}
+	if answer, err = s.Enter(PackageEntry{Root: "first", User: "ada", Text: s.pack(t, nil), By: "anna"}); err != nil || !answer.Result.Refused() || !strings.Contains(answer.Message, "not a license of an account") {
+		t.Errorf("a company's package for a user: %+v, %v", answer.LicenseAnswer, err)
+	}
+	s.KeepApart(func(id string) (bool, error) { return true, nil })
+	other := s.vendor.code(t, func(token *license.Token) {
+		token.ID[0] ^= 1
+		token.Scope, token.Grants = license.ScopeAccount, []license.Grant{{Feature: license.AppRemote, Count: 1}}
+	})
+	if answer = s.enter(t, "first", other); answer.Result != license.UsedElsewhere {
+		t.Errorf("one that is on a panel: %+v", answer.LicenseAnswer)
+	}
+	if err := s.Review(); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := s.stored(answer.License); err != nil || p.ID != "" {
+		t.Errorf("it was kept: %+v, %v", p, err)
+	}
 }

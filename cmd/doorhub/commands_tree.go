@@ -263,7 +263,7 @@ func tellNotices(cmd *cobra.Command, notices []ledger.Notice) {
 
 func packageCommand() *cobra.Command {
 	p := &place{}
-	return group(p, "package", "Packages of licenses that a company bought", packageAdd(p), packageList(p), packageUndo(p))
+	return group(p, "package", "Packages of licenses that a company bought", packageAdd(p), packageList(p), packageUndo(p), packageAssign(p), packageTrial(p))
 }
 
 func packageAdd(p *place) *cobra.Command {
@@ -272,7 +272,8 @@ func packageAdd(p *place) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "add CODE", Short: "Activate a package at a company, or make it known", Args: cobra.ExactArgs(1),
 		Long: "Activate a package. CODE is the text DP1:... of its QR code, the name of a file with that text, or the 20 digits of its short code when\n" +
-			"the package is known here. --stock makes it known without activating it. Delegations and revocation lists are taken too.",
+			"the package is known here. --stock makes it known without activating it. Delegations and revocation lists are taken too.\n" +
+			"A license of an account belongs to the user of --user, whatever his groups have; without it, it waits.",
 		Example: "  doorhub package add DP1:... --group COMPANY\n  doorhub package add package.txt --stock\n  doorhub package add '1234 5678 9012 3456 7890' --group COMPANY --renew PACKAGE",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
@@ -296,6 +297,7 @@ func packageAdd(p *place) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&in.Root, "group", "", "`ID` of the company")
 	flags.StringVar(&in.Renew, "renew", "", "`ID` of the package whose end this one follows")
+	flags.StringVar(&in.User, "user", "", "`ID` of the user, of a license of an account; without it, it waits")
 	flags.BoolVar(&in.Stock, "stock", false, "make it known, for its short code")
 	flags.BoolVar(&asJSON, "json", false, "answer in JSON")
 	return cmd
@@ -356,6 +358,10 @@ func packageState(p ledger.Package) string {
 		return "known"
 	case !p.Undone.IsZero():
 		return "given back " + dateOf(p.Undone)
+	case p.Account && p.User == "":
+		return "waits for an account"
+	case p.Account:
+		return "of user " + p.User
 	}
 	return "active since " + dateOf(p.Activated)
 }
@@ -375,6 +381,49 @@ func packageUndo(p *place) *cobra.Command {
 			return changeLedger(cmd, *p, "packages/undo", ledger.UndoPackage{ID: args[0]}, asJSON, "given back; it may be activated somewhere else")
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
+	return cmd
+}
+
+func packageAssign(p *place) *cobra.Command {
+	var in ledger.AssignPackage
+	var wait, asJSON bool
+	cmd := &cobra.Command{
+		Use: "assign PACKAGE [USER]", Short: "Associate a license of an account with a user", Args: cobra.RangeArgs(1, 2),
+		Long: "Associate a license of an account with a user of the company at which it was entered. For seven days this can be changed, or taken\n" +
+			"back with --wait; then the license is his for good.",
+		Example: "  doorhub package assign 0a1b... ADA\n  doorhub package assign 0a1b... --wait",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (len(args) == 2) == wait {
+				return usageError{errors.New("cannot associate license: name the user, or write --wait")}
+			}
+			in.ID = args[0]
+			done := "it waits for an account"
+			if !wait {
+				in.User, done = args[1], "it is the user's now"
+			}
+			return changeLedger(cmd, *p, "packages/assign", in, asJSON, done)
+		},
+	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "let it wait for another account")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
+	return cmd
+}
+
+func packageTrial(p *place) *cobra.Command {
+	var in ledger.StartTrial
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "trial COMPANY --registration ID", Short: "Start the Trial of a partner at his company: everything, 30 days, once", Args: cobra.ExactArgs(1),
+		Example: "  doorhub package trial COMPANY --registration partner-4711",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if in.Root = args[0]; in.Registration == "" {
+				return usageError{errors.New("cannot start the Trial: it belongs to a partner's registration, name it with --registration")}
+			}
+			return changeLedger(cmd, *p, "trial", in, asJSON, "the Trial has begun")
+		},
+	}
+	cmd.Flags().StringVar(&in.Registration, "registration", "", "`ID` of the partner's registration")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
 	return cmd
 }

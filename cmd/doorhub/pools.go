@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/hub/pools"
 )
 
@@ -14,13 +16,32 @@ func (h *house) openPools(key ed25519.PrivateKey) (err error) {
 	var faults []error
 	h.pools, faults, err = pools.New(pools.Options{
 		Store: h.store, Tree: h.store, Directory: h.store, Way: wayToPanels{h}, Ring: h.licenses.Ring, Key: key.Public().(ed25519.PublicKey), Sign: signer(key),
-		Clock: h.licenseClock, Logger: h.log.With("part", "pools"),
+		Clock: h.licenseClock, AtCompany: h.atCompany, Logger: h.log.With("part", "pools"),
 	})
 	for _, fault := range faults {
 		h.notes = append(h.notes, "a license for panels: "+fault.Error())
 		h.log.Error("cannot use a license for panels", "cause", fault)
 	}
 	return err
+}
+
+// onPanels tells that a license was entered for panels.
+func (h *house) onPanels(id string) (bool, error) {
+	_, err := h.pools.Show(id)
+	if errors.Is(err, fleet.ErrUnknown) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// atCompany tells that a license of an account is used at a company.
+func (h *house) atCompany(id string) (used bool, err error) {
+	err = h.ledger.Look(func(book ledger.Book) error {
+		p, known, err := book.Package(id)
+		used = known && p.Undone.IsZero()
+		return err
+	})
+	return used, err
 }
 
 // wayToPanels is how the pools reach panels. A hub that does not run publishes when it runs again.

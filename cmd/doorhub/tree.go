@@ -20,6 +20,7 @@ func (h *house) openLedger() (err error) {
 	if h.packages, err = hub.NewPackages(h.licenses, h.store, h.ledger, h.log.With("part", "packages")); err != nil {
 		return err
 	}
+	h.packages.KeepApart(h.onPanels)
 	h.registrar, err = hub.NewRegistrar(h.store, h.ledger, h.log.With("part", "registrar"))
 	return err
 }
@@ -42,8 +43,8 @@ func (h *house) changed() {
 }
 
 // EnterPackage implements web.Packages.
-func (a adapter) EnterPackage(_ context.Context, root, text, by string) (ledger.Package, error) {
-	answer, err := a.h.packages.Enter(root, text, "", by)
+func (a adapter) EnterPackage(_ context.Context, root, user, text, by string) (ledger.Package, error) {
+	answer, err := a.h.packages.Enter(hub.PackageEntry{Root: root, User: user, Text: text, By: by})
 	switch {
 	case err != nil:
 		return answer.Package, told(err)

@@ -41,6 +41,8 @@ func (h *house) localLedger() http.Handler {
 		"POST groups/back":          localChange[ledger.RestoreGroup](h),
 		"GET packages":              h.localPackages,
 		"POST packages":             h.localEnter,
+		"POST packages/assign":      localChange[ledger.AssignPackage](h),
+		"POST trial":                localChange[ledger.StartTrial](h),
 		"POST packages/undo":        localChange[ledger.UndoPackage](h),
 		"GET replacements":          h.localAsks,
 		"POST replacements":         h.localReplace,
@@ -307,6 +309,7 @@ type packageAsk struct {
 	Text  string `json:"text"`
 	Renew string `json:"renew,omitempty"`
 	Stock bool   `json:"stock,omitempty"`
+	User  string `json:"user,omitempty"` // of a license of an account
 }
 
 // packageAnswer says what came of it.
@@ -330,7 +333,7 @@ func (h *house) localEnter(w http.ResponseWriter, r *http.Request) error {
 	case in.Stock:
 		answer.LicenseAnswer, err = h.packages.Stock(in.Text, byRoot)
 	default:
-		answer, err = h.packages.Enter(in.Root, in.Text, in.Renew, byRoot)
+		answer, err = h.packages.Enter(hub.PackageEntry{Root: in.Root, Text: in.Text, Renew: in.Renew, User: in.User, By: byRoot})
 	}
 	switch {
 	case err != nil:

@@ -33,6 +33,33 @@ func TestTheLedgerIsShownAndChangedFromTheCommandLine(t *testing.T) {
 	}
 	refused("there is one", "group", "add", "Rossi again", "--registration", "partner-4711")
 	refused("", "group", "archive", "b7")
+	h.works("group", "add", "Later", "--id", "later")
+	refused("this partner had the Trial", "package", "trial", "later", "--registration", "partner-4711")
+	refused("no company", "package", "trial", "b7", "--registration", "partner-4712")
+	if said := h.works("package", "trial", "later", "--registration", "partner-4712"); !strings.Contains(said, "has begun") {
+		t.Error(said)
+	}
+	if shown := h.works("ledger", "show", "later"); !strings.Contains(shown, "trial") {
+		t.Errorf("a later Trial:\n%s", shown)
+	}
+	if said := h.works("package", "trial", "later", "--registration", "partner-4712"); !strings.Contains(said, "it was so already") {
+		t.Errorf("a Trial begun twice: %s", said)
+	}
+	ada := h.tree().person("f1", "Ada")
+	seat := seller.license(t, license.Token{ID: license.TokenID{7}, Scope: license.ScopeAccount, Label: "Remote App", Grants: []license.Grant{{Feature: license.AppRemote, Count: 1}}})
+	if said := h.works("package", "add", seat, "--group", "later"); !strings.Contains(said, "waits for an account") {
+		t.Error(said)
+	}
+	id := license.TokenID{7}.String()
+	refused("another company", "package", "assign", id, ada)
+	h.works("package", "undo", id)
+	h.works("package", "add", seat, "--group", "rossi")
+	h.works("package", "assign", id, ada)
+	if said := h.works("package", "list", "--group", "rossi"); !strings.Contains(said, "of user "+ada) {
+		t.Error(said)
+	}
+	h.works("package", "assign", id, "--wait")
+	h.works("package", "undo", id)
 	refused("", "ledger", "show", "nowhere")
 	code := seller.license(t, license.Token{Scope: license.ScopeGroup, Label: "Plus 50", Term: license.Term{Years: 1}, Grants: []license.Grant{{Feature: "apps", Count: 20}, {Feature: "sip_numbers", Count: 50}}})
 	file := filepath.Join(t.TempDir(), "package.txt")
@@ -48,7 +75,7 @@ func TestTheLedgerIsShownAndChangedFromTheCommandLine(t *testing.T) {
 	for _, args := range commands {
 		before = append(before, h.works(args...))
 	}
-	if !strings.Contains(before[0], "Plus 50") || !strings.HasPrefix(before[3], "group,path,sip_numbers,") || strings.Count(before[3], "\n") != 4 {
+	if !strings.Contains(before[0], "Plus 50") || !strings.HasPrefix(before[3], "group,path,sip_numbers,") || strings.Count(before[3], "\n") != 5 {
 		t.Errorf("%q", before)
 	}
 	h.stop()
@@ -58,10 +85,14 @@ func TestTheLedgerIsShownAndChangedFromTheCommandLine(t *testing.T) {
 		}
 	}
 	var list struct{ Packages []struct{ ID string } }
-	if err := json.Unmarshal([]byte(h.works("package", "list", "--json")), &list); err != nil || len(list.Packages) != 1 {
+	if err := json.Unmarshal([]byte(h.works("package", "list", "--json")), &list); err != nil || len(list.Packages) != 2 {
 		t.Fatal(list, err)
 	}
-	h.works("package", "undo", list.Packages[0].ID)
+	for _, one := range list.Packages {
+		if one.ID != id {
+			h.works("package", "undo", one.ID)
+		}
+	}
 	if said := h.works("package", "list", "--group", "rossi"); !strings.Contains(said, "given back") {
 		t.Error(said)
 	}

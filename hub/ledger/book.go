@@ -56,6 +56,8 @@ type Devices interface {
 // Papers reads what was bought, tried and claimed.
 type Papers interface {
 	Package(id string) (Package, bool, error)
+	// AccountPackages yields the licenses of accounts that were entered at a company, by id, those with an id above after.
+	AccountPackages(root, after string) iter.Seq2[Package, error]
 	Trial(registration string) (Trial, bool, error)
 	Claim(license string) (Claim, bool, error)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -83,6 +84,16 @@ func (m *memory) Ask(dead string) (ledger.Ask, bool, error) {
 
 func (m *memory) Asks(root, after string) iter.Seq2[ledger.Ask, error] {
 	return listed(m, "asks/"+root, after, m.asks)
+}
+
+func (m *memory) AccountPackages(root, after string) iter.Seq2[ledger.Package, error] {
+	return func(yield func(ledger.Package, error) bool) {
+		for _, id := range slices.Sorted(maps.Keys(m.packages)) {
+			if p := m.packages[id]; p.Account && p.Root == root && id > after && !yield(p, nil) {
+				return
+			}
+		}
+	}
 }
 
 func listed[T any](m *memory, key, after string, records map[string]T) iter.Seq2[T, error] {

@@ -192,12 +192,22 @@ type ActivatePackage struct {
 	Root  string          `json:"root"`
 	ID    string          `json:"id"` // license.TokenID as text
 	Label string          `json:"label,omitempty"`
-	For   string          `json:"for,omitempty"` // the group that the token names; empty = none
+	For   string          `json:"for,omitempty"` // the group, or of an account's license the account, that the token names; empty = none
 	Grant []license.Grant `json:"grants"`
 	From  time.Time       `json:"from,omitzero"`  // the token's not-before; zero = now
 	Until time.Time       `json:"until,omitzero"` // the token's end; zero = none
 	Term  license.Term    `json:"term,omitzero"`  // starts at activation, or where the package that it renews ends (R-6)
 	Renew string          `json:"renew,omitempty"`
+	// Account says that it is a license of an account: it belongs to User, or waits while he is empty.
+	Account bool   `json:"account,omitempty"`
+	User    string `json:"user,omitempty"`
+}
+
+// AssignPackage associates an account's license with a user (I-4); empty lets it wait again. From the first time on this can be changed
+// for the days of undo, then no more: it is not transferable.
+type AssignPackage struct {
+	ID   string `json:"id"`
+	User string `json:"user"`
 }
 
 // UndoPackage gives a package back within the days of undo. It may then be activated somewhere else.
@@ -308,6 +318,9 @@ func (DeclineReplacement) What() string { return "replacement.declined" }
 func (ActivatePackage) What() string { return "package.activated" }
 
 // What is the kind of the entry.
+func (AssignPackage) What() string { return "package.assigned" }
+
+// What is the kind of the entry.
 func (UndoPackage) What() string { return "package.undone" }
 
 // What is the kind of the entry.
@@ -398,6 +411,9 @@ func (c DeclineReplacement) Subject() Subject { return Subject{Device: c.Dead} }
 
 // Subject is the root.
 func (c ActivatePackage) Subject() Subject { return Subject{Group: c.Root} }
+
+// Subject is the user; the right is needed at the package's root as well, which is in its record.
+func (c AssignPackage) Subject() Subject { return Subject{User: c.User} }
 
 // Subject is empty: the package's root is in its record.
 func (c UndoPackage) Subject() Subject { return Subject{} }

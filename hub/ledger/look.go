@@ -119,8 +119,11 @@ func limitAt(p place, r Resource, t time.Time) int {
 }
 
 // falls is the first instant from now on at which the limits on the ways change so that something is true; zero = never.
-func (d *draft) falls(p place, fell func(time.Time) bool) time.Time {
-	for _, t := range d.moments(limitsOf(p.nodes))[1:] {
+func (d *draft) falls(p place, fell func(time.Time) bool) time.Time { return d.fallsWith(p, nil, fell) }
+
+// fallsWith is falls where other limits count besides.
+func (d *draft) fallsWith(p place, more []*Limits, fell func(time.Time) bool) time.Time {
+	for _, t := range d.moments(append(limitsOf(p.nodes), more...))[1:] {
 		if fell(t) {
 			return t
 		}
@@ -141,19 +144,33 @@ func (d *draft) featureLine(n node, p place, name, title string) Line {
 			line.Binds = append(line.Binds, b)
 		}
 	}
+	if !line.On && n.owns(name, d.at) {
+		line.On, line.Own, line.OwnLicense, line.Binds = true, 1, true, nil
+	}
 	if line.On {
 		line.Maximum = 1
-		line.Until = d.falls(p, func(t time.Time) bool {
-			for _, above := range p.nodes {
-				if !above.limits().allows(name, t) {
-					return true
-				}
-			}
-			return false
-		})
+		line.Until = d.fallsWith(p, n.ownLicenses(), func(t time.Time) bool { return !given(p, name, t) && !n.owns(name, t) })
 	}
 	line.Text = line.words()
 	return line
+}
+
+// given tells that all groups on the ways, and the user's own limits, have a feature on at an instant.
+func given(p place, name string, t time.Time) bool {
+	for _, above := range p.nodes {
+		if !above.limits().allows(name, t) {
+			return false
+		}
+	}
+	return true
+}
+
+// ownLicenses are the licenses of a user's account, whose ends count beside those of the limits on his ways.
+func (n node) ownLicenses() []*Limits {
+	if n.user == nil {
+		return nil
+	}
+	return []*Limits{{Restricted: true, Blocks: n.user.Own}}
 }
 
 // words says what is to be said of a line.
@@ -163,6 +180,8 @@ func (l Line) words() string {
 		parts = append(parts, fmt.Sprintf("own %d, bounded by %s %d", l.Own, names(l.bounds), l.Maximum))
 	}
 	switch {
+	case l.OwnLicense:
+		parts = append(parts, "by a license of the account")
 	case !l.Counted && !l.On:
 		parts = append(parts, "off: not given by "+names(l.Binds))
 	case l.Counted && l.Available == 0 && sentence(l.Binds) != "":

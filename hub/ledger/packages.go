@@ -25,6 +25,9 @@ func (c ActivatePackage) decide(d *draft) error {
 	if _, err := license.ParseTokenID(c.ID); err != nil {
 		return refusal(Invalid, "package id %.40q is none", c.ID)
 	}
+	if c.Account {
+		return d.activateOwn(c, root)
+	}
 	if c.For != "" && c.For != root.ID {
 		return refusal(OtherProject, "this package was issued for another project: it is not transferable")
 	}
@@ -153,8 +156,12 @@ func (c UndoPackage) decide(d *draft) error {
 		r.At = until.UTC()
 		return r
 	}
-	entry, root := Entry{What: c.What(), Root: p.Root, Group: p.Root, Object: p.ID}, d.group(p.Root)
+	entry, root, stood := Entry{What: c.What(), Root: p.Root, Group: p.Root, Object: p.ID}, d.group(p.Root), *p
 	d.packages.edit(p.ID).Undone = d.at
+	if p.Account {
+		d.endOwn(c.What(), stood, p)
+		return nil
+	}
 	if root == nil { // its record was damaged: what it gave is gone with it
 		d.enter(entry, nil, nil)
 		return nil
@@ -178,8 +185,12 @@ func (c RevokePackage) decide(d *draft) error {
 	case !p.Revoked.IsZero():
 		return nil
 	}
-	entry, root := Entry{What: c.What(), Root: p.Root, Group: p.Root, Object: p.ID}, d.group(p.Root)
+	entry, root, stood := Entry{What: c.What(), Root: p.Root, Group: p.Root, Object: p.ID}, d.group(p.Root), *p
 	d.packages.edit(p.ID).Revoked = d.at
+	if p.Account {
+		d.endOwn(c.What(), stood, p)
+		return nil
+	}
 	if root == nil {
 		d.enter(entry, nil, nil)
 		return nil

@@ -128,6 +128,7 @@ type User struct {
 	Mail   string   `json:"mail,omitempty"`
 	Groups []string `json:"groups"` // at least one, all of one root; sorted; the strictest counts (B-33, R-14)
 	Limits
+	Own   []Block   `json:"own,omitempty"` // licenses of his account: features that he has whatever his groups have (I-3)
 	Made  time.Time `json:"made,omitzero"`
 	Count Counters  `json:"count"` // Used, Active and Outside of his own
 }
@@ -201,6 +202,11 @@ type Package struct {
 	Activated time.Time       `json:"activated"`        // for the first time: its term and the days of undo are counted from there
 	Undone    time.Time       `json:"undone,omitzero"`  // given back within the days of undo; may be activated again
 	Revoked   time.Time       `json:"revoked,omitzero"` // by its issuer
+	// Account marks a license of an account: it is User's, who stays its user for good some days after Assigned. Without one it waits.
+	Account  bool      `json:"account,omitempty"`
+	For      string    `json:"for,omitempty"` // the account that it was sold for: a user's id or mail address; empty = anybody's
+	User     string    `json:"user,omitempty"`
+	Assigned time.Time `json:"assigned,omitzero"` // to the first user
 }
 
 // Trial is the one Trial of a partner's registration (T-2, R-9).

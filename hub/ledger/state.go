@@ -50,6 +50,8 @@ type Line struct {
 	Used    int       `json:"used"`
 	Active  int       `json:"active"` // of Used, not suspended
 	Over    int       `json:"over,omitempty"`
+	// OwnLicense says that a license of the user's account gives the feature, and his groups do not (I-3).
+	OwnLicense bool `json:"own_license,omitempty"`
 	// Available is what can be taken into use now, never below 0. For applications it is bounded by the SIP numbers too (R-15).
 	Available int    `json:"available"`
 	Binds     []Bind `json:"binds,omitempty"` // whose room is Available, or who switch the feature off; topmost first

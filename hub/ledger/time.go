@@ -91,7 +91,12 @@ func (d *draft) edgesOf(n node) []Edge {
 		e.Group = n.group.ID
 	}
 	var out []Edge
-	for _, at := range n.limits().instants(time.Time{}) {
+	instants := n.limits().instants(time.Time{})
+	if n.user != nil {
+		own := Limits{Restricted: true, Blocks: n.user.Own}
+		instants = inOrder(append(instants, own.instants(time.Time{})...), time.Time{})
+	}
+	for _, at := range instants {
 		e.At = at.UTC()
 		out = append(out, e)
 	}

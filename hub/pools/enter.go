@@ -92,6 +92,13 @@ func (p *Pools) enter(e fleet.PoolEntry, s scene) (fleet.PoolAnswer, []license.D
 	if why := p.claimedAway(answer.License, e.Site, e.Panel, s); why != "" {
 		return refuse(answer, license.UsedElsewhere, why), nil, nil
 	}
+	if p.o.AtCompany != nil && v.Token.Scope == license.ScopeAccount {
+		if used, err := p.o.AtCompany(answer.License); err != nil {
+			return answer, nil, err
+		} else if used {
+			return refuse(answer, license.UsedElsewhere, "this license is used at a company of this hub"), nil, nil
+		}
+	}
 	now := p.o.Clock().Now.UTC().Truncate(time.Second)
 	h := fleet.Holding{ID: answer.License, Site: e.Site, Use: use, Token: []byte(text), Panel: e.Panel, Account: e.Account, Added: now, By: e.By}
 	if v.Token.Scope == license.ScopePanel && len(v.Token.Subject) > 0 && use == fleet.UseGrant {

@@ -50,7 +50,7 @@ type Way interface {
 	Warn(f fleet.Fault)
 }
 
-// Options of Pools. All but Tree and Logger are needed.
+// Options of Pools. All but Tree, AtCompany and Logger are needed.
 type Options struct {
 	Store     Store
 	Directory Directory
@@ -60,6 +60,8 @@ type Options struct {
 	Sign      func(message []byte) ([]byte, error)
 	Clock     func() license.Clock
 	Tree      Tree         // the license ledger in Store; nil: no group bounds a panel
+	// AtCompany tells that a license of an account is used at a company already; nil: none is.
+	AtCompany func(id string) (bool, error)
 	Logger    *slog.Logger // nil: silent
 }
 

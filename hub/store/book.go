@@ -37,6 +37,7 @@ type ledgerTables struct {
 	usesOf    storage.Raw // user and id of a use
 	usesOn    storage.Raw // panel and id of a use
 	devicesIn storage.Raw // group and id of a panel
+	accounts  storage.Raw // company and id of a license of an account
 	asksIn    storage.Raw // company and dead panel of a request
 }
 
@@ -63,6 +64,7 @@ func (s *Store) nameLedger() {
 	t.usesOf = storage.NewRaw(s.db, "ledger_uses_by_user")
 	t.usesOn = storage.NewRaw(s.db, "ledger_uses_by_panel")
 	t.devicesIn = storage.NewRaw(s.db, "ledger_devices_by_group")
+	t.accounts = storage.NewRaw(s.db, "ledger_account_packages")
 	t.asksIn = storage.NewRaw(s.db, "ledger_asks_by_company")
 }
 
@@ -150,6 +152,11 @@ func (b book) Ask(dead string) (ledger.Ask, bool, error) {
 // Asks implements ledger.Book.
 func (b book) Asks(root, after string) iter.Seq2[ledger.Ask, error] {
 	return listed(b, b.asksIn, b.asks, root, after, func(a ledger.Ask) bool { return a.Root == root })
+}
+
+// AccountPackages implements ledger.Book.
+func (b book) AccountPackages(root, after string) iter.Seq2[ledger.Package, error] {
+	return listed(b, b.accounts, b.packages, root, after, func(p ledger.Package) bool { return p.Account && p.Root == root })
 }
 
 // listed walks an index below one name and gives the records that belong there: after damage an index may name others.

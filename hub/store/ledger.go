@@ -150,7 +150,7 @@ func (s *Store) writeTx(b book, c ledger.Changes) error {
 		func() error { return each(c.Devices, b.putDevice) },
 		func() error { return each(c.Asks, b.putAsk) },
 		func() error {
-			return each(c.Packages, func(p ledger.Package) error { return b.packages.PutTx(b.tx, p.ID, p) })
+			return each(c.Packages, b.putPackage)
 		},
 		func() error {
 			return each(c.Trials, func(t ledger.Trial) error { return b.trials.PutTx(b.tx, t.Registration, t) })
@@ -280,6 +280,16 @@ func (b book) putDevice(d ledger.Device) error {
 
 func (b book) dropDevice(id string) error {
 	return errors.Join(b.reindex(b.devicesIn, id, only(before(b, b.devices, id).Group), nil), b.devices.DeleteTx(b.tx, id))
+}
+
+func (b book) putPackage(p ledger.Package) error {
+	company := func(p ledger.Package) []string {
+		if !p.Account {
+			return nil
+		}
+		return only(p.Root)
+	}
+	return errors.Join(b.reindex(b.accounts, p.ID, company(before(b, b.packages, p.ID)), company(p)), b.packages.PutTx(b.tx, p.ID, p))
 }
 
 func (b book) putAsk(a ledger.Ask) error {

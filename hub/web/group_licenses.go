@@ -91,6 +91,7 @@ type (
 		groupPage
 		limits  limitsView
 		papers  []paper
+		own     []ownRow // licenses of accounts, of a company
 		remind  remindView
 		trial   bool // one can be started
 		enters  bool // packages can be entered
@@ -157,12 +158,12 @@ func (s *Server) pageLicenses(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.show(p.Name+": licenses", "licenses", licensesOfGroup(p))
+	return v.show(p.Name+": licenses", "licenses", licensesAndAccounts(p))
 }
 
 func (s *Server) licensesPage(v *visit) (licensesPage, error) {
 	p := licensesPage{enters: s.o.Packages != nil}
-	err := v.inGroup(func(book ledger.Book, g groupView) error {
+	err := v.inGroup(func(book ledger.Book, g groupView) (err error) {
 		p.groupPage = groupPage{g, s.o.Now(), "licenses"}
 		p.mayEdit = g.may(roles.EditLicenses) && g.Archived.IsZero()
 		p.limits = limitsView{giver: g.giver(), form: formOf(g.Limits, g.zone), edition: editionOf(g.Limits), zone: g.zone, now: p.now, target: at("groups", g.ID, "licenses")}
@@ -175,6 +176,11 @@ func (s *Server) licensesPage(v *visit) (licensesPage, error) {
 				return err
 			}
 			p.papers = append(p.papers, one)
+		}
+		if g.IsRoot() {
+			if p.own, err = v.ownRows(book, g); err != nil {
+				return err
+			}
 		}
 		p.trial = g.IsRoot() && g.may(roles.StartTrial) && !slices.ContainsFunc(g.Blocks, func(b ledger.Block) bool { return b.Source == ledger.FromTrial })
 		dues, err := ledger.Reminders(book, g.ID, p.now, p.now.Add(remindersAhead))
@@ -474,7 +480,7 @@ func (v *visit) whose(book ledger.Book, use ledger.Use) (words string, persons b
 
 // drawLicenses answers with the form as it is now: alone to the page's script, in its page otherwise.
 func (v *visit) drawLicenses(p licensesPage, status int) error {
-	return v.redraw(status, "#limits", limitsFields(p.limits), p.Name+": licenses", licensesOfGroup(p))
+	return v.redraw(status, "#limits", limitsFields(p.limits), p.Name+": licenses", licensesAndAccounts(p))
 }
 
 // redraw answers a form that is to be looked at once more: the part at the selector to the page's script, the page otherwise.
@@ -489,6 +495,7 @@ func (v *visit) redraw(status int, selector string, part templ.Component, title 
 
 type packageRequest struct {
 	Text string `json:"text"`
+	User string `json:"user,omitempty"` // of a license of an account: whose it is to be; empty: it waits
 	Back string `json:"back,omitempty"` // forms: where to go on
 }
 
@@ -503,7 +510,12 @@ func (s *Server) doPackage(v *visit, in packageRequest) (outcome, error) {
 	if strings.TrimSpace(in.Text) == "" {
 		return outcome{}, notValid("enter the text of the license, which begins with DP1:, or its short code")
 	}
-	entered, err := s.o.Packages.EnterPackage(v.r.Context(), g.ID, strings.TrimSpace(in.Text), v.who())
+	if in.User != "" {
+		if err := v.mayGiveTo(in.User); err != nil {
+			return outcome{}, err
+		}
+	}
+	entered, err := s.o.Packages.EnterPackage(v.r.Context(), g.ID, in.User, strings.TrimSpace(in.Text), v.who())
 	if err != nil {
 		return outcome{}, forAsker(g, err)
 	}

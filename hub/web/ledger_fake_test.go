@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"maps"
@@ -145,8 +146,19 @@ func (f *treeFake) VerifyLedger(context.Context) (uint64, error) {
 	return uint64(len(f.entries)), f.broken
 }
 
-// EnterPackage takes "DP1:50" for a package of 50 numbers and applications.
-func (f *treeFake) EnterPackage(_ context.Context, root, text, by string) (ledger.Package, error) {
+// EnterPackage takes "DP1:50" for a package of 50 numbers and applications, and "DP1:SEAT" for a license of an account.
+func (f *treeFake) EnterPackage(_ context.Context, root, user, text, by string) (ledger.Package, error) {
+	if text == "DP1:SEAT" {
+		id := fmt.Sprintf("%032x", 77)
+		change := ledger.ActivatePackage{Root: root, ID: id, Label: "Remote App", Account: true, User: user}
+		if err := json.Unmarshal([]byte(`{"grants":[{"feature":"app_remote","count":1}]}`), &change); err != nil {
+			return ledger.Package{}, err
+		}
+		if _, err := f.Decide(ledger.Request{At: fakeStart, Who: by}, change); err != nil {
+			return ledger.Package{}, err
+		}
+		return f.packages[id], nil
+	}
 	var n int
 	if _, err := fmt.Sscanf(text, "DP1:%d", &n); err != nil {
 		return ledger.Package{}, fmt.Errorf("%w: this is not a license", ErrInvalid)
@@ -248,6 +260,10 @@ func (b treeBook) UsesOn(panel string) iter.Seq2[ledger.Use, error] {
 func (b treeBook) Package(id string) (ledger.Package, bool, error) {
 	p, ok := b.f.packages[id]
 	return p, ok, nil
+}
+
+func (b treeBook) AccountPackages(root, after string) iter.Seq2[ledger.Package, error] {
+	return fitting(b.f.packages, after, func(p ledger.Package) bool { return p.Account && p.Root == root })
 }
 
 func (b treeBook) Trial(registration string) (ledger.Trial, bool, error) {

@@ -33,7 +33,8 @@ type LedgerLog interface {
 
 // Packages turns signed licenses into what a company may hand out.
 type Packages interface {
-	// EnterPackage examines the text DP1:… or a short code and activates the package at the company. ErrInvalid or a *ledger.Refusal
+	// EnterPackage examines the text DP1:… or a short code and activates the package at the company. A license of an account is for the
+	// user, or waits for one while he is empty. ErrInvalid or a *ledger.Refusal
 	// says in words why not.
-	EnterPackage(ctx context.Context, root, text, by string) (ledger.Package, error)
+	EnterPackage(ctx context.Context, root, user, text, by string) (ledger.Package, error)
 }

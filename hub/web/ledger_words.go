@@ -51,7 +51,7 @@ func entryTitle(what string) string {
 		{"user.removed", "User moved out"}, {"use.began", "Given"}, {"use.resized", "Count changed"}, {"use.ended", "Taken back"}, {"use.pinned", "Pinned or unpinned"},
 		{"use.relabeled", "Moved to another telephone"}, {"device.registered", "Panel registered"}, {"device.removed", "Panel removed"}, {"device.replaced", "Panel replaced"},
 		{"replacement.asked", "Approval of a replacement asked"}, {"replacement.declined", "Replacement declined"},
-		{"package.activated", "Package activated"}, {"package.undone", "Package given back"}, {"package.revoked", "Package revoked"}, {"trial.started", "Trial begun"},
+		{"package.activated", "Package activated"}, {"package.assigned", "License associated with an account"}, {"package.undone", "Package given back"}, {"package.revoked", "Package revoked"}, {"trial.started", "Trial begun"},
 		{"claim.entered", "License claimed"}, {"claim.given_up", "Claim given up"}, {"time.passed", "A license began or ended"},
 	} {
 		if c.value == what {

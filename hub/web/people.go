@@ -43,6 +43,7 @@ type (
 		found     []groupRow
 		mayEdit   bool
 		mayRemove bool
+		own       personOwn
 	}
 	// personRequest is the form of a user with his license settings.
 	personRequest struct {
@@ -80,6 +81,7 @@ func (s *Server) peopleRoutes() []route {
 		ledgerForm("/people/{person}/uses", "Give a user a number, a seat or keys", s.doUse),
 		ledgerForm("/people/{person}/uses/{use}/pin", "Suspend a use last, or no longer so", s.doPin),
 		ledgerForm("/people/{person}/uses/{use}/release", "Take a use back", s.doRelease),
+		ledgerForm("/people/{person}/licenses", "Associate a license with a user's account, or let it wait again", s.doPersonLicense),
 		ledgerForm("/people/{person}/remove", "A user moves out", s.doRemovePerson),
 	}
 }
@@ -217,6 +219,9 @@ func (s *Server) personPage(v *visit) (personPage, error) {
 		p.limits = limitsView{form: formOf(p.person.Limits, g.zone), edition: editionOfPerson(p.person.User), zone: g.zone, now: p.now, target: at("people", p.person.ID), user: true}
 		p.plain = !g.may(roles.SeeLicenses)
 		if p.state, err = ledger.StateOf(book, p.now, ledger.Subject{User: p.person.ID}, g.asker()); err != nil {
+			return err
+		}
+		if p.own, err = v.personOwn(book, p.person); err != nil {
 			return err
 		}
 		for use, err := range book.UsesOf(p.person.ID) {

@@ -169,6 +169,8 @@ func (s *Server) paperAPI() []route {
 		ledgerDeed(deed[packageRequest]{Method: "POST", API: "/groups/{group}/packages", Access: roles.EnterPackages, Status: 201, Summary: "Enter a package, as text DP1:… or as a short code that the hub knows; twice changes nothing",
 			Request: packageRequest{Text: "DP1:…"}, Response: example, Do: s.doAPIPackage}),
 		ledgerDeed(deed[none]{Method: "DELETE", API: "/groups/{group}/packages/{package}", Access: roles.EnterPackages, Status: 204, Summary: "Give a package back within seven days", Do: s.doAPIUndo}),
+		ledgerDeed(deed[assignRequest]{Method: "PUT", API: "/groups/{group}/packages/{package}/user", Access: roles.EnterPackages, Status: 200, Summary: "Associate a license of an account with a user, or let it wait again; for seven days, then it is his for good",
+			Request: assignRequest{User: "0m3k2a1-9c0d1e2f3a4b5c"}, Response: example, Do: s.doAPIAssign}),
 		ledgerDeed(deed[trialRequest]{Method: "POST", API: "/groups/{group}/trial", Access: roles.StartTrial, Status: 204, Summary: "Start the Trial of a partner's registration at his company: everything, for a time, once",
 			Request: trialRequest{Registration: "R-2026-0042"}, Do: s.doAPITrial}),
 	)
@@ -187,7 +189,14 @@ func (s *Server) getPackages(v *visit) error {
 			}
 			found = append(found, answer)
 		}
-		return nil
+		some, err := v.ownRows(book, g)
+		for _, one := range some {
+			if !g.may(roles.EnterPackages) {
+				one.For = "" // an account's name is a person's
+			}
+			found = append(found, paperAnswer{one.Package, one.undoUntil})
+		}
+		return err
 	}, roles.SeeLicenses, roles.EnterPackages)
 	if err != nil {
 		return err
