@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/license"
 )
 
@@ -46,11 +47,15 @@ func TestTheLedgerIsShownAndChangedFromTheCommandLine(t *testing.T) {
 		t.Errorf("a Trial begun twice: %s", said)
 	}
 	ada := h.tree().person("f1", "Ada")
-	seat := seller.license(t, license.Token{ID: license.TokenID{7}, Scope: license.ScopeAccount, Label: "Remote App", Grants: []license.Grant{{Feature: license.AppRemote, Count: 1}}})
+	seat := seller.license(t, license.Token{Scope: license.ScopeAccount, Label: "Remote App", Grants: []license.Grant{{Feature: license.AppRemote, Count: 1}}})
 	if said := h.works("package", "add", seat, "--group", "later"); !strings.Contains(said, "waits for an account") {
 		t.Error(said)
 	}
-	id := license.TokenID{7}.String()
+	var known struct{ Packages []ledger.Package }
+	if err := json.Unmarshal([]byte(h.works("package", "list", "--group", "later", "--json")), &known); err != nil || len(known.Packages) != 1 {
+		t.Fatal(known, err)
+	}
+	id := known.Packages[0].ID
 	refused("another company", "package", "assign", id, ada)
 	h.works("package", "undo", id)
 	h.works("package", "add", seat, "--group", "rossi")
