@@ -59,7 +59,7 @@ type Options struct {
 	Key       ed25519.PublicKey      // the hub's own
 	Sign      func(message []byte) ([]byte, error)
 	Clock     func() license.Clock
-	Tree      Tree         // the license ledger in Store; nil: no group bounds a panel
+	Tree      Tree // the license ledger in Store; nil: no group bounds a panel
 	// AtCompany tells that a license of an account is used at a company already; nil: none is.
 	AtCompany func(id string) (bool, error)
 	Logger    *slog.Logger // nil: silent
