@@ -33,7 +33,8 @@ type LedgerOptions struct {
 	Leases Leases
 	Rules  ledger.Rules
 	Posted func() // reminders are in the outbox; nil: nobody waits for that
-	Turned func() // something was decided, or time changed something; nil: nobody waits for that
+	// Turned hears what was decided, or what time changed; nil: nobody waits for that.
+	Turned func([]ledger.Entry)
 	Now    func() time.Time
 	Logger *slog.Logger // nil: silent
 }
@@ -57,7 +58,7 @@ func NewLedger(o LedgerOptions) (*Ledger, error) {
 		o.Posted = func() {}
 	}
 	if o.Turned == nil {
-		o.Turned = func() {}
+		o.Turned = func([]ledger.Entry) {}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -81,8 +82,8 @@ func (l *Ledger) Decide(r ledger.Request, c ledger.Change) (ledger.Changes, erro
 	if len(changes.Reminders) > 0 {
 		l.o.Posted()
 	}
-	if !changes.Empty() {
-		l.o.Turned()
+	if len(changes.Entries) > 0 {
+		l.o.Turned(changes.Entries)
 	}
 	l.wake()
 	return changes, nil
@@ -172,8 +173,8 @@ func (l *Ledger) tick(now time.Time) error {
 	if len(changes.Reminders) > 0 {
 		l.o.Posted()
 	}
-	if !changes.Empty() {
-		l.o.Turned()
+	if len(changes.Entries) > 0 {
+		l.o.Turned(changes.Entries)
 	}
 	for _, e := range changes.Entries {
 		if len(e.Stopped)+len(e.Resumed) > 0 {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/license/envelope"
 )
@@ -40,10 +41,12 @@ type LicenseOptions struct {
 	Shelf  LicenseShelf
 	Papers Papers
 	// Key and Sign are the hub's own: with them it states when a license came to a site, as a panel does.
-	Key    ed25519.PublicKey
-	Sign   func(message []byte) ([]byte, error)
-	Clock  func() license.Clock
-	Site   func(id string) (fleet.Site, bool)
+	Key   ed25519.PublicKey
+	Sign  func(message []byte) ([]byte, error)
+	Clock func() license.Clock
+	Site  func(id string) (fleet.Site, bool)
+	// Supply tells what the group that a site hangs below has of monitoring; nil: a site has its own licenses alone.
+	Supply func(group string, at time.Time) (ledger.Supply, error)
 	Logger *slog.Logger // nil: silent
 }
 
@@ -302,8 +305,21 @@ func (l *Licenses) rights(site string) license.Entitlements {
 	return holds
 }
 
-// Window is from when until when a site may be warned: the license in force at now, or else the next to come. Licenses that
-// follow each other without a gap count as one. A zero from says that there is none, a zero until that it does not end.
+// Supply is what the groups above a site give it of monitoring (T-2, I-28).
+func (l *Licenses) Supply(site string, now time.Time) (ledger.Supply, error) {
+	record, known := l.o.Site(site)
+	if !known || record.Group == "" || l.o.Supply == nil {
+		return ledger.Supply{}, nil
+	}
+	s, err := l.o.Supply(record.Group, now)
+	if err != nil {
+		err = fmt.Errorf("cannot read what group %s has of monitoring: %w", record.Group, err)
+	}
+	return s, err
+}
+
+// Window is from when until when a site may be warned: the license in force at now, its own or what the groups above it give, or else
+// the next to come. Licenses that follow each other without a gap count as one. A zero from says that there is none, a zero until that it does not end.
 func (l *Licenses) Window(site string, now time.Time) (from, until time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -318,6 +334,12 @@ func (l *Licenses) Window(site string, now time.Time) (from, until time.Time) {
 			w.from = e.Activated
 		}
 		windows = append(windows, w)
+	}
+	switch s, err := l.Supply(site, now); {
+	case err != nil:
+		l.o.Logger.Error("a site has its own monitoring licenses alone", "site", site, "cause", err)
+	case !s.From.IsZero():
+		windows = append(windows, window{s.From, s.Until})
 	}
 	w := joined(windows, now)
 	return w.from, w.until

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/license"
 	"github.com/doorpanel/doorpanel/license/envelope"
 )
@@ -318,5 +320,37 @@ func TestALicenseThatPanelsOfAnotherSiteHaveIsNoMonitoringLicense(t *testing.T) 
 	a := c.enter("villa", v.code(t, nil))
 	if a.Result != license.UsedElsewhere || strings.Contains(a.Message, "hotel") || c.holds("villa") {
 		t.Errorf("%+v", a)
+	}
+}
+
+func TestWhatTheGroupsAboveGiveWarnsUntilItEndsBesideTheSitesOwn(t *testing.T) {
+	v := newVendor(1)
+	c := newCounter(t, v)
+	began, ends := c.now.Add(-time.Hour), c.now.AddDate(0, 0, 30)
+	c.o.Supply = func(group string, _ time.Time) (ledger.Supply, error) {
+		if group != "nord" {
+			return ledger.Supply{}, nil
+		}
+		return ledger.Supply{From: began, Until: ends, Source: ledger.FromTrial}, nil
+	}
+	if c.holds("villa") {
+		t.Error("a site below no group is warned")
+	}
+	c.o.Site = func(id string) (fleet.Site, bool) {
+		return fleet.Site{ID: id, Zone: "Europe/Rome", Group: map[string]string{"villa": "nord", "hotel": "süd"}[id]}, true
+	}
+	if from, until := c.Window("villa", c.now); !from.Equal(began) || !until.Equal(ends) {
+		t.Errorf("from %s until %s", from, until)
+	}
+	if c.holds("hotel") {
+		t.Error("another group's site is warned")
+	}
+	c.enter("villa", v.code(t, func(token *license.Token) { token.Term = license.Term{Years: 1} }))
+	if _, until := c.Window("villa", c.now); !until.Equal(c.now.AddDate(1, 0, 0)) {
+		t.Errorf("with its own until %s", until)
+	}
+	c.o.Supply = func(string, time.Time) (ledger.Supply, error) { return ledger.Supply{}, errors.New("the disk is gone") }
+	if !c.holds("villa") {
+		t.Error("its own license does not hold while nobody can read the tree")
 	}
 }

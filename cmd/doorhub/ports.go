@@ -265,6 +265,11 @@ func (a adapter) MonitoringLicense(site string) (web.MonitoringLicense, bool, er
 	return licenseOf(newest), true, nil
 }
 
+// MonitoringSupply implements web.MonitoringLicenses.
+func (a adapter) MonitoringSupply(site string, at time.Time) (ledger.Supply, error) {
+	return a.h.licenses.Supply(site, at)
+}
+
 // EnterLicense implements web.MonitoringLicenses.
 func (a adapter) EnterLicense(_ context.Context, site, text string, change fleet.Change) (web.MonitoringLicense, error) {
 	answer, err := a.h.licenses.Enter(site, text, change)

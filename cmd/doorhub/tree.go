@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/doorpanel/doorpanel/hub"
 	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/hub/web"
+	"github.com/doorpanel/doorpanel/license"
 )
 
 // openLedger sets up the license ledger: who may hand out what, down the tree of groups.
@@ -25,8 +28,27 @@ func (h *house) openLedger() (err error) {
 	return err
 }
 
-// turned tells whoever is bounded by the license ledger that it says something else now.
-func (h *house) turned() { h.pools.Kick() }
+// turned tells whoever is bounded by the license ledger that it says something else now. What a user takes and gives back is not
+// looked at: it happens often, and bounds nobody who is there already.
+func (h *house) turned(entries []ledger.Entry) {
+	for _, e := range entries {
+		if strings.HasPrefix(e.What, "use.") && len(e.Stopped)+len(e.Resumed) == 0 {
+			continue
+		}
+		h.pools.Kick()
+		h.hub.Changed()
+		return
+	}
+}
+
+// monitoring is what a group has of monitoring for the sites below it.
+func (h *house) monitoring(group string, at time.Time) (s ledger.Supply, err error) {
+	err = h.store.Look(func(book ledger.Book) error {
+		s, err = ledger.SupplyOf(book, at, group, license.Monitoring)
+		return err
+	})
+	return s, err
+}
 
 // keepLedger lets time pass in the ledger, and brings panels and revoked packages into it.
 func (h *house) keepLedger(ctx context.Context) {

@@ -350,7 +350,7 @@ func (h *house) openLicenses(key ed25519.PrivateKey) (err error) {
 	var faults []error
 	h.licenses, faults, err = hub.NewLicenses(hub.LicenseOptions{
 		Roots: h.config.License.Roots, Shelf: h.store, Papers: h.store, Key: key.Public().(ed25519.PublicKey), Sign: signer(key),
-		Clock: h.licenseClock, Site: h.site, Logger: h.log.With("part", "licenses"),
+		Clock: h.licenseClock, Site: h.site, Supply: h.monitoring, Logger: h.log.With("part", "licenses"),
 	})
 	for _, fault := range faults {
 		h.notes = append(h.notes, "a stored license document: "+fault.Error())

@@ -19,6 +19,7 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/hub/monitor"
 	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/login"
@@ -31,6 +32,7 @@ type hubFake struct {
 	time time.Time
 	code string // of the first run
 
+	supply      ledger.Supply // of monitoring, by the groups above each site
 	sites       []fleet.Site
 	panels      []fleet.Panel
 	watched     map[string]monitor.Site
@@ -529,6 +531,8 @@ func (f *hubFake) MonitoringLicense(site string) (MonitoringLicense, bool, error
 	l, ok := f.licenses[site]
 	return l, ok, nil
 }
+
+func (f *hubFake) MonitoringSupply(string, time.Time) (ledger.Supply, error) { return f.supply, nil }
 
 func (f *hubFake) EnterLicense(_ context.Context, site, text string, change fleet.Change) (MonitoringLicense, error) {
 	if !strings.HasPrefix(text, "DP1:") {

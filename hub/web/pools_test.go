@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
@@ -36,6 +37,12 @@ func (poolsFake) Enter(_ context.Context, e fleet.PoolEntry) (fleet.PoolAnswer, 
 
 func (poolsFake) Allot(_ context.Context, ask fleet.PoolAsk) (fleet.PoolAllotted, error) {
 	switch {
+	case ask.Count == 70:
+		building := ledger.Place{Group: "b7", Name: "Building 7", Level: "Building"}
+		return fleet.PoolAllotted{}, &ledger.Refusal{
+			Reason: ledger.LimitReached, Text: "blocked by Building 7: 50 of 50 used",
+			Binds: []ledger.Bind{{Place: building, Path: []ledger.Place{building}, Limit: 50, Used: 50, Manager: "Ms. Bianchi"}},
+		}
 	case ask.Count > 80:
 		return fleet.PoolAllotted{Result: "pool-exhausted", Message: "80 of 80, 1 too many"}, nil
 	case ask.Count < 10 && !ask.Confirm && !ask.Preview:
@@ -69,6 +76,8 @@ func TestPoolsAreSeenByWhomTheirSiteIs(t *testing.T) {
 		{"POST", "/pools", object{"site": "nowhere", "token": "DP1:ABC"}, 404, "not-found"},
 		{"POST", "/pools/" + poolID + "/allot", object{"panel": front, "count": 81}, 422, "pool-exhausted"},
 		{"POST", "/pools/" + poolID + "/allot", object{"panel": front, "count": 1}, 409, "41 Rossi"},
+		{"POST", "/pools/" + poolID + "/allot", object{"panel": front, "count": 70}, 409, "your building's limit is reached; ask Ms. Bianchi"},
+		{"POST", "/pools/" + poolID + "/allot/preview", object{"panel": front, "count": 70}, 409, "limit-reached"},
 		{"POST", "/pools/" + poolID + "/allot", object{"panel": front, "count": 1, "confirm": true}, 200, "activated"},
 		{"POST", "/pools/" + poolID + "/allot/preview", object{"panel": front, "count": 1}, 200, "activated"},
 		{"POST", "/pools/" + poolID + "/allot", object{"panel": "nobody", "count": 1}, 404, "not-found"},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/hub/monitor"
 	"github.com/doorpanel/doorpanel/hub/roles"
 	"github.com/doorpanel/doorpanel/telemetry"
@@ -179,6 +180,8 @@ type Template struct {
 type MonitoringLicenses interface {
 	// MonitoringLicense is the site's newest; ok is false when none was ever entered.
 	MonitoringLicense(site string) (l MonitoringLicense, ok bool, err error)
+	// MonitoringSupply is what the groups above the site give it of monitoring; a zero From says that they give none.
+	MonitoringSupply(site string, at time.Time) (ledger.Supply, error)
 	// EnterLicense examines the text DP1:… and keeps it for the site. ErrInvalid says in words why it is refused.
 	// The change in the audit is kept with it; its Object becomes the license's id, its Detail what is said of it.
 	EnterLicense(ctx context.Context, site, text string, change fleet.Change) (MonitoringLicense, error)

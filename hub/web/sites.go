@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/hub/monitor"
 	"github.com/doorpanel/doorpanel/hub/roles"
 )
@@ -42,14 +43,25 @@ type (
 		Policy      monitor.Policy        `json:"policy"`
 		Recipients  []monitor.Recipient   `json:"recipients"`
 		Maintenance []monitor.Maintenance `json:"maintenance_windows"`
-		License     *MonitoringLicense    `json:"license,omitempty"`
-		Editions    object                `json:"editions,omitempty"` // for If-Match
+		License     *MonitoringLicense    `json:"license,omitempty"`    // the site's own
+		FromGroup   *suppliedAnswer       `json:"from_group,omitempty"` // what the groups above give of monitoring
+		Editions    object                `json:"editions,omitempty"`   // for If-Match
+	}
+	// suppliedAnswer is what the groups above a site give it of monitoring.
+	suppliedAnswer struct {
+		Group  string        `json:"group,omitempty"` // the company, for those who may see it
+		Name   string        `json:"name"`            // its name; "your company" for everybody else
+		Source ledger.Source `json:"source"`          // trial, package or hand
+		Active bool          `json:"active"`          // people are warned by it now
+		From   time.Time     `json:"from"`
+		Until  time.Time     `json:"until,omitzero"` // zero: no end is set
 	}
 	// sitePageView is what the page of a site shows.
 	sitePageView struct {
 		siteView
 		now     time.Time
 		license *MonitoringLicense
+		given   *suppliedAnswer
 		days    []monitor.Day
 		tests   []fleet.Delivery
 		windows []PairingWindow
@@ -121,8 +133,42 @@ func (s *Server) getSite(v *visit) error {
 	if ok {
 		answer.License = &license
 	}
+	if answer.FromGroup, err = v.supplied(site.Site); err != nil {
+		return err
+	}
 	answer.Editions = object{"site": editionOf(site.Site), "policy": editionOf(site.Watch.Policy), "recipients": recipientEditions(site.Watch.Recipients)}
 	return writeJSON(v.w, http.StatusOK, answer)
+}
+
+// supplied is what the groups above a site give it of monitoring, as far as the caller may know whose it is (R-21).
+func (v *visit) supplied(site fleet.Site) (*suppliedAnswer, error) {
+	given, err := v.s.o.Licenses.MonitoringSupply(site.ID, v.s.o.Now())
+	if err != nil || given.From.IsZero() {
+		return nil, err
+	}
+	out := &suppliedAnswer{Name: "your company", Source: given.Source, Active: given.Given(v.s.o.Now()), From: given.From, Until: given.Until}
+	if v.s.o.Ledger == nil {
+		return out, nil
+	}
+	err = v.s.o.Ledger.Look(func(book ledger.Book) error {
+		if g, err := v.findGroup(book, given.Root.Group); err == nil {
+			out.Group, out.Name = g.ID, g.Name
+		}
+		return nil
+	})
+	return out, err
+}
+
+// words say where it comes from: "the Trial of Nord GmbH".
+func (s suppliedAnswer) words() string {
+	what := "a license"
+	switch s.Source {
+	case ledger.FromTrial:
+		what = "the Trial"
+	case ledger.FromPackage:
+		what = "a package"
+	}
+	return what + " of " + s.Name
 }
 
 // recipientEditions are those of each recipient, by id.
@@ -357,6 +403,9 @@ func (s *Server) pageSite(v *visit) error {
 	}
 	if ok {
 		p.license = &license
+	}
+	if p.given, err = v.supplied(site.Site); err != nil {
+		return err
 	}
 	today := monitor.DateOf(snap.now, site.Zone)
 	p.days = site.Watch.Days(site.Zone, "", monitor.DateOf(snap.now.AddDate(0, 0, -89), site.Zone), today, snap.now)
