@@ -3,6 +3,7 @@ package license
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"github.com/doorpanel/doorpanel/license/envelope"
@@ -50,6 +51,14 @@ func DocumentAt(key string, raw []byte) (Document, bool) {
 		}
 	}
 	return Document{}, false
+}
+
+// Replaced is docs with newer in the place of those with the same keys. Neither slice is changed.
+func Replaced(docs, newer []Document) []Document {
+	old := func(d Document) bool {
+		return slices.ContainsFunc(newer, func(n Document) bool { return n.Key == d.Key })
+	}
+	return append(slices.DeleteFunc(slices.Clone(docs), old), newer...)
 }
 
 // reference names one printed license in keys: it is known before the license is verified.

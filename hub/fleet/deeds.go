@@ -38,9 +38,8 @@ type Allotment struct {
 	Panel   string    `json:"panel"`
 	Asked   int       `json:"asked"`
 	By      string    `json:"by"`
-	Since   time.Time `json:"since"`          // when it was asked
-	Tried   time.Time `json:"tried,omitzero"` // when the panel was asked last to give back
-	Why     string    `json:"why,omitempty"`  // what came of that, in words
+	Since   time.Time `json:"since"`         // when it was asked
+	Why     string    `json:"why,omitempty"` // what came of asking the panel to give back, in words
 }
 
 // Claim is a panel's word that it activated a license which is bound to nobody.

@@ -15,8 +15,8 @@ import (
 	"github.com/doorpanel/doorpanel/telemetry"
 )
 
-// Unconfirmed is the result of an allotment that was not made because something would stop and nobody has agreed.
-const Unconfirmed license.Result = "unconfirmed"
+// unconfirmed is the result of an allotment that was not made because something would stop and nobody has agreed.
+const unconfirmed license.Result = "unconfirmed"
 
 // done tells whether a result is no refusal.
 func done(result string) bool { return !license.Result(result).Refused() }
@@ -240,7 +240,7 @@ func (p *Pools) held(s scene) string {
 
 // lookLower asks the panel what would stop; nothing is changed.
 func (p *Pools) lookLower(ctx context.Context, ask fleet.PoolAsk, to fleet.Panel, has, returned int, s scene) fleet.PoolAllotted {
-	out := fleet.PoolAllotted{Result: string(Unconfirmed), Title: "Something would stop", Before: has, After: ask.Count, Waiting: true}
+	out := fleet.PoolAllotted{Result: string(unconfirmed), Title: "Something would stop", Before: has, After: ask.Count, Waiting: true}
 	if ask.Preview {
 		out.Result = string(license.Activated)
 	}

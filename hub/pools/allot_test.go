@@ -98,3 +98,23 @@ func TestNothingMoreIsGivenToAPanelThatMovedWhenItBecomesFree(t *testing.T) {
 		t.Errorf("A uses %d", a.buttons())
 	}
 }
+
+func TestShareOfAPanelThatIsGoneStaysAndThePageSaysWhy(t *testing.T) {
+	w := newWorld(2)
+	a, b := w.panels[0], w.panels[1]
+	id := w.pool(1, 80)
+	w.allot(id, a, 50)
+	w.settle()
+	a.record.ReplacedBy = b.record.ID
+	if out := w.allot(id, a, 0); out.Result != "activated" || !out.Waiting {
+		t.Fatalf("%+v", out)
+	}
+	w.settle()
+	if out := w.allot(id, b, 31); out.Result != "pool-exhausted" || !strings.Contains(out.Message, "50 of them are waited for from Stairs A") {
+		t.Errorf("a board that may still run is counted as gone: %+v", out)
+	}
+	v, err := w.pools.Show(id)
+	if err != nil || len(v.Features[0].Shares) != 1 || v.Features[0].Shares[0].Why != "it is replaced, and nobody else can give back what it has" {
+		t.Errorf("%+v, %v", v, err)
+	}
+}

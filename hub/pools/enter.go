@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -144,14 +145,7 @@ func (p *Pools) byCode(digest, site string) *pool {
 }
 
 // ids are those of the known licenses, in order. Hold p.mu.
-func (p *Pools) ids() []string {
-	ids := make([]string, 0, len(p.pools))
-	for id := range p.pools {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
-}
+func (p *Pools) ids() []string { return slices.Sorted(maps.Keys(p.pools)) }
 
 func refuse(a fleet.PoolAnswer, result license.Result, why string) fleet.PoolAnswer {
 	a.Result, a.Title = string(result), result.Title()

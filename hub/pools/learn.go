@@ -158,7 +158,7 @@ func (p *Pools) heard(known *pool, id string, slice license.Slice, v license.Ver
 	if known != nil {
 		docs, asked = known.docs, known.allotments[key].Asked
 	}
-	has := left(p.derived(replaced(docs, v.Keep), site), key.feature, key.panel)
+	has := left(p.derived(license.Replaced(docs, v.Keep), site), key.feature, key.panel)
 	return []ledger.Allot{{Pool: id, Panel: key.panel, Count: max(asked, has), Found: true}}
 }
 

@@ -288,19 +288,12 @@ func (p *Pools) keep(id string, v license.Verdict, more fleet.DeedChange, by str
 		if more.Holding != nil {
 			one.holding = *more.Holding
 		}
-		one.docs, one.verified = replaced(one.docs, docs), verified{}
+		one.docs, one.verified = license.Replaced(one.docs, docs), verified{}
 		for _, a := range more.Allotments {
 			one.allotments[share{a.Feature, a.Panel}] = a
 		}
 	}
 	return docs, nil
-}
-
-func replaced(docs, newer []license.Document) []license.Document {
-	old := func(d license.Document) bool {
-		return slices.ContainsFunc(newer, func(n license.Document) bool { return n.Key == d.Key })
-	}
-	return append(slices.DeleteFunc(slices.Clone(docs), old), newer...)
 }
 
 // entries are what a pool's documents give here. They are verified when something has changed: a pool may have hundreds, and is asked for

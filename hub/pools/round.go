@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -67,9 +68,7 @@ type task struct {
 	license             string
 }
 
-// Round looks once at everything that is to be done, and does it. It waits for panels that are asked.
-func (p *Pools) Round(ctx context.Context) error { return p.round(ctx, true) }
-
+// round looks once at what is to be done, and does it; with papers, also at every document. It waits for panels that are asked.
 func (p *Pools) round(ctx context.Context, papers bool) error {
 	p.busy.Lock()
 	defer p.busy.Unlock()
@@ -202,7 +201,7 @@ func (p *Pools) wanted(s scene, have map[string]fleet.Document) (docs []fleet.Do
 		}
 		docs = append(docs, d)
 	}
-	for _, id := range p.claimed() {
+	for _, id := range slices.Sorted(maps.Keys(p.claims)) {
 		docs, faults = p.settled(id, s, have, docs, faults)
 	}
 	for _, to := range s.order {
@@ -219,16 +218,6 @@ func (p *Pools) wanted(s scene, have map[string]fleet.Document) (docs []fleet.Do
 		}
 	}
 	return docs, faults
-}
-
-// claimed are the licenses that panels claim, in order. Hold p.mu.
-func (p *Pools) claimed() []string {
-	var ids []string
-	for id := range p.claims {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
 }
 
 // settled tells every panel that claims a license, or has a share of it, whose claim stays. Hold p.mu.
@@ -396,7 +385,7 @@ func (p *Pools) ask(ctx context.Context, t task) {
 	}
 	one := p.pools[t.license]
 	if a, known := one.allotments[t.key]; known {
-		a.Tried, a.Why = began, ""
+		a.Why = ""
 		if !done {
 			a.Why = whyNot(o, err)
 		}

@@ -115,8 +115,11 @@ func (p *Pools) feature(one *pool, e license.Entry, s scene, docs []fleet.Docume
 		if err == nil {
 			sh.Taken, sh.Refused = answered(docs, sh.Panel, sliceID(raw, e.Feature))
 		}
-		if !sh.Waiting {
+		switch to := s.panels[sh.Panel]; {
+		case !sh.Waiting:
 			sh.Why = ""
+		case to.State() != fleet.PanelEnrolled:
+			sh.Why = fmt.Sprintf("it is %s, and nobody else can give back what it has", to.State())
 		}
 		if sh.Has > 0 || sh.Asked > 0 {
 			f.Shares = append(f.Shares, sh)

@@ -137,20 +137,13 @@ func (l *Licenses) keep(docs []license.Document) ([]panel.Memory, error) {
 		return nil, err
 	}
 	remember := append(DocumentMemory(docs), forgotten(l.docs, docs)...)
-	l.docs = replaced(l.docs, docs)
+	l.docs = license.Replaced(l.docs, docs)
 	ring, faults := license.KeyringOf(l.o.Roots, l.docs)
 	for _, fault := range faults {
 		l.o.Logger.Warn("cannot use stored document", "cause", fault)
 	}
 	l.ring = ring
 	return remember, nil
-}
-
-func replaced(docs, newer []license.Document) []license.Document {
-	old := func(d license.Document) bool {
-		return slices.ContainsFunc(newer, func(n license.Document) bool { return n.Key == d.Key })
-	}
-	return append(slices.DeleteFunc(slices.Clone(docs), old), newer...)
 }
 
 // rights are what the documents give by the clock, which learns from them what has passed for sure.
@@ -240,7 +233,7 @@ func (l *Licenses) order(ctx context.Context, a Asker, kind panel.Kind, decide f
 		return o, err
 	}
 	if len(docs) > 0 {
-		after := replaced(l.docs, docs)
+		after := license.Replaced(l.docs, docs)
 		o.After = license.Derive(l.ring, l.o.Panel, l.o.Clock(), after)
 	}
 	if a.Agree != nil && !a.Agree(o) {
