@@ -70,7 +70,9 @@ func TestARoleHoldsAtItsGroupAndBelow(t *testing.T) {
 		{Viewer, Hub, Monitor, Site("loose"), true},
 		{Viewer, Hub, Monitor, Site("tower-1"), false},
 		{Operator, Hub, SeeHealth, Hub, true},
+		{Operator, Hub, SeeHealth, "acme", true}, // it is of the hub, wherever one asks
 		{Operator, "acme", SeeHealth, Hub, false},
+		{Operator, "acme", SeeHealth, "acme", false},
 		{Administrator, Hub, SeePersonEvents, Site("annex-1"), true},
 		{Administrator, Hub, ManageHub, Hub, true},
 		{Resident, "tower", SeeLicenses, "tower", false},
@@ -174,6 +176,11 @@ func TestNobodyTakesOrEntersWhatHeCouldNotGive(t *testing.T) {
 	}
 	if got := codeOf(MayTake(dealer, Assignment{User: "t", Role: "forgotten", Group: "tower"}, path)); got != "" {
 		t.Errorf("a role that is not known any more stays for ever: %q", got)
+	}
+	porter := holder("d", Dealer, "north")
+	porter.Table = NewTable([]Role{{ID: "porter", Title: "Porter", Rights: []Right{Monitor}, Group: "south"}})
+	if got := codeOf(MayTake(porter, Assignment{User: "t", Role: "porter", Group: "tower"}, path)); got != "" {
+		t.Errorf("a role that is made for another part of the tree now, and was given here before, stays for ever: %q", got)
 	}
 	for name, c := range map[string]struct {
 		held []Assignment
@@ -399,21 +406,22 @@ func TestAHandOverNeedsWhoMayAskAndTheOwner(t *testing.T) {
 		h     HandOver
 		code  string
 	}{
-		"the company":                 {company, h, ""},
-		"a server administrator":      {holder("a", Administrator, Hub), h, ""},
-		"a dealer":                    {holder("e", Dealer, "north"), h, NotYours},
-		"another company":             {holder("d", Distributor, "other"), h, NotYours},
-		"with more than one has":      {company, with(func(h *HandOver) { h.Role = Management }), NotHeld},
-		"taking what one has not":     {company, with(func(h *HandOver) { h.From = []string{"old", "owner"} }), NotHeld},
-		"to the old one":              {company, with(func(h *HandOver) { h.To = "old" }), NotThere},
-		"from nobody":                 {company, with(func(h *HandOver) { h.From = nil }), NotThere},
-		"of the hub":                  {holder("a", Administrator, Hub), with(func(h *HandOver) { h.Group = Hub }), NotThere},
-		"a group below another":       {company, with(func(h *HandOver) { h.Under = "south" }), NotThere},
-		"a site into a foreign group": {company, with(func(h *HandOver) { h.Group, h.Under = Site("tower-1"), "annex" }), NotYours},
-		"a site into a group of his":  {company, with(func(h *HandOver) { h.Group, h.Under = Site("tower-1"), "south" }), ""},
-		"a site below a site":         {company, with(func(h *HandOver) { h.Group, h.Under = Site("tower-1"), Site("south-1") }), NotThere},
-		"a site below itself":         {company, with(func(h *HandOver) { h.Group, h.Under = Site("tower-1"), Site("tower-1") }), NotThere},
-		"with a role of nothing":      {company, with(func(h *HandOver) { h.Role = Resident }), NotThere},
+		"the company":                  {company, h, ""},
+		"a server administrator":       {holder("a", Administrator, Hub), h, ""},
+		"a dealer":                     {holder("e", Dealer, "north"), h, NotYours},
+		"another company":              {holder("d", Distributor, "other"), h, NotYours},
+		"with more than one has":       {company, with(func(h *HandOver) { h.Role = Management }), NotHeld},
+		"taking what one has not":      {company, with(func(h *HandOver) { h.From = []string{"old", "owner"} }), NotHeld},
+		"to the old one":               {company, with(func(h *HandOver) { h.To = "old" }), NotThere},
+		"from nobody":                  {company, with(func(h *HandOver) { h.From = nil }), NotThere},
+		"of the hub":                   {holder("a", Administrator, Hub), with(func(h *HandOver) { h.Group = Hub }), NotThere},
+		"a group below another":        {company, with(func(h *HandOver) { h.Under = "south" }), NotThere},
+		"a site into a foreign group":  {company, with(func(h *HandOver) { h.Group, h.Under = Site("tower-1"), "annex" }), NotYours},
+		"a site to where he adds none": {holder("d", Distributor, "north", Management, "south"), with(func(h *HandOver) { h.Group, h.Under, h.Role = Site("tower-1"), "south", Viewer }), NotYours},
+		"a site into a group of his":   {company, with(func(h *HandOver) { h.Group, h.Under = Site("tower-1"), "south" }), ""},
+		"a site below a site":          {company, with(func(h *HandOver) { h.Group, h.Under = Site("tower-1"), Site("south-1") }), NotThere},
+		"a site below itself":          {company, with(func(h *HandOver) { h.Group, h.Under = Site("tower-1"), Site("tower-1") }), NotThere},
+		"with a role of nothing":       {company, with(func(h *HandOver) { h.Role = Resident }), NotThere},
 	} {
 		if got := codeOf(MayAsk(c.asker, c.h, all, path)); got != c.code {
 			t.Errorf("%s: %q, want %q", name, got, c.code)
