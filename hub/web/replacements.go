@@ -91,7 +91,7 @@ func (v *visit) approvers(g groupView) (names, words []string, err error) {
 	return names, words, nil
 }
 
-// waits says of a request why it waits and who can approve it.
+// waits finds where a request waits. name says the rest of it, after the ledger was looked at.
 func (v *visit) waits(book ledger.Book, ask ledger.Ask) (out waitingAnswer, err error) {
 	out.Ask = ask
 	dead, err := v.findDevice(book, ask.Dead)
@@ -101,13 +101,19 @@ func (v *visit) waits(book ledger.Book, ask ledger.Ask) (out waitingAnswer, err 
 	if out.place, err = v.findGroup(book, dead.Group); err != nil {
 		return out, err
 	}
+	out.Group, out.ForcedInYear = dead.Group, v.deviceAnswer(dead).ForcedInYear
+	out.MayApprove = out.place.may(roles.ApproveRelease)
+	return out, nil
+}
+
+// name says of a request why it waits, who can approve it, and of which panels it is.
+func (out *waitingAnswer) name(v *visit) error {
 	names, words, err := v.approvers(out.place)
 	if err != nil {
-		return out, err
+		return err
 	}
-	out.Group, out.Approvers, out.ForcedInYear = dead.Group, list(names), v.deviceAnswer(dead).ForcedInYear
-	out.MayApprove = out.place.may(roles.ApproveRelease)
-	who := "a server administrator"
+	out.Approvers = list(names)
+	ask, who := out.Ask, "a server administrator"
 	if len(words) > 0 {
 		who = orWords(words)
 	}
@@ -116,7 +122,17 @@ func (v *visit) waits(book ledger.Book, ask ledger.Ask) (out waitingAnswer, err 
 		out.Text = "declined by " + ask.DeclinedBy + " on " + day(ask.Declined, out.place.zone) + "; it can be done from " + day(ask.Free, out.place.zone) + " on"
 	}
 	out.deadName, out.freshName = v.panelName(ask.Dead), v.panelName(ask.Fresh)
-	return out, nil
+	return nil
+}
+
+// nameAll is name for each of them.
+func (v *visit) nameAll(waiting []waitingAnswer) error {
+	for i := range waiting {
+		if err := waiting[i].name(v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // orWords are names of which one is enough.
@@ -184,6 +200,9 @@ func (s *Server) getReplacements(v *visit) error {
 		found, next = list(some), more
 		return err
 	}, deviceRights()...)
+	if err == nil {
+		err = v.nameAll(found)
+	}
 	if err != nil {
 		return err
 	}
@@ -205,12 +224,18 @@ func (s *Server) pageDevices(v *visit) error {
 				p.more = p.rows[usersAtOnce-1].ID
 				return nil
 			}
-			p.rows = append(p.rows, deviceRow{v.deviceAnswer(d), v.panelName(d.ID)})
+			p.rows = append(p.rows, deviceRow{deviceAnswer: v.deviceAnswer(d)})
 		}
 		return nil
 	}, deviceRights()...)
+	if err == nil {
+		err = v.nameAll(p.waiting)
+	}
 	if err != nil {
 		return err
+	}
+	for i := range p.rows {
+		p.rows[i].name = v.panelName(p.rows[i].ID)
 	}
 	if p.may(roles.ForceRelease) {
 		if p.fresh, err = v.panelsAt(p.ID); err != nil {
@@ -292,6 +317,9 @@ func (v *visit) askFor(g groupView, dead, fresh string) (outcome, error) {
 		answer = replaceAnswer{v.deviceAnswer(d), &one}
 		return err
 	})
+	if err == nil {
+		err = answer.Waiting.name(v)
+	}
 	if err != nil {
 		return outcome{}, err
 	}

@@ -20,6 +20,7 @@ type line struct {
 	of    string                      // what kind it is, where that is not of the kind that the address names
 	miss  int                         // the answer to a body that names what is not there for the caller; 0: 404
 	root  bool                        // there is such a thing at companies alone
+	given bool                        // it is set from above: not at the topmost of one's groups, unless that is a company
 	makes bool                        // a server administrator makes what is not there so, too
 	also  []func(here, there ids) any // further bodies that name something of a place, each to be refused; nil: not this one
 	never string
@@ -50,6 +51,8 @@ func (l line) naming(miss int, send func(here, there ids) any) line {
 func (l line) and(more ...func(here, there ids) any) line { l.also = append(l.also, more...); return l }
 
 func (l line) about(kind string) line { l.of = kind; return l }
+
+func (l line) fromAbove() line { l.given = true; return l }
 
 func (l line) making() line { l.makes = true; return l }
 
@@ -259,7 +262,7 @@ func treeLines() map[string]line {
 		"GET /groups/{group}/branch": group(), "GET /groups/{group}/more": group(), "GET /groups/{group}": group(), "GET /groups/{group}/row": group(),
 		"POST /groups/{group}/row":                     group(roles.EditGroups, roles.EditLicenses).with(fixed(object{"name": "Other", "whole": "on"})).but("the edition is missing"),
 		"GET /groups/{group}/licenses":                 group(roles.SeeLicenses, roles.EditLicenses),
-		"POST /groups/{group}/licenses":                group(roles.EditLicenses).with(fixed(limits)),
+		"POST /groups/{group}/licenses":                group(roles.EditLicenses).with(fixed(limits)).fromAbove(),
 		"POST /groups/{group}/packages":                company.with(fixed(object{"text": "DP1:50"})),
 		"POST /groups/{group}/packages/{package}/undo": undo, "GET /groups/{group}/packages/{package}/undo": undo,
 		"GET /groups/{group}/panels":                          group(devicesOnly()...),

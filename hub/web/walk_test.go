@@ -102,6 +102,8 @@ func (a asker) want(rt route, l line, place string) int {
 		return http.StatusNotFound
 	case l.needs != nil && !a.has(l.needs...):
 		return http.StatusForbidden
+	case l.given && place != above && a.at == place+"-group":
+		return http.StatusForbidden
 	case l.root && place != above:
 		return http.StatusNotFound
 	}
