@@ -263,6 +263,10 @@ func TestPanelsAreRegisteredWhereTheirSiteHangs(t *testing.T) {
 	registered("b in building", "c in building")
 	s.do(ledger.ReplaceDevice{Dead: id("b"), Fresh: id("c"), Approved: true})
 	registered("c in building")
+	site("")
+	registered()
+	site("second") // the one that it replaced stays where it is: it is dead
+	registered("c in second")
 	put(fleet.Panel{ID: id("c"), Serial: "03", Replaces: id("b"), Revoked: s.now})
 	registered()
 }

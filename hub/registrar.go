@@ -117,7 +117,7 @@ func (r *Registrar) settle(p fleet.Panel, group string) error {
 		if err := r.bring(device, group); err != nil {
 			return err
 		}
-	} else if device.ID == "" && dead.ID != "" && dead.Group != group {
+	} else if device.ID == "" && dead.ID != "" && !dead.Gone() && dead.Group != group {
 		if err := r.bring(dead, group); err != nil {
 			return err
 		}

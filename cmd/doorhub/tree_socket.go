@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -213,23 +215,63 @@ func (h *house) localExport(w http.ResponseWriter, _ *http.Request) error {
 	out := json.NewEncoder(w)
 	for number := uint64(0); ; {
 		page, err := h.store.EntriesAfter(number, entriesAtOnce)
+		if err != nil && number > 0 {
+			h.cutOff("export of the ledger", err)
+		}
 		if err != nil || len(page) == 0 {
 			return err
 		}
 		for _, e := range page {
 			if err := out.Encode(e); err != nil {
-				return err
+				h.cutOff("export of the ledger", err)
 			}
 			number = e.Number
 		}
 	}
 }
 
-// localUsage writes what is used in every group, for a bill (T-21).
+// cutOff ends an answer that was begun: a problem can no longer be told, and a part must not be taken for the whole.
+func (h *house) cutOff(what string, err error) {
+	h.log.Warn("an answer ended early", "answer", what, "cause", err)
+	panic(http.ErrAbortHandler)
+}
+
+// localUsage answers with what is used in every group, for a bill (T-21). The report is made first and sent then, from a file without
+// a name: the ledger must not be held for as long as a slow reader takes.
 func (h *house) localUsage(w http.ResponseWriter, r *http.Request) error {
-	roots := []string{r.FormValue("group")}
+	report, err := os.CreateTemp(h.config.Data, ".doorhub-usage-*")
+	if err != nil {
+		return fmt.Errorf("cannot make the report: %w", err)
+	}
+	defer func() { _ = report.Close() }() // nobody reads it again
+	if err := os.Remove(report.Name()); err != nil {
+		return fmt.Errorf("cannot make the report: %w", err)
+	}
+	out, write, media := bufio.NewWriter(report), usageCSV, "text/csv; charset=utf-8"
+	if r.FormValue("format") != "csv" {
+		write, media = usageJSON, "application/jsonl"
+	}
+	if err := h.writeUsage(r.FormValue("group"), write(out)); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("cannot make the report: %w", err)
+	}
+	if _, err := report.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("cannot make the report: %w", err)
+	}
+	w.Header().Set("Content-Type", media)
+	if _, err := io.Copy(w, report); err != nil {
+		h.cutOff("usage", err)
+	}
+	return nil
+}
+
+// writeUsage writes the rows of a group and all below it, of all companies when group is empty.
+func (h *house) writeUsage(group string, write func(ledger.Row) error) error {
+	roots := []string{group}
 	return h.ledger.Look(func(book ledger.Book) error {
-		if roots[0] == "" {
+		if group == "" {
 			roots = nil
 			for g, err := range book.Children("", "") {
 				if err != nil {
@@ -237,10 +279,6 @@ func (h *house) localUsage(w http.ResponseWriter, r *http.Request) error {
 				}
 				roots = append(roots, g.ID)
 			}
-		}
-		write := usageCSV(w)
-		if r.FormValue("format") != "csv" {
-			write = usageJSON(w)
 		}
 		for _, root := range roots {
 			for row, err := range ledger.Usage(book, root) {
@@ -256,14 +294,12 @@ func (h *house) localUsage(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-func usageJSON(w http.ResponseWriter) func(ledger.Row) error {
-	w.Header().Set("Content-Type", "application/jsonl")
+func usageJSON(w io.Writer) func(ledger.Row) error {
 	out := json.NewEncoder(w)
 	return func(row ledger.Row) error { return out.Encode(row) }
 }
 
-func usageCSV(w http.ResponseWriter) func(ledger.Row) error {
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+func usageCSV(w io.Writer) func(ledger.Row) error {
 	out := csv.NewWriter(w)
 	head := []string{"group", "path"}
 	for _, r := range ledger.Resources() {

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -111,4 +112,40 @@ func TestAPackageGivenBackCanStillRenewAnother(t *testing.T) {
 	}
 	w.now = start.AddDate(0, 0, 7)
 	w.refused(ledger.UndoPackage{ID: packageID(2)}, ledger.TooLate, "was activated on 2026-03-02")
+}
+
+func TestNoCounterReachesWhatCannotBeCounted(t *testing.T) {
+	w := newWorld(t)
+	w.group("company", "", "", ledger.Limits{})
+	taken := 0
+	for ; ; taken++ {
+		c := ledger.Consume{ID: fmt.Sprint("keys-", taken), Resource: ledger.UKey, Count: ledger.MaxCount, Group: "company"}
+		if _, err := w.try(c); err != nil {
+			w.refused(c, ledger.LimitReached, "could not be counted")
+			break
+		}
+	}
+	if used := w.book.groups["company"].Count.Used[ledger.UKey]; used != taken*ledger.MaxCount || used >= ledger.Unlimited {
+		t.Errorf("%d uses of %d are %d", taken, ledger.MaxCount, used)
+	}
+	for i := range taken {
+		w.do(ledger.Release{Use: fmt.Sprint("keys-", i)})
+	}
+	if !w.book.groups["company"].Count.Used.IsZero() {
+		t.Errorf("all is given back, and %v are used", w.book.groups["company"].Count.Used)
+	}
+}
+
+func TestADateThatCannotBeWrittenIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.group("company", "", "", ledger.Limits{})
+	late := time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("west", -3600))
+	long, begun, reminded, far := block("b", sip(1)), block("b", sip(1)), block("b", sip(1)), limits(block("b", sip(1)))
+	long.Until, begun.From = late, late
+	reminded.Reminder, far.Reminder = &ledger.Reminder{Date: late}, &ledger.Reminder{Date: late}
+	for _, l := range []ledger.Limits{limits(long), limits(begun), limits(reminded), far} {
+		w.refused(ledger.SaveLicenses{Above: true, Group: "company", Limits: l}, ledger.Invalid, "9999")
+	}
+	long.Until = late.Add(-2 * time.Hour)
+	w.do(ledger.SaveLicenses{Above: true, Group: "company", Limits: limits(long)})
 }

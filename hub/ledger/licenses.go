@@ -185,6 +185,8 @@ func tidyBlock(b *Block) *Refusal {
 		return refusal(Invalid, "license %s: packages and Trials are activated, not entered by hand", b.ID)
 	case !goodID(b.ID):
 		return refusal(Invalid, "license id %.70q: 1 to 64 letters, digits, hyphens, dots", b.ID)
+	case !writable(b.From) || !writable(b.Until):
+		return refusal(Invalid, "license %s: a date is from year 1 to 9999, in UTC", b.ID)
 	case !b.From.IsZero() && !b.Until.IsZero() && !b.From.Before(b.Until):
 		return refusal(Invalid, "license %s ends %s, before it begins", b.ID, b.Until.Format(time.DateOnly))
 	}
@@ -199,6 +201,12 @@ func tidyBlock(b *Block) *Refusal {
 		}
 	}
 	return nil
+}
+
+// writable tells that an instant can be written as JSON, which has years of four digits.
+func writable(t time.Time) bool {
+	year := t.UTC().Year()
+	return year >= 1 && year <= 9999
 }
 
 // checkPairs holds each block to B-10: every application needs its own SIP number.

@@ -12,6 +12,8 @@ func checkReminder(r *Reminder) *Refusal {
 		return nil
 	case r.Date.IsZero() && (r.Days < 1 || r.Days > maxDaysAhead):
 		return refusal(Invalid, "reminder %d days ahead: 1 to %d, or a date", r.Days, maxDaysAhead)
+	case !writable(r.Date):
+		return refusal(Invalid, "reminder from a day of year %d in UTC: 1 to 9999", r.Date.UTC().Year())
 	case r.Every != "" && r.Every != Once && r.Every != Daily && r.Every != Weekly && r.Every != Every30Days:
 		return refusal(Invalid, "reminder %.20q: once, daily, weekly or every_30_days", r.Every)
 	case r.Hour < 0 || r.Hour > midnightHour:

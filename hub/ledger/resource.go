@@ -137,7 +137,7 @@ func (a *Amounts) UnmarshalJSON(text []byte) error {
 
 // sum adds without passing Unlimited, also where an int has 32 bits.
 func sum(a, b int) int {
-	if a >= Unlimited-max(b, 0) {
+	if b > 0 && a >= Unlimited-b {
 		return Unlimited
 	}
 	return a + b

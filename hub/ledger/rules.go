@@ -56,12 +56,28 @@ func (d *draft) fits(p place, need Amounts) *Refusal {
 		if need[r] == 0 {
 			continue
 		}
+		if r := d.countable(p.nodes, r, need[r]); r != nil {
+			return r
+		}
 		binds, least := d.binding(p, r)
 		if need[r] <= least {
 			continue
 		}
 		return &Refusal{
 			Reason: LimitReached, Resource: r, Asked: need[r], Most: least, At: d.at, Binds: binds, Text: blocked(binds, need[r], least),
+		}
+	}
+	return nil
+}
+
+// countable refuses what would bring a counter to Unlimited, restricted or not: it would not be right any more.
+func (d *draft) countable(nodes []node, r Resource, more int) *Refusal {
+	for _, n := range nodes {
+		if used := n.count().Used[r]; sum(used, more) >= Unlimited {
+			return &Refusal{
+				Reason: LimitReached, Resource: r, Asked: more, Most: max(0, Unlimited-1-used), At: d.at, Binds: []Bind{d.bind(n, r, false)},
+				Text: fmt.Sprintf("%s has %d %s in use, and %d more could not be counted", n.name(), used, inWords(r), more),
+			}
 		}
 	}
 	return nil

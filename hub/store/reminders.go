@@ -3,7 +3,6 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,9 +29,16 @@ const (
 
 // reminders are the mails of reminders: one for each address, always with the same id.
 func (s *Store) reminders(b book, dues []ledger.Due) ([]fleet.Delivery, error) {
+	if len(dues) == 0 {
+		return nil, nil
+	}
+	sites, err := s.hungSites(b)
+	if err != nil {
+		return nil, err
+	}
 	var list []fleet.Delivery
 	for _, due := range dues {
-		language, err := s.languageOf(b, groupOf(due))
+		language, err := languageOf(b, sites, groupOf(due))
 		if err != nil {
 			return nil, err
 		}
@@ -50,24 +56,39 @@ func (s *Store) reminders(b book, dues []ledger.Due) ([]fleet.Delivery, error) {
 	return list, nil
 }
 
-// languageOf is the language of a site that hangs at a group, below it or above it, the first by id; empty when there is none.
-func (s *Store) languageOf(b book, group string) (string, error) {
-	above, err := ledger.PathOf(b, group)
-	if err != nil {
-		return "", err
-	}
+// hungSite is a site below a group: its language, and the groups above it.
+type hungSite struct {
+	group, language string
+	path            []ledger.Place
+}
+
+// hungSites are the sites that hang at groups, by id. Their paths are read once for all reminders of a moment.
+func (s *Store) hungSites(b book) (sites []hungSite, err error) {
+	paths := map[string][]ledger.Place{}
 	for _, site := range s.sites.table.AllTx(b.tx) {
 		at := site.Value.Group
 		if at == "" {
 			continue
 		}
-		path, err := ledger.PathOf(b, at)
-		var gone *ledger.Refusal
-		if err != nil && !errors.As(err, &gone) {
-			return "", err
+		if _, known := paths[at]; !known {
+			if paths[at], err = ledger.PathOf(b, at); err != nil {
+				return nil, err
+			}
 		}
-		if leadsBy(above, at) || leadsBy(path, group) {
-			return site.Value.Language, nil
+		sites = append(sites, hungSite{at, site.Value.Language, paths[at]})
+	}
+	return sites, nil
+}
+
+// languageOf is the language of a site that hangs at a group, below it or above it, the first by id; empty when there is none.
+func languageOf(b book, sites []hungSite, group string) (string, error) {
+	above, err := ledger.PathOf(b, group)
+	if err != nil {
+		return "", err
+	}
+	for _, site := range sites {
+		if leadsBy(above, site.group) || leadsBy(site.path, group) {
+			return site.language, nil
 		}
 	}
 	return "", nil
@@ -95,7 +116,7 @@ func (b book) facts(due ledger.Due) ([]fleet.Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts := []fleet.Fact{{Name: factGroup, Value: due.Name}, {Name: factPath, Value: path}, {Name: factUntil, Value: inZone(due.Until, due.Zone)}, {Name: factDays, Value: strconv.Itoa(due.Days)}}
+	facts := []fleet.Fact{{Name: factGroup, Value: due.Name}, {Name: factPath, Value: path}, {Name: factUntil, Value: b.inZone(due.Until, due.Zone)}, {Name: factDays, Value: strconv.Itoa(due.Days)}}
 	for _, r := range ledger.Resources() {
 		if n := due.Counts[r]; n > 0 {
 			facts = append(facts, fleet.Fact{Name: factLicense, Value: fmt.Sprintf("%s|%d", r, n)})
@@ -154,8 +175,8 @@ func (b book) holder(use string) (string, error) {
 	return strings.Join([]string{strings.ReplaceAll(who, "|", "/"), u.Resource.String(), strings.ReplaceAll(u.Label, "|", "/")}, "|"), nil
 }
 
-func inZone(t time.Time, zone string) string {
-	z, err := time.LoadLocation(zone)
+func (b book) inZone(t time.Time, zone string) string {
+	z, err := b.Zone(zone)
 	if err != nil {
 		z = time.UTC
 	}
