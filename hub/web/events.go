@@ -218,6 +218,7 @@ func (s *Server) exportEvents(v *visit) error {
 			return nil
 		}
 		q.Before = next
+		v.goOn("export of events")
 		if found, next, err = v.search(q); err != nil {
 			// What was written cannot be taken back: the connection is cut, so that nobody takes a part for the whole.
 			s.log.Warn("export ended early", "error", err)

@@ -293,10 +293,80 @@ func TestNewsAndEventsArriveWhileOneWaits(t *testing.T) {
 	if first := until(t, theirs, "data:"); !strings.Contains(first, "Theirs") {
 		t.Errorf("the operator of one site hears %s", first)
 	}
-	// Who is not a user any more hears nothing more.
-	f.forget("the-viewer")
-	s.Close()
-	for range news {
+}
+
+// What is taken from somebody ends what he has open at the next news, however busy the hub is.
+func TestAStreamEndsWithTheRightToIt(t *testing.T) {
+	for name, take := range map[string]func(*hubFake){
+		"the user is gone": func(f *hubFake) { f.forget("the-viewer") },
+		"his roles are":    func(f *hubFake) { f.do(func() { f.assignments = nil }) },
+	} {
+		for _, path := range []string{"/api/v1/news?seen=0", "/api/v1/events/live", "/events/live"} {
+			if name == "his roles are" && strings.Contains(path, "news") {
+				continue // it tells no more than that there is something
+			}
+			t.Run(name+" at "+path, func(t *testing.T) {
+				f := newHubFake()
+				furnish(f)
+				s := newServer(t, f)
+				url := serveReal(t, s)
+				happen := func() {
+					f.do(func() { f.happen(front, telemetry.Event{Kind: "access.granted", Door: "front", Who: "Ada"}) })
+				}
+				lines := reading(t, as(t, s, f, roles.Viewer), url+path)
+				until(t, lines, ": news of the hub")
+				happen()
+				until(t, lines, "data:")
+				take(f)
+				happen()
+				more := 0
+				for line := range lines {
+					if strings.HasPrefix(line, "data:") {
+						happen() // there is always more
+						if more++; more > 3 {
+							t.Fatal("the stream goes on")
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// takenAway takes the right of whoever reads as soon as he has got something.
+type takenAway struct {
+	*httptest.ResponseRecorder
+	take func()
+}
+
+func (w takenAway) Write(b []byte) (int, error) {
+	w.take()
+	return w.ResponseRecorder.Write(b)
+}
+
+func TestAnExportEndsWithTheRightToIt(t *testing.T) {
+	for _, path := range []string{"/api/v1/events/export", "/groups/acme/ledger.json"} {
+		f := newHubFake()
+		furnish(f)
+		residences(t, f)
+		f.do(func() { f.lookAt = 2 })
+		last := f.tree.entries[len(f.tree.entries)-1]
+		for range 2 * maxList {
+			last.Number++
+			f.tree.entries = append(f.tree.entries, last)
+		}
+		s := newServer(t, f)
+		c := named(t, s, f, "ada", roles.Administrator, roles.Hub)
+		cut := func() (cut bool) {
+			defer func() { cut = recover() == http.ErrAbortHandler }()
+			r := httptest.NewRequest("GET", "http://127.0.0.1:8090"+path, nil)
+			r.Header.Set("Authorization", "Bearer "+c.token)
+			c.handler.ServeHTTP(takenAway{httptest.NewRecorder(), func() { f.forget("ada") }}, r)
+			return false
+		}()
+		if !cut {
+			t.Errorf("%s is written to its end although the user is gone", path)
+		}
 	}
 }
 

@@ -61,6 +61,15 @@ func (v *visit) still() bool {
 	return true
 }
 
+// goOn looks at the caller's rights anew before another page of a long answer, and cuts the connection when they are gone: nobody takes a
+// part for the whole then.
+func (v *visit) goOn(what string) {
+	if !v.still() {
+		v.s.log.Info("ended early: the right to it was taken", "answer", what, "user", v.caller.User)
+		panic(http.ErrAbortHandler)
+	}
+}
+
 // stream writes server-sent events to one reader.
 type stream struct {
 	w http.ResponseWriter

@@ -111,7 +111,8 @@ func (s *Server) streamNews(v *visit) error {
 			}
 			return err
 		}
-		if !st.idle(ctx, news, v.still) {
+		// Not only while it is quiet: where there is news without a pause, what was taken would go on.
+		if !st.idle(ctx, news, v.still) || !v.still() {
 			return nil
 		}
 		if st.json(seen, "news", seen) != nil {
