@@ -48,6 +48,9 @@ func told(err error) error {
 // Sites implements web.Sites.
 func (a adapter) Sites() ([]fleet.Site, error) { return a.h.store.Sites() }
 
+// Site implements web.Sites.
+func (a adapter) Site(id string) (fleet.Site, bool, error) { return a.h.store.Site(id) }
+
 // PutSite implements web.Sites.
 func (a adapter) PutSite(_ context.Context, s fleet.Site, edit fleet.Edit) error {
 	_, err := a.h.store.PutSite(s, edit)
@@ -62,6 +65,9 @@ func (a adapter) SiteToEdit(id string) (fleet.Site, fleet.Edition, error) {
 
 // Panels implements web.Panels.
 func (a adapter) Panels() ([]fleet.Panel, error) { return a.h.store.Panels() }
+
+// Panel implements web.Panels.
+func (a adapter) Panel(id string) (fleet.Panel, bool, error) { return a.h.store.Panel(id) }
 
 // RenamePanel implements web.Panels.
 func (a adapter) RenamePanel(_ context.Context, id, name string, change fleet.Change) error {

@@ -135,6 +135,7 @@ func (v *visit) onlySite() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	v.caller.land.learn(sites)
 	only := ""
 	for _, site := range sites {
 		switch {

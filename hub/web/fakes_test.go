@@ -58,6 +58,7 @@ type hubFake struct {
 	alone       []string // what was written into the audit apart from a change
 	editions    map[string]fleet.Edition
 	erased      []string
+	whole       int   // how often all sites or all assignments were read
 	broken      error // every port's answer; nil: they work
 	health      Health
 
@@ -134,7 +135,25 @@ func (f *hubFake) stepAt(site string, at time.Time, event monitor.Event) {
 
 func (f *hubFake) Sites() ([]fleet.Site, error) {
 	notWithinALook()
-	return read(f, func() []fleet.Site { return slices.Clone(f.sites) }), f.broken
+	return read(f, func() []fleet.Site { f.whole++; return slices.Clone(f.sites) }), f.broken
+}
+
+func (f *hubFake) Site(id string) (fleet.Site, bool, error) {
+	notWithinALook()
+	for _, site := range read(f, func() []fleet.Site { return f.sites }) {
+		if site.ID == id {
+			return site, true, f.broken
+		}
+	}
+	return fleet.Site{}, false, f.broken
+}
+
+func (f *hubFake) Panel(id string) (fleet.Panel, bool, error) {
+	notWithinALook()
+	if p := read(f, func() *fleet.Panel { return f.panel(id) }); p != nil {
+		return *p, true, f.broken
+	}
+	return fleet.Panel{}, false, f.broken
 }
 
 func (f *hubFake) PutSite(_ context.Context, s fleet.Site, edit fleet.Edit) error {
@@ -601,6 +620,9 @@ func (f *hubFake) Assignments(user string) ([]roles.Assignment, error) {
 	notWithinALook()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if user == "" {
+		f.whole++
+	}
 	return slices.DeleteFunc(slices.Clone(f.assignments), func(a roles.Assignment) bool { return user != "" && a.User != user }), f.broken
 }
 

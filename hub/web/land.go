@@ -12,31 +12,42 @@ import (
 // one goroutine. What cannot be read is nowhere, so that nobody sees it by mistake.
 type land struct {
 	groups Groups
-	read   func() ([]fleet.Site, error)
+	read   func(id string) (fleet.Site, bool, error)
 	log    *slog.Logger
-	sites  map[string]string // the group of each site; nil: not read yet
+	sites  map[string]string // the group of each site that was asked about
+	whole  bool              // there are no other sites
 	above  map[string][]Place
 }
 
 func (s *Server) newLand() *land {
-	return &land{groups: s.o.Groups, read: s.o.Sites.Sites, log: s.log, above: map[string][]Place{}}
+	return &land{groups: s.o.Groups, read: s.o.Sites.Site, log: s.log, sites: map[string]string{}, above: map[string][]Place{}}
+}
+
+// learn takes in all sites, so that a list of them does not read each one again.
+func (l *land) learn(sites []fleet.Site) {
+	l.sites, l.whole = make(map[string]string, len(sites)), true
+	for _, site := range sites {
+		l.sites[site.ID] = site.Group
+	}
 }
 
 // site is the path of a site.
 func (l *land) site(id string) (roles.Path, bool) {
-	if l.sites == nil {
-		sites, err := l.read()
+	group, there := l.sites[id]
+	if !there && !l.whole {
+		site, known, err := l.read(id)
 		if err != nil {
-			l.log.Warn("cannot read sites", "error", err)
-			return nil, false
+			l.log.Warn("cannot read a site", "site", id, "error", err)
 		}
-		l.sites = make(map[string]string, len(sites))
-		for _, site := range sites {
-			l.sites[site.ID] = site.Group
+		if there = known && err == nil; there {
+			group = site.Group
+			l.sites[id] = group
 		}
 	}
-	group, there := l.sites[id]
-	return l.below(group, id), there
+	if !there {
+		return nil, false
+	}
+	return l.below(group, id), true
 }
 
 // below is the path of a site below a group. A group that is not there any more still keeps others out.

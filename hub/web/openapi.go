@@ -26,7 +26,7 @@ func openAPI(routes []route) ([]byte, error) {
 	b, err := json.Marshal(object{
 		"openapi": "3.1.0",
 		"info": object{"title": "doorhub", "version": "1",
-			"description": "The hub's API. x-access is who may call: public, viewer (any role), operator, administrator, or local (a program on the hub's host, or any role)."},
+			"description": "The hub's API. x-access is what a caller needs: public, login (any user), local (a program on the hub's host, or the right hub.health), or else the right of that name, at the place that is asked about."},
 		"paths": paths,
 		"components": object{
 			"securitySchemes": object{

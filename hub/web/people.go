@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -93,7 +94,7 @@ func personRights() []roles.Right { return []roles.Right{roles.SeePersons, roles
 func (v *visit) findPerson(book ledger.Book, id string) (personView, error) {
 	user, found, err := book.User(id)
 	if err != nil || !found {
-		return personView{}, oneOf(err, notThere())
+		return personView{}, cmp.Or[error](err, notThere())
 	}
 	p := personView{User: user}
 	for _, id := range user.Groups {
@@ -108,14 +109,6 @@ func (v *visit) findPerson(book ledger.Book, id string) (personView, error) {
 		return personView{}, notThere()
 	}
 	return p, nil
-}
-
-// oneOf is the first error that is one.
-func oneOf(first, second error) error {
-	if first != nil {
-		return first
-	}
-	return second
 }
 
 // may tells whether the caller has one of the rights in every group of the user.

@@ -27,6 +27,7 @@ var (
 type Sites interface {
 	// Sites lists all of them, archived ones too, in any order.
 	Sites() ([]fleet.Site, error)
+	Site(id string) (site fleet.Site, known bool, err error)
 	// PutSite makes a site or changes it, also for those who watch it. The zone and the id have been checked.
 	// What edit says is written into the audit with it, or neither is.
 	PutSite(ctx context.Context, s fleet.Site, edit fleet.Edit) error
@@ -38,6 +39,7 @@ type Sites interface {
 type Panels interface {
 	// Panels lists all of them, revoked and replaced ones too, in any order.
 	Panels() ([]fleet.Panel, error)
+	Panel(id string) (panel fleet.Panel, known bool, err error)
 	// RenamePanel writes the change into the audit with the name, or neither.
 	RenamePanel(ctx context.Context, id, name string, change fleet.Change) error
 	// RevokePanel ends the panel's certificate: it is disconnected at once and not heard any more.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/roles"
@@ -84,10 +85,11 @@ type Server struct {
 	waiting chan struct{} // one for each order whose answer is awaited
 	spools  chan struct{} // one for each answer that is made before it is sent
 
-	done  context.Context
-	close context.CancelFunc
-	users sync.Mutex // makes reading and changing the accounts one step
-	edits sync.Mutex // makes reading and changing settings one step
+	done   context.Context
+	close  context.CancelFunc
+	manned atomic.Bool // there is a server administrator: the last one stays
+	users  sync.Mutex  // makes reading and changing the accounts one step
+	edits  sync.Mutex  // makes reading and changing settings one step
 }
 
 // Bounds of what waits: each holds a connection and a goroutine.
@@ -163,12 +165,18 @@ func (s *Server) openForFirst() {
 }
 
 func (s *Server) hasAdministrator() (bool, error) {
+	if s.manned.Load() {
+		return true, nil
+	}
 	all, err := s.o.Roles.Assignments("")
 	if err != nil {
 		return false, err
 	}
 	for _, name := range roles.ServerAdministrators(all) {
 		if _, known, err := s.user(name); known || err != nil {
+			if known && err == nil {
+				s.manned.Store(true)
+			}
 			return known, err
 		}
 	}

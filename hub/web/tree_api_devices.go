@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -69,7 +70,7 @@ func (s *Server) getDevices(v *visit) error {
 func (v *visit) findDevice(book ledger.Book, id string) (d ledger.Device, err error) {
 	d, found, err := book.Device(id)
 	if err != nil || !found {
-		return d, oneOf(err, notThere())
+		return d, cmp.Or[error](err, notThere())
 	}
 	g, err := v.findGroup(book, d.Group)
 	if err == nil && !g.may(append(deviceRights(), useRights()...)...) {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -114,7 +115,7 @@ func (s *Server) getUses(v *visit) error {
 func (v *visit) findUse(book ledger.Book, id string) (held heldUse, err error) {
 	use, found, err := book.Use(id)
 	if err != nil || !found {
-		return held, oneOf(err, notThere())
+		return held, cmp.Or[error](err, notThere())
 	}
 	held.Use = use
 	if use.User != "" {

@@ -116,10 +116,7 @@ func (v *visit) changeAt(place, what, object, detail string) fleet.Change {
 // over is the land as an arrangement has it.
 func (s *Server) over(a *roles.Arrangement) *land {
 	l := s.newLand()
-	l.sites = make(map[string]string, len(a.Sites))
-	for _, site := range a.Sites {
-		l.sites[site.ID] = site.Group
-	}
+	l.learn(a.Sites)
 	return l
 }
 
@@ -568,6 +565,7 @@ func (v *visit) places(right roles.Right) ([]placeOption, error) {
 	if err != nil {
 		return nil, err
 	}
+	v.caller.land.learn(sites)
 	list := v.roots(right)
 	for _, site := range sites {
 		if len(list) < maxOptions && site.Archived.IsZero() && v.caller.mayAt(right, site.ID) {

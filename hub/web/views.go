@@ -65,11 +65,17 @@ type snapshot struct {
 
 // look gathers the sites at which the caller has the right that the route asks for. Archived sites are in it, too.
 func (v *visit) look() (snapshot, error) {
-	s, c := v.s, v.caller
-	sites, err := s.o.Sites.Sites()
+	sites, err := v.s.o.Sites.Sites()
 	if err != nil {
 		return snapshot{}, err
 	}
+	v.caller.land.learn(sites)
+	return v.lookAt(sites)
+}
+
+// lookAt gathers some sites.
+func (v *visit) lookAt(sites []fleet.Site) (snapshot, error) {
+	s, c := v.s, v.caller
 	watched, err := s.o.Watch.Watched()
 	if err != nil {
 		return snapshot{}, err
@@ -242,30 +248,30 @@ func (v *visit) reach(site string, exists bool) error {
 	return nil
 }
 
-// site finds a site that the caller may see; whether there is another one is not told.
+// site finds a site that the caller may see; whether there is another one is not told. The snapshot has no other one.
 func (v *visit) site(id string) (siteView, snapshot, error) {
-	snap, err := v.look()
+	site, err := v.siteRecord(id)
+	if err != nil {
+		return siteView{}, snapshot{}, err
+	}
+	snap, err := v.lookAt([]fleet.Site{site})
+	if err == nil && len(snap.sites) == 0 {
+		err = notThere()
+	}
 	if err != nil {
 		return siteView{}, snap, err
 	}
-	if _, err := v.siteRecord(id); err != nil {
-		return siteView{}, snap, err
-	}
-	for _, site := range snap.sites {
-		if site.Site.ID == id {
-			return site, snap, nil
-		}
-	}
-	return siteView{}, snap, notThere()
+	return snap.sites[0], snap, nil
 }
 
-// panel finds a panel that the caller may see.
+// panel finds a panel that the caller may see. The snapshot has no site but its own.
 func (v *visit) panel(id string) (panelView, snapshot, error) {
-	snap, err := v.look()
+	panel, err := v.panelRecord(id)
 	if err != nil {
-		return panelView{}, snap, err
+		return panelView{}, snapshot{}, err
 	}
-	if _, err := v.panelRecord(id); err != nil {
+	_, snap, err := v.site(panel.Site)
+	if err != nil {
 		return panelView{}, snap, err
 	}
 	if p := snap.panels[id]; p != nil {
@@ -276,40 +282,26 @@ func (v *visit) panel(id string) (panelView, snapshot, error) {
 
 // siteRecord is site for those who need no more than the record.
 func (v *visit) siteRecord(id string) (fleet.Site, error) {
-	sites, err := v.s.o.Sites.Sites()
+	site, exists, err := v.s.o.Sites.Site(id)
 	if err != nil {
 		return fleet.Site{}, err
-	}
-	var found fleet.Site
-	exists := false
-	for _, site := range sites {
-		if site.ID == id {
-			found, exists = site, true
-		}
 	}
 	if err := v.reach(id, exists); err != nil {
 		return fleet.Site{}, err
 	}
-	return found, nil
+	return site, nil
 }
 
 // panelRecord is panel for those who need no more than the record.
 func (v *visit) panelRecord(id string) (fleet.Panel, error) {
-	panels, err := v.s.o.Panels.Panels()
+	panel, exists, err := v.s.o.Panels.Panel(id)
 	if err != nil {
 		return fleet.Panel{}, err
 	}
-	var found fleet.Panel
-	exists := false
-	for _, p := range panels {
-		if p.ID == id {
-			found, exists = p, true
-		}
-	}
-	if err := v.reach(found.Site, exists); err != nil {
+	if err := v.reach(panel.Site, exists); err != nil {
 		return fleet.Panel{}, err
 	}
-	return found, nil
+	return panel, nil
 }
 
 // watched is what the monitor knows of a site that the caller may see.
