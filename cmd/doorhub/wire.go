@@ -256,7 +256,7 @@ func (h *house) listen() (err error) {
 	listen := h.config.MQTT.Own.Listen.String()
 	h.broker, err = broker.New(broker.Options{
 		Listen: listen, Certificate: h.authority.ServerCertificate, Clients: h.authority.Pool(),
-		Honor:  func(panel, key string) (string, error) { return h.enrollment.Honor(panel, key) },
+		Honor:  h.honor,
 		Clone:  func(panel, detail string) { h.hub.Twin(panel, detail) },
 		Logger: h.log.With("part", "broker"),
 	})
@@ -265,6 +265,16 @@ func (h *house) listen() (err error) {
 	}
 	h.closers = append(h.closers, h.broker.Close)
 	return nil
+}
+
+// honor tells the broker whether a panel may come in. One with a certificate of this hub that nobody knows says that the hub was set back.
+func (h *house) honor(panel, key string) (string, error) {
+	site, err := h.enrollment.Honor(panel, key)
+	var refusal *hub.Refusal
+	if errors.As(err, &refusal) && refusal.Why == "unknown_panel" && key != "" {
+		h.pools.Stranger(panel)
+	}
+	return site, err
 }
 
 // closed closes a listener that may have been closed with its server.

@@ -60,6 +60,8 @@ type Fence struct {
 	Since   time.Time         `json:"since"`
 	Waiting []string          `json:"waiting"`       // panels that have not told yet
 	Why     map[string]string `json:"why,omitempty"` // by panel: what of its word could not be used
+	// Strangers are those that this hub certified and does not know, each with when it showed itself last.
+	Strangers map[string]time.Time `json:"strangers,omitempty"`
 }
 
 // DeedChange is what is kept at once, durably, or not at all.

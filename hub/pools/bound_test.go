@@ -99,7 +99,7 @@ func TestABlockThatEndsLowersTheSharesAndTheNextBringsThemBack(t *testing.T) {
 	if away.buttons() != 0 {
 		t.Errorf("it is back and uses %d", away.buttons())
 	}
-	w.must(ledger.SaveLicenses{Group: "building", Limits: most(50, time.Time{})})
+	w.must(ledger.SaveLicenses{Above: true, Group: "building", Limits: most(50, time.Time{})})
 	w.settle()
 	if a, b, c := w.panels[0].buttons(), w.panels[1].buttons(), away.buttons(); a != 15 || b != 15 || c != 20 {
 		t.Errorf("after the renewal %d, %d, %d", a, b, c)
@@ -176,7 +176,7 @@ func TestAHubThatWasRestoredCountsWhatPanelsTellThatTheyHave(t *testing.T) {
 	w.settle()
 	w.now = w.now.Add(time.Hour)
 	w.setBack(old)
-	w.must(ledger.SaveLicenses{Group: "building", Limits: most(40, time.Time{})})
+	w.must(ledger.SaveLicenses{Above: true, Group: "building", Limits: most(40, time.Time{})})
 	for _, u := range w.panels {
 		u.connect()
 	}
@@ -222,7 +222,7 @@ func TestPanelsBelowAGroupNeverGetMoreThanItMayHandOut(t *testing.T) {
 				w.allot(id, u, draw("count", 0, sold))
 				bounded = true
 			case "edit":
-				_ = w.decide(ledger.SaveLicenses{Group: group, Limits: limits(), Clip: true})
+				_ = w.decide(ledger.SaveLicenses{Above: true, Group: group, Limits: limits(), Clip: true})
 			case "tick":
 				w.must(ledger.Tick{})
 			case "round":

@@ -106,7 +106,7 @@ func (p *Pools) catchUp(s scene) (gave bool, err error) {
 		return false, err
 	}
 	if p.fence != nil {
-		p.unfence(func(panel string) bool { return s.panels[panel].State() != fleet.PanelEnrolled })
+		p.unfence(p.gone(s))
 	}
 	if p.fence != nil {
 		return false, nil
