@@ -151,6 +151,9 @@ func (b *browser) shot(name string, width, height int64, dark bool) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	if picture, err = small(picture); err != nil {
+		b.t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(b.shots, name+".png"), picture, 0o644); err != nil {
 		b.t.Fatal(err)
 	}

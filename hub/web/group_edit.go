@@ -277,6 +277,9 @@ func (s *Server) findTargets(v *visit, p *movePage) error {
 		if slices.ContainsFunc(target.line(), func(a ledger.Group) bool { return a.ID == p.ID }) || target.ID == p.Parent {
 			return true, nil // itself, what is below it, or where it is
 		}
+		if !slices.ContainsFunc(levelsBelow(target.root(), target.Level), func(l ledger.Level) bool { return l.ID == p.Level }) {
+			return true, nil // a building does not lie below a building
+		}
 		row, err := v.rowOf(book, target.Group)
 		row.above = groupNames(target.visible())
 		p.found = append(p.found, row)

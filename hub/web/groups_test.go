@@ -41,6 +41,7 @@ func residences(t testing.TB, f *hubFake) {
 	zone, _ := time.LoadLocation("Europe/Rome")
 	home.Group.Blocks[0].Until = time.Date(2027, 12, 1, 0, 0, 0, 0, zone)
 	home.Group.Manager = "Ms. Bianchi"
+	home.Group.Reminder = &ledger.Reminder{Days: 30, Every: ledger.Weekly, To: []string{"desk@example.org"}}
 	first, second := madeGroup("apartment-1", "a-residence", levelID(4), "Apartment 1", 50, 20), madeGroup("apartment-2", "a-residence", levelID(4), "Apartment 2", 2, 2)
 	first.Group.Blocks[0].Until, second.Group.Blocks[0].Until = home.Group.Blocks[0].Until, home.Group.Blocks[0].Until
 	grow(t, f, company, home, madeGroup("harbor", "acme", levelID(1), "Harbor Street 7", 6, 4), madeGroup("mill", "acme", levelID(1), "Mill Lane 12"),
@@ -78,10 +79,33 @@ func TestTheTreeInARealBrowser(t *testing.T) {
 	b.do(chromedp.EmulateViewport(360, 800))
 	b.shot("ledger-tree-narrow", 360, 800, false)
 	b.fits("the tree on a telephone")
+	b.do(chromedp.EmulateViewport(1280, 900), chromedp.Click(chromedp.CSS("#g-harbor > .node .pen")))
+	b.says("level, place, archive")
+	b.fill("sip_numbers", "5")
+	b.do(chromedp.Click(chromedp.CSS(".editing button")))
+	b.says("6 in use, cannot lower to 5")
+	b.shot("ledger-row", 1280, 900, false)
+	b.fits("a row to write in")
+	b.do(chromedp.EmulateViewport(360, 800))
+	b.fits("a row to write in on a telephone")
+	b.do(chromedp.EmulateViewport(1280, 900), chromedp.Navigate(url+"/groups/harbor/licenses"))
+	b.says("Add new license")
+	b.fill("limits.blocks.0.sip_numbers", "5")
+	b.do(chromedp.Click(`//button[@value="whatif"][not(contains(@class, "sr"))]`))
+	b.says("These would have to be given back first")
+	b.shot("ledger-refused", 1280, 900, false)
+	b.fits("what is in the way")
 
+	pack, err := f.tree.EnterPackage(t.Context(), "acme", "DP1:50", "ines")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, p := range []struct{ name, path, says string }{
+		{"undo", "/groups/acme/packages/" + pack.ID + "/undo", "Give it back now"}, {"devices", "/groups/a-residence/panels", "Panels registered here"},
 		{"state", "/groups/a-residence", "License state"}, {"licenses", "/groups/a-residence/licenses", "Add new license"}, {"people", "/groups/flat-1/people", "Anna Rossi"},
 		{"person", "/people/rossi", "Moves out"}, {"new-person", "/groups/flat-1/people/new", "New user"}, {"usage", "/groups/acme/usage", "all together"},
+		{"pools", "/sites/" + millLane + "/licenses", "Eighty buttons"}, {"documents", "/panels/" + front + "/documents", "What the hub signed"}, {"roles", "/settings/roles", "The table of rights"},
+		{"users", "/settings/users", "Tokens of scripts"}, {"handover", "/settings/handovers", "Hand-overs"}, {"reminder", "/warnings/templates?kind=reminder", "As it arrives"},
 		{"entries", "/groups/acme/ledger", "Group made"}, {"edit", "/groups/acme/edit", "Levels"}, {"move", "/groups/flat-1/move?q=mill", "What if here"},
 		{"new-group", "/groups/new?parent=acme", "Make it"}, {"packages", "/groups/acme/licenses", "Enter a package"}, {"search", "/groups?q=apart", "Apartment 2"},
 	} {
@@ -93,5 +117,5 @@ func TestTheTreeInARealBrowser(t *testing.T) {
 		b.fits(p.name + " on a telephone")
 		b.shot("ledger-"+p.name+"-narrow", 360, 800, p.name == "licenses")
 	}
-	b.quiet()
+	b.quiet("status of 422")
 }

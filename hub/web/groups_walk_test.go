@@ -63,6 +63,7 @@ func TestADealerClicksTheExampleTogether(t *testing.T) {
 	b.fill("zone", "Europe/Rome")
 	b.press("Make the company")
 	b.says("Name of the building")
+	b.shot("ledger-start-building", 1280, 900, false)
 	b.press("Later")
 	b.says("Take it up")
 	b.do(chromedp.Navigate(site + "/start")) // comes back where it was left
@@ -71,11 +72,14 @@ func TestADealerClicksTheExampleTogether(t *testing.T) {
 	b.fill("name", "A Residence")
 	b.press("Make the building")
 	b.says("Pair a panel with A Residence")
+	b.shot("ledger-start-panel", 1280, 900, false)
 	b.press("Later")
 	b.says("The Trial")
+	b.shot("ledger-start-license", 1280, 900, false)
 	b.fill("text", "DP1:50")
 	b.press("Activate it")
 	b.says("The hub is ready")
+	b.shot("ledger-start-done", 1280, 900, false)
 
 	company := f.tree.below[""][0]
 	building := f.tree.below[company][0]
@@ -275,8 +279,8 @@ func TestARefusalStandsAtItsFieldWithItsNumber(t *testing.T) {
 			if at < 0 || !strings.Contains(page[at:at+300], c.says) {
 				t.Errorf("no field says %q", c.says)
 			}
-			if c.value == "900" && !strings.Contains(page, `value="clip"`) {
-				t.Error("nothing offers to cut it down")
+			if offered := strings.Contains(page, `value="clip"`); offered != (c.value == "900") {
+				t.Errorf("to cut it down, which helps only against a limit above, is offered: %v", offered)
 			}
 		})
 	}
@@ -303,6 +307,27 @@ func TestAWhatIfSaysWhatWouldBeOtherwise(t *testing.T) {
 		if !strings.Contains(box, says) {
 			t.Errorf("what would be otherwise does not say %q", says)
 		}
+	}
+}
+
+func TestAnEntrySaysWhatWasGivenAndNotWhoseNumber(t *testing.T) {
+	f := newHubFake()
+	residences(t, f)
+	page := as(t, newServer(t, f), f, roles.Administrator).want(http.StatusOK, "GET", "/groups/flat-1/ledger?what=use.", nil)
+	if !strings.Contains(page, "Given: application") || !strings.Contains(page, "Given: SIP number") || strings.Contains(page, "2001") {
+		t.Error("the ledger does not say what was given, or tells a number")
+	}
+}
+
+func TestAGroupIsOfferedOnlyPlacesOfAHigherLevel(t *testing.T) {
+	f := newHubFake()
+	residences(t, f)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
+	if page := admin.want(http.StatusOK, "GET", "/groups/harbor/move?q=mill", nil); strings.Contains(page, "What if here") {
+		t.Error("a building is offered a place below a building")
+	}
+	if page := admin.want(http.StatusOK, "GET", "/groups/flat-1/move?q=mill", nil); !strings.Contains(page, "What if here") {
+		t.Error("an apartment is offered no place below another building")
 	}
 }
 

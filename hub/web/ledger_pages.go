@@ -23,8 +23,9 @@ type (
 	// entryRow is an entry of the ledger with names instead of ids, as far as there are any still.
 	entryRow struct {
 		ledger.Entry
-		place string
-		diffs []fieldDiff
+		place  string
+		object string // what was given or taken back; empty: the entry's title says it
+		diffs  []fieldDiff
 	}
 	// fieldDiff is one field of a record before and after a change.
 	fieldDiff struct{ name, was, is string }
@@ -142,7 +143,7 @@ func (s *Server) pageLedger(v *visit) error {
 // entryRow names what an entry is about; fits is false when that does not lie in the group.
 func (v *visit) entryRow(book ledger.Book, e ledger.Entry, within *groupPage) (row entryRow, fits bool) {
 	e = v.known(book, e)
-	row = entryRow{Entry: e, diffs: diffsOf(e.Before, e.After)}
+	row = entryRow{Entry: e, object: objectOf(e), diffs: diffsOf(e.Before, e.After)}
 	fits = within == nil
 	places := []string{e.Group}
 	if e.User != "" {
@@ -200,6 +201,19 @@ func (v *visit) knownRecord(book ledger.Book, raw json.RawMessage) json.RawMessa
 	}
 	out, _ := json.Marshal(fields) // was read from JSON
 	return out
+}
+
+// objectOf is the use that an entry is about, without the number or telephone, which no entry has.
+func objectOf(e ledger.Entry) string {
+	record := e.After
+	if len(record) == 0 {
+		record = e.Before
+	}
+	var use ledger.Use
+	if !strings.HasPrefix(e.What, "use.") || json.Unmarshal(record, &use) != nil || use.Count == 0 {
+		return ""
+	}
+	return midSentence(useTitle(use))
 }
 
 // diffsOf are the fields in which two records differ; counters, which the ledger keeps by itself, are left out.

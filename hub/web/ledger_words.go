@@ -60,3 +60,11 @@ func entryTitle(what string) string {
 	}
 	return capital(strings.ReplaceAll(what, ".", " "))
 }
+
+// title says what an entry is about, with what was given or taken back.
+func (r entryRow) title() string {
+	if r.object == "" {
+		return entryTitle(r.What)
+	}
+	return entryTitle(r.What) + ": " + r.object
+}

@@ -17,7 +17,11 @@ var poolID = strings.Repeat("ab", 16)
 type poolsFake struct{}
 
 func (poolsFake) List(string) ([]fleet.PoolView, error) {
-	return []fleet.PoolView{{ID: poolID, Site: millLane, Use: fleet.UsePool, Features: []fleet.PoolFeature{}}}, nil
+	shares := []fleet.PoolShare{
+		{Panel: front, Name: "Front door", Asked: 50, Has: 50, Since: fakeStart, Taken: fakeStart}, {Panel: gate, Name: "Yard gate", Asked: 20, Has: 30, Since: fakeStart, Waiting: true, Why: "the panel is away"},
+	}
+	return []fleet.PoolView{{ID: poolID, Site: millLane, Use: fleet.UsePool, Label: "Eighty buttons", Status: "active", Added: fakeStart, By: "ines",
+		Features: []fleet.PoolFeature{{Name: "buttons", Title: "Call buttons", Counted: true, Sold: 80, Shares: shares}}}}, nil
 }
 
 func (p poolsFake) Show(license string) (fleet.PoolView, error) {
@@ -52,7 +56,11 @@ func (poolsFake) Allot(_ context.Context, ask fleet.PoolAsk) (fleet.PoolAllotted
 }
 
 func (poolsFake) Papers(string) ([]fleet.Paper, error) {
-	return []fleet.Paper{{Kind: "grant", ID: "basic", State: fleet.PaperTaken}}, nil
+	return []fleet.Paper{
+		{Kind: "grant", ID: "basic", What: "Basic until 2027-02-20", State: fleet.PaperTaken, Made: fakeStart, By: "hub", At: fakeStart},
+		{Kind: "slice", ID: poolID, What: "a share: 50 call buttons", State: fleet.PaperWaiting, Made: fakeStart, By: "ines"},
+		{Kind: "grant", ID: "5c1d", What: "access control", State: fleet.PaperRefused, Made: fakeStart, By: "ines", At: fakeStart, Why: "the license is for another panel"},
+	}, nil
 }
 
 func TestPoolsAreSeenByWhomTheirSiteIs(t *testing.T) {
@@ -91,4 +99,30 @@ func TestPoolsAreSeenByWhomTheirSiteIs(t *testing.T) {
 	if w := viewer.request("POST", api+"/pools", object{"site": millLane, "token": "DP1:ABC"}); w.Code != http.StatusForbidden {
 		t.Errorf("who only looks entered a license: %d", w.Code)
 	}
+}
+
+func TestASharesFormAsksOnceMoreBeforeSomethingStops(t *testing.T) {
+	f := newHubFake()
+	furnish(f)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
+	page := admin.want(http.StatusOK, "GET", "/sites/"+millLane+"/licenses", nil)
+	for _, says := range []string{"Eighty buttons", "Call buttons: 80 sold, 0 free", "taken 22 November 2026", "to give 10 back since 22 November 2026, 14:30: the panel is away"} {
+		if !strings.Contains(page, says) {
+			t.Errorf("the page does not say %q", says)
+		}
+	}
+	page = admin.want(http.StatusConflict, "POST", "/pools/"+poolID+"/allot", "feature=buttons&count=1&panel="+front)
+	if !strings.Contains(page, "At Front these would stop: 41 Rossi.") || !strings.Contains(page, `name="confirm" value="on"`) || !strings.Contains(page, `id="pools-asked"`) {
+		t.Error("the page does not ask, or loses its question when there is news")
+	}
+	admin.want(http.StatusSeeOther, "POST", "/pools/"+poolID+"/allot", "feature=buttons&count=1&confirm=on&panel="+front)
+	admin.want(http.StatusUnprocessableEntity, "POST", "/pools/"+poolID+"/allot", "feature=buttons&count=81&panel="+front)
+	admin.want(http.StatusNotFound, "POST", "/pools/"+strings.Repeat("cd", 16)+"/allot", "feature=buttons&count=1&panel="+front)
+	admin.want(http.StatusNotFound, "GET", "/sites/nowhere/licenses", nil)
+	if page := admin.want(http.StatusOK, "GET", "/panels/"+front+"/documents", nil); !strings.Contains(page, "the license is for another panel") {
+		t.Error("the page of documents does not say why one was refused")
+	}
+	viewer := as(t, newServer(t, f), f, roles.Viewer)
+	viewer.want(http.StatusForbidden, "GET", "/sites/"+millLane+"/licenses", nil)
+	viewer.want(http.StatusForbidden, "POST", "/pools/"+poolID+"/allot", "feature=buttons&count=1&confirm=on&panel="+front)
 }
