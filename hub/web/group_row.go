@@ -182,7 +182,7 @@ func (f rowForm) changes(in rowRequest) (changes []ledger.Change, problem string
 		}
 	}
 	if limits.Blocks[0].Counts != g.Blocks[0].Counts {
-		changes = append(changes, ledger.SaveLicenses{Group: g.ID, Limits: limits})
+		changes = append(changes, ledger.SaveLicenses{Group: g.ID, Limits: limits, Above: g.aboveToo()})
 	}
 	return changes, ""
 }
