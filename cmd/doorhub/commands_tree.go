@@ -117,16 +117,17 @@ func amount(n int) string {
 }
 
 func ledgerUsage(p *place) *cobra.Command {
-	var format string
+	var format, month string
 	cmd := &cobra.Command{
 		Use: "usage [GROUP]", Short: "Write what is used in each group, for a bill", Args: cobra.MaximumNArgs(1),
-		Long:    "Write a line for the group and each group below it, or for all companies. What is used below a group is counted in it; each use once.",
-		Example: "  doorhub ledger usage > usage.csv\n  doorhub ledger usage COMPANY --format jsonl",
+		Long: "Write a line for the group and each group below it, or for all companies. What is used below a group is counted in it; each use once.\n" +
+			"Besides what is used now there stand the most that was used at once in a month, when, the mean, and what was used at its end. 26 months are kept.",
+		Example: "  doorhub ledger usage > usage.csv\n  doorhub ledger usage COMPANY --month 2026-10 --format jsonl",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "csv" && format != "jsonl" {
 				return usageError{fmt.Errorf("cannot write usage as %q: write --format csv or --format jsonl", format)}
 			}
-			query := url.Values{"format": {format}}
+			query := url.Values{"format": {format}, "month": {month}}
 			if len(args) == 1 {
 				query.Set("group", args[0])
 			}
@@ -135,6 +136,7 @@ func ledgerUsage(p *place) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().StringVar(&month, "month", "", "such as 2026-10, by each group's own calendar (default: the `MONTH` that runs)")
 	cmd.Flags().StringVar(&format, "format", "csv", "csv, or jsonl: one JSON object a `LINE`")
 	return cmd
 }

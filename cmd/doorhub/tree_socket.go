@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -251,7 +250,7 @@ func (h *house) localUsage(w http.ResponseWriter, r *http.Request) error {
 	if r.FormValue("format") != "csv" {
 		write, media = usageJSON, "application/jsonl"
 	}
-	if err := h.writeUsage(r.FormValue("group"), write(out)); err != nil {
+	if err := h.writeUsage(r.FormValue("group"), r.FormValue("month"), write(out)); err != nil {
 		return err
 	}
 	if err := out.Flush(); err != nil {
@@ -267,8 +266,9 @@ func (h *house) localUsage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// writeUsage writes the rows of a group and all below it, of all companies when group is empty.
-func (h *house) writeUsage(group string, write func(ledger.Row) error) error {
+// writeUsage writes the rows of a group and all below it, of all companies when group is empty, with a month, the one that runs when it
+// is empty.
+func (h *house) writeUsage(group, month string, write func(ledger.Row) error) error {
 	roots := []string{group}
 	return h.ledger.Look(func(book ledger.Book) error {
 		if group == "" {
@@ -281,7 +281,7 @@ func (h *house) writeUsage(group string, write func(ledger.Row) error) error {
 			}
 		}
 		for _, root := range roots {
-			for row, err := range ledger.Usage(book, root) {
+			for row, err := range ledger.Usage(book, root, month, time.Now()) {
 				if err != nil {
 					return err
 				}
@@ -301,23 +301,16 @@ func usageJSON(w io.Writer) func(ledger.Row) error {
 
 func usageCSV(w io.Writer) func(ledger.Row) error {
 	out := csv.NewWriter(w)
-	head := []string{"group", "path"}
-	for _, r := range ledger.Resources() {
-		head = append(head, r.String(), r.String()+"_active")
-	}
+	head := append([]string{"group", "path"}, ledger.UsageColumns()...)
 	begun := false
 	return func(row ledger.Row) error {
 		if !begun {
 			begun = true
-			if err := out.Write(append(head, "devices", "users")); err != nil {
+			if err := out.Write(head); err != nil {
 				return err
 			}
 		}
-		cells := []string{row.Group, harmless(pathText(row.Path))}
-		for _, r := range ledger.Resources() {
-			cells = append(cells, strconv.Itoa(row.Used[r]), strconv.Itoa(row.Active[r]))
-		}
-		err := out.Write(append(cells, strconv.Itoa(row.Devices), strconv.Itoa(row.Users)))
+		err := out.Write(append([]string{row.Group, harmless(pathText(row.Path))}, row.Columns()...))
 		out.Flush()
 		return errors.Join(err, out.Error())
 	}

@@ -80,7 +80,7 @@ func TestTheLedgerIsShownAndChangedFromTheCommandLine(t *testing.T) {
 	for _, args := range commands {
 		before = append(before, h.works(args...))
 	}
-	if !strings.Contains(before[0], "Plus 50") || !strings.HasPrefix(before[3], "group,path,sip_numbers,") || strings.Count(before[3], "\n") != 5 {
+	if !strings.Contains(before[0], "Plus 50") || !strings.HasPrefix(before[3], "group,path,sip_numbers_used,") || strings.Count(before[3], "\n") != 5 {
 		t.Errorf("%q", before)
 	}
 	h.stop()

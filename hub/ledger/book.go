@@ -22,6 +22,8 @@ type Tree interface {
 	Group(id string) (Group, bool, error)
 	// Children yields the groups right below one ("" = the roots), archived ones too, by id, those with an id above after.
 	Children(parent, after string) iter.Seq2[Group, error]
+	// Months yields the months of a group that have records of their own, newest first, those up to one such as "2026-11".
+	Months(group, until string) iter.Seq2[Month, error]
 }
 
 // People reads the users.
@@ -83,12 +85,14 @@ type Changes struct {
 	Trials   []Trial
 	Claims   []Claim
 	Asks     []Ask
+	Months   []Month // by Group and Month
 	Edges    []Edge
 
 	DropUsers   []string
 	DropUses    []string
 	DropDevices []string
 	DropAsks    []string
+	DropMonths  []Month // of which only Group and Month count
 	DropEdges   []Edge
 
 	Mark    Mark

@@ -25,7 +25,8 @@ type memory struct {
 	trials   map[string]ledger.Trial
 	claims   map[string]ledger.Claim
 	asks     map[string]ledger.Ask
-	edges    []ledger.Edge // in their order
+	months   map[string]ledger.Month // by group, a space and month
+	edges    []ledger.Edge           // in their order
 	mark     ledger.Mark
 	entries  []ledger.Entry
 	outbox   []ledger.Due
@@ -37,7 +38,7 @@ type memory struct {
 func newMemory() *memory {
 	return &memory{
 		groups: map[string]ledger.Group{}, users: map[string]ledger.User{}, uses: map[string]ledger.Use{}, devices: map[string]ledger.Device{},
-		packages: map[string]ledger.Package{}, trials: map[string]ledger.Trial{}, claims: map[string]ledger.Claim{}, asks: map[string]ledger.Ask{}, lists: map[string][]string{},
+		packages: map[string]ledger.Package{}, trials: map[string]ledger.Trial{}, claims: map[string]ledger.Claim{}, asks: map[string]ledger.Ask{}, months: map[string]ledger.Month{}, lists: map[string][]string{},
 	}
 }
 
@@ -84,6 +85,16 @@ func (m *memory) Ask(dead string) (ledger.Ask, bool, error) {
 
 func (m *memory) Asks(root, after string) iter.Seq2[ledger.Ask, error] {
 	return listed(m, "asks/"+root, after, m.asks)
+}
+
+func (m *memory) Months(group, until string) iter.Seq2[ledger.Month, error] {
+	return func(yield func(ledger.Month, error) bool) {
+		for _, key := range slices.Backward(slices.Sorted(maps.Keys(m.months))) {
+			if one := m.months[key]; one.Group == group && one.Month <= until && !yield(one, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (m *memory) AccountPackages(root, after string) iter.Seq2[ledger.Package, error] {
@@ -214,6 +225,12 @@ func (m *memory) write(c ledger.Changes) {
 		m.enlist("devices/"+m.devices[id].Group, id, false)
 		delete(m.devices, id)
 	}
+	for _, one := range c.DropMonths {
+		delete(m.months, one.Group+" "+one.Month)
+	}
+	for _, one := range c.Months {
+		m.months[one.Group+" "+one.Month] = one
+	}
 	for _, dead := range c.DropAsks {
 		m.enlist("asks/"+m.asks[dead].Root, dead, false)
 		delete(m.asks, dead)
@@ -266,13 +283,14 @@ type image struct {
 	Trials   map[string]ledger.Trial
 	Claims   map[string]ledger.Claim
 	Asks     map[string]ledger.Ask
+	Months   map[string]ledger.Month
 	Edges    []ledger.Edge
 	Mark     ledger.Mark
 	Entries  []ledger.Entry
 }
 
 func (m *memory) image() []byte {
-	text, err := json.Marshal(image{m.groups, m.users, m.uses, m.devices, m.packages, m.trials, m.claims, m.asks, m.edges, m.mark, m.entries})
+	text, err := json.Marshal(image{m.groups, m.users, m.uses, m.devices, m.packages, m.trials, m.claims, m.asks, m.months, m.edges, m.mark, m.entries})
 	if err != nil {
 		panic(err)
 	}
@@ -305,6 +323,9 @@ func (m *memory) reload() *memory {
 	}
 	for _, t := range i.Trials {
 		changes.Trials = append(changes.Trials, t)
+	}
+	for _, one := range i.Months {
+		changes.Months = append(changes.Months, one)
 	}
 	for _, a := range i.Asks {
 		changes.Asks = append(changes.Asks, a)

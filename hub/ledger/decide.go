@@ -53,6 +53,7 @@ func Decide(book Book, r Request, change Change) (Changes, error) {
 	if err := d.settledWell(); err != nil {
 		return Changes{}, err
 	}
+	d.meter()
 	return d.changes()
 }
 

@@ -141,6 +141,7 @@ type draft struct {
 	trials   layer[Trial]
 	claims   layer[Claim]
 	asks     layer[Ask]
+	months   layer[Month]
 	edges    map[Edge]bool // true = put, false = drop
 
 	entries   []Entry
@@ -161,7 +162,7 @@ func newDraft(book Book, r Request) (*draft, error) {
 	return &draft{
 		book: book, r: r, rules: r.Rules.orDefaults(), mark: mark, at: r.At.UTC(), edges: map[Edge]bool{},
 		groups: newLayer[Group](), users: newLayer[User](), uses: newLayer[Use](), devices: newLayer[Device](),
-		packages: newLayer[Package](), trials: newLayer[Trial](), claims: newLayer[Claim](), asks: newLayer[Ask](),
+		packages: newLayer[Package](), trials: newLayer[Trial](), claims: newLayer[Claim](), asks: newLayer[Ask](), months: newLayer[Month](),
 	}, nil
 }
 
@@ -584,8 +585,8 @@ func (d *draft) changes() (Changes, error) {
 	}
 	c := Changes{
 		Groups: d.groups.puts(), Users: d.users.puts(), Uses: d.uses.puts(), Devices: d.devices.puts(), Packages: d.packages.puts(),
-		Trials: d.trials.puts(), Claims: d.claims.puts(), Asks: d.asks.puts(),
-		DropUsers: d.users.drops(), DropUses: d.uses.drops(), DropDevices: d.devices.drops(), DropAsks: d.asks.drops(),
+		Trials: d.trials.puts(), Claims: d.claims.puts(), Asks: d.asks.puts(), Months: d.months.puts(),
+		DropUsers: d.users.drops(), DropUses: d.uses.drops(), DropDevices: d.devices.drops(), DropAsks: d.asks.drops(), DropMonths: d.droppedMonths(),
 		Mark: mark, Entries: d.entries, Reminders: d.reminders, Notices: d.notices,
 	}
 	for _, e := range slices.SortedFunc(maps.Keys(d.edges), compareEdges) {

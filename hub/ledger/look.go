@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"fmt"
-	"iter"
 	"strings"
 	"time"
 )
@@ -201,45 +200,6 @@ func names(binds []Bind) string {
 		out = append(out, b.Name)
 	}
 	return strings.Join(out, ", ")
-}
-
-// Usage yields a row for a group and for every group below it, each parent before its children (T-21). It reads page after page; the
-// caller may leave at any row.
-func Usage(book Book, group string) iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) {
-		d, err := newDraft(book, Request{})
-		if err != nil {
-			yield(Row{}, err)
-			return
-		}
-		g := d.group(group)
-		if g == nil || d.failure != nil {
-			yield(Row{}, orRefusal(d.failure, unknown("group")))
-			return
-		}
-		d.rows(*g, d.pathOf(node{group: g}), yield)
-	}
-}
-
-func (d *draft) rows(g Group, path []Place, yield func(Row, error) bool) bool {
-	row := Row{Path: path, Group: g.ID, Used: g.Count.Used, Active: g.Count.Active, Devices: g.Count.Devices, Users: g.Count.Users}
-	if !yield(row, nil) {
-		return false
-	}
-	for child := range d.children(g.ID, "") {
-		if !child.Archived.IsZero() {
-			continue
-		}
-		below := append(path[:len(path):len(path)], d.spot(node{group: &child}))
-		if !d.rows(child, below, yield) {
-			return false
-		}
-	}
-	if d.failure != nil {
-		yield(Row{}, d.failure)
-		return false
-	}
-	return true
 }
 
 // PathOf is the groups from the root to a group, itself included; none when there is no such group.

@@ -115,6 +115,7 @@ type Group struct {
 	Archived       time.Time `json:"archived,omitzero"`
 	Made           time.Time `json:"made,omitzero"`
 	Count          Counters  `json:"count"`
+	Month          Month     `json:"month,omitzero"` // what was used in the month that runs; by Decide
 }
 
 // IsRoot tells that the group is a company.

@@ -373,7 +373,7 @@ func TestLevelsAreData(t *testing.T) {
 func TestUsageOfAllBelowIsARowEach(t *testing.T) {
 	w := residence(t)
 	var rows []string
-	for row, err := range ledger.Usage(w.book, "company") {
+	for row, err := range ledger.Usage(w.book, "company", "", w.now) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -99,6 +99,13 @@ type Row struct {
 	Active  Amounts `json:"active"`
 	Devices int     `json:"devices"`
 	Users   int     `json:"users"`
+	// Of the month, in the group's own zone: since when it is measured (zero = it is not), the most that was used at once and when, the
+	// mean over the time that is measured, and what was used at its end, or now.
+	Month    string    `json:"month"`
+	Measured time.Time `json:"measured,omitzero"`
+	Peak     Peaks     `json:"peak"`
+	Average  Averages  `json:"average"`
+	Final    Amounts   `json:"final"`
 }
 
 // Due is one reminder to send (B-6).

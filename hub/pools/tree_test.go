@@ -64,6 +64,9 @@ func (book) Asks(string, string) iter.Seq2[ledger.Ask, error] {
 func (b book) AccountPackages(string, string) iter.Seq2[ledger.Package, error] {
 	return func(func(ledger.Package, error) bool) {}
 }
+func (b book) Months(string, string) iter.Seq2[ledger.Month, error] {
+	return func(func(ledger.Month, error) bool) {}
+}
 
 func (b book) Children(parent, after string) iter.Seq2[ledger.Group, error] {
 	return picked(b.groups, after, func(g ledger.Group) bool { return g.Parent == parent })

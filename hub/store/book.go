@@ -26,6 +26,7 @@ type ledgerTables struct {
 	trials   storage.Table[ledger.Trial]
 	claims   storage.Table[ledger.Claim]
 	asks     storage.Table[ledger.Ask]
+	months   storage.Table[ledger.Month] // by group and month
 	edges    storage.Table[ledger.Edge]
 	entries  storage.Table[ledger.Entry]
 	mark     storage.Table[ledger.Mark]
@@ -54,6 +55,7 @@ func (s *Store) nameLedger() {
 	t.trials = storage.NewTable[ledger.Trial](s.db, "ledger_trials")
 	t.claims = storage.NewTable[ledger.Claim](s.db, "ledger_claims")
 	t.asks = storage.NewTable[ledger.Ask](s.db, "ledger_asks")
+	t.months = storage.NewTable[ledger.Month](s.db, "ledger_months")
 	t.edges = storage.NewTable[ledger.Edge](s.db, "ledger_edges")
 	t.entries = storage.NewTable[ledger.Entry](s.db, "ledger_entries")
 	t.mark = storage.NewTable[ledger.Mark](s.db, "ledger_mark")
@@ -152,6 +154,26 @@ func (b book) Ask(dead string) (ledger.Ask, bool, error) {
 // Asks implements ledger.Book.
 func (b book) Asks(root, after string) iter.Seq2[ledger.Ask, error] {
 	return listed(b, b.asksIn, b.asks, root, after, func(a ledger.Ask) bool { return a.Root == root })
+}
+
+// Months implements ledger.Book. A group has few; they are read upwards, because a table in which something was deleted cannot be read
+// downwards in the same transaction.
+func (b book) Months(group, until string) iter.Seq2[ledger.Month, error] {
+	return func(yield func(ledger.Month, error) bool) {
+		var found []ledger.Month
+		prefix := pair(group, "")
+		for key, m := range b.months.FromTx(b.tx, prefix) {
+			if !strings.HasPrefix(key, prefix) || m.Month > until {
+				break
+			}
+			found = append(found, m)
+		}
+		for _, m := range slices.Backward(found) {
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
 }
 
 // AccountPackages implements ledger.Book.

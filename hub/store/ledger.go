@@ -142,6 +142,9 @@ func (s *Store) writeTx(b book, c ledger.Changes) error {
 		func() error { return each(c.DropDevices, b.dropDevice) },
 		func() error { return each(c.DropAsks, b.dropAsk) },
 		func() error {
+			return each(c.DropMonths, func(m ledger.Month) error { return b.months.DeleteTx(b.tx, pair(m.Group, m.Month)) })
+		},
+		func() error {
 			return each(c.DropEdges, func(e ledger.Edge) error { return b.edges.DeleteTx(b.tx, edgeKey(e)) })
 		},
 		func() error { return each(c.Groups, b.putGroup) },
@@ -149,6 +152,9 @@ func (s *Store) writeTx(b book, c ledger.Changes) error {
 		func() error { return each(c.Uses, b.putUse) },
 		func() error { return each(c.Devices, b.putDevice) },
 		func() error { return each(c.Asks, b.putAsk) },
+		func() error {
+			return each(c.Months, func(m ledger.Month) error { return b.months.PutTx(b.tx, pair(m.Group, m.Month), m) })
+		},
 		func() error {
 			return each(c.Packages, b.putPackage)
 		},

@@ -36,6 +36,10 @@ func fillLedger(t *testing.T, s *store.Store) {
 	if err := json.Unmarshal([]byte(text), &pack); err != nil {
 		t.Fatal(err)
 	}
+	seat := ledger.ActivatePackage{Root: "acme", ID: fmt.Sprintf("%032x", 8), Account: true, User: "ada"}
+	if err := json.Unmarshal([]byte(`{"grants":[{"feature":"app_remote","count":1}]}`), &seat); err != nil {
+		t.Fatal(err)
+	}
 	at := ledgerDay
 	for _, change := range []ledger.Change{
 		ledger.CreateGroup{Group: ledger.Group{ID: "acme", Name: "Acme", Zone: "Europe/Rome", Administrators: []string{"ines@example.org"}, Manager: "Ines"}},
@@ -52,12 +56,18 @@ func fillLedger(t *testing.T, s *store.Store) {
 		ledger.Consume{ID: "desk", Group: "house", Label: "1001"},
 		ledger.Consume{ID: "keys", Group: "house", Panel: ledgerPanel("b")},
 		ledger.Pin{Use: "desk", On: true},
+		ledger.AskReplacement{Dead: ledgerPanel("b"), Fresh: ledgerPanel("c")},
+		seat,
 		ledger.ClaimLicense{License: fmt.Sprintf("%032x", 9), Panel: ledgerPanel("b"), Began: ledgerDay, Offline: true},
 	} {
 		at = at.Add(time.Hour)
 		if _, err := s.Decide(ledger.Request{At: at, Who: "anna"}, change); err != nil {
 			t.Fatalf("%s: %v", change.What(), err)
 		}
+	}
+	// A month later something changes, so that a month is put away.
+	if _, err := s.Decide(ledger.Request{At: ledgerDay.AddDate(0, 1, 0), Who: "anna"}, ledger.Consume{ID: "april", Group: "flat"}); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -117,6 +127,17 @@ func ledgerContents(t *testing.T, s *store.Store) string {
 				put("edge", e, err)
 			}
 		}
+		for _, month := range []string{"2026-02", "2026-03", "2026-04"} {
+			for row, err := range ledger.Usage(book, "acme", month, ledgerDay.AddDate(0, 1, 2)) {
+				put("used in "+month, []any{row.Group, row.Measured, row.Peak, row.Average, row.Final}, err)
+			}
+		}
+		for ask, err := range book.Asks("acme", "") {
+			put("asked", ask, err)
+		}
+		for p, err := range book.AccountPackages("acme", "") {
+			put("of an account", p, err)
+		}
 		mark, err := book.Mark()
 		put("mark", mark, err)
 		return nil
@@ -151,7 +172,7 @@ func TestTheLedgerOfEverySchemaIsRead(t *testing.T) {
 			if got := ledgerContents(t, s); got != string(want) {
 				t.Errorf("it says\n%s\nnot\n%s", got, want)
 			}
-			if _, err := s.Decide(ledger.Request{At: ledgerDay.AddDate(0, 0, 2), Who: "anna"}, ledger.Consume{ID: "more", Group: "flat"}); err != nil {
+			if _, err := s.Decide(ledger.Request{At: ledgerDay.AddDate(0, 1, 2), Who: "anna"}, ledger.Consume{ID: "more", Group: "flat"}); err != nil {
 				t.Errorf("it does not go on: %v", err)
 			}
 			if _, err := s.VerifyLedger(t.Context()); err != nil {

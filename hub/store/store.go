@@ -13,7 +13,7 @@ import (
 )
 
 // Schema is the number of the records' present layout; docs/hub-store.md describes it.
-const Schema = 2
+const Schema = 3
 
 const eventsDir = "events" // below the store's own folder
 
@@ -120,7 +120,7 @@ func (s *Store) name() {
 
 // migrations are the steps from each older schema to the next one. There is none older than 1.
 func migrations() []func(*storage.Tx) error {
-	return []func(*storage.Tx) error{nil, assignmentsOfSchema1}
+	return []func(*storage.Tx) error{nil, assignmentsOfSchema1, monthsOfSchema2}
 }
 
 // Dir is the folder that holds everything.

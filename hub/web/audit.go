@@ -1,12 +1,15 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/doorpanel/doorpanel/hub/fleet"
+	"github.com/doorpanel/doorpanel/hub/ledger"
 	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
@@ -21,6 +24,9 @@ type auditView struct {
 	verified string
 	broken   bool
 	caller   caller
+	// licenses are the newest changes in the license ledger, which keeps its own log.
+	licenses []entryRow
+	ledger   string // where the rest of them is; empty: in the ledger of each group
 }
 
 func (s *Server) auditRoutes() []route {
@@ -107,5 +113,78 @@ func (s *Server) pageAudit(v *visit) error {
 	if p.found, p.next, err = v.changes(q); err != nil {
 		return err
 	}
+	if p.licenses, err = v.newestEntries(q); err != nil {
+		return err
+	}
+	if v.caller.holds.Everywhere() && s.o.Ledger != nil {
+		p.ledger = "/ledger"
+	}
 	return v.show("Audit", "settings", auditPageBody(p))
+}
+
+// entriesInAudit is how many changes of licenses the page of the audit shows, and topsInAudit of how many groups.
+const (
+	entriesInAudit = 10
+	topsInAudit    = 8
+)
+
+// newestEntries are the newest changes in the license ledger that the caller may see, those of one person when the audit's are asked
+// for so. A page of earlier entries, or of certain kinds or words, is about the audit alone.
+func (v *visit) newestEntries(q fleet.ChangeQuery) (rows []entryRow, err error) {
+	if v.s.o.Ledger == nil || q.Before != 0 || q.What != "" || q.Text != "" || q.Site != "" {
+		return nil, nil
+	}
+	if v.caller.holds.Everywhere() {
+		return v.entriesWithin(nil, q.Who)
+	}
+	var tops []groupView
+	err = v.s.o.Ledger.Look(func(book ledger.Book) error {
+		groups, _, err := v.topGroups(book, "")
+		for _, one := range groups[:min(len(groups), topsInAudit)] {
+			if g, err := v.findGroup(book, one.ID); err == nil && g.may(roles.SeeChanges) {
+				tops = append(tops, g)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range tops {
+		some, err := v.entriesWithin(&groupPage{groupView: g}, q.Who)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, some...)
+	}
+	slices.SortFunc(rows, func(a, b entryRow) int { return cmp.Compare(b.Number, a.Number) })
+	return rows[:min(len(rows), entriesInAudit)], nil
+}
+
+// entriesWithin are the newest entries of the license ledger about a group and what lies below it; nil: about anything.
+func (v *visit) entriesWithin(within *groupPage, who string) (rows []entryRow, err error) {
+	query := ledger.EntryQuery{Who: who, Limit: entriesAtOnce}
+	if within != nil {
+		query.Root = within.root().ID
+	}
+	for looked := 0; looked < entriesLookedAt; {
+		some, next, err := v.s.o.LedgerLog.Entries(query)
+		if err != nil {
+			return nil, err
+		}
+		looked += max(len(some), 1)
+		err = v.s.o.Ledger.Look(func(book ledger.Book) error {
+			for _, e := range some {
+				if row, fits := v.entryRow(book, e, within); fits && len(rows) < entriesInAudit {
+					rows = append(rows, row)
+				}
+			}
+			return nil
+		})
+		if err != nil || next == 0 || len(rows) == entriesInAudit {
+			return rows, err
+		}
+		query.Before = next
+	}
+	return rows, nil
 }

@@ -29,6 +29,7 @@ type treeFake struct {
 	trials   map[string]ledger.Trial
 	claims   map[string]ledger.Claim
 	asks     map[string]ledger.Ask
+	months   map[string]ledger.Month // by group, a space and month
 	edges    []ledger.Edge
 	mark     ledger.Mark
 	entries  []ledger.Entry
@@ -39,7 +40,7 @@ type treeFake struct {
 func newTreeFake() *treeFake {
 	return &treeFake{
 		groups: map[string]ledger.Group{}, below: map[string][]string{}, users: map[string]ledger.User{}, uses: map[string]ledger.Use{}, devices: map[string]ledger.Device{},
-		packages: map[string]ledger.Package{}, trials: map[string]ledger.Trial{}, claims: map[string]ledger.Claim{}, asks: map[string]ledger.Ask{},
+		packages: map[string]ledger.Package{}, trials: map[string]ledger.Trial{}, claims: map[string]ledger.Claim{}, asks: map[string]ledger.Ask{}, months: map[string]ledger.Month{},
 	}
 }
 
@@ -91,6 +92,11 @@ func (f *treeFake) write(c ledger.Changes) {
 	keep(f.devices, c.Devices, c.DropDevices, func(d ledger.Device) string { return d.ID })
 	keep(f.packages, c.Packages, nil, func(p ledger.Package) string { return p.ID })
 	keep(f.trials, c.Trials, nil, func(t ledger.Trial) string { return t.Registration })
+	var gone []string
+	for _, m := range c.DropMonths {
+		gone = append(gone, m.Group+" "+m.Month)
+	}
+	keep(f.months, c.Months, gone, func(m ledger.Month) string { return m.Group + " " + m.Month })
 	keep(f.asks, c.Asks, c.DropAsks, func(a ledger.Ask) string { return a.Dead })
 	keep(f.claims, c.Claims, nil, func(x ledger.Claim) string { return x.License })
 	f.edges = slices.DeleteFunc(f.edges, func(e ledger.Edge) bool { return slices.Contains(c.DropEdges, e) })
@@ -260,6 +266,16 @@ func (b treeBook) UsesOn(panel string) iter.Seq2[ledger.Use, error] {
 func (b treeBook) Package(id string) (ledger.Package, bool, error) {
 	p, ok := b.f.packages[id]
 	return p, ok, nil
+}
+
+func (b treeBook) Months(group, until string) iter.Seq2[ledger.Month, error] {
+	return func(yield func(ledger.Month, error) bool) {
+		for _, key := range slices.Backward(slices.Sorted(maps.Keys(b.f.months))) {
+			if m := b.f.months[key]; m.Group == group && m.Month <= until && !yield(m, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (b treeBook) AccountPackages(root, after string) iter.Seq2[ledger.Package, error] {

@@ -133,3 +133,26 @@ func (c client) problem(status int, slug, method, path string, body any) {
 		c.t.Errorf("%s %s: %d %s, want %d %s", method, path, w.Code, w.Body, status, slug)
 	}
 }
+
+// Whoever asks who changed what finds changes of licenses too, as far as he may see them.
+func TestTheAuditShowsTheNewestChangesOfLicenses(t *testing.T) {
+	f := newHubFake()
+	furnish(f)
+	residences(t, f)
+	s := newServer(t, f)
+	admin, dealer := as(t, s, f, roles.Administrator), named(t, s, f, "ben", roles.Dealer, "harbor")
+	dealer.want(200, "PUT", api+"/groups/harbor/licenses", object{"restricted": false})
+	admin.want(200, "PUT", api+"/groups/a-residence", object{"name": "B Residence"})
+	if page := admin.want(200, "GET", "/settings/audit", nil); !strings.Contains(page, "Licenses saved") || !strings.Contains(page, "B Residence") || !strings.Contains(page, "The whole ledger") {
+		t.Errorf("the administrator's audit: %s", page)
+	}
+	if page := admin.want(200, "GET", "/settings/audit?who=ben", nil); !strings.Contains(page, "Licenses saved") || strings.Contains(page, "B Residence") {
+		t.Errorf("what one person did: %s", page)
+	}
+	if page := dealer.want(200, "GET", "/settings/audit", nil); !strings.Contains(page, "Licenses saved") || strings.Contains(page, "B Residence") || strings.Contains(page, "The whole ledger") {
+		t.Errorf("the dealer's audit: %s", page)
+	}
+	if page := admin.want(200, "GET", "/settings/audit?what=site.", nil); strings.Contains(page, "Licenses saved") {
+		t.Error("a search in the audit shows the ledger")
+	}
+}

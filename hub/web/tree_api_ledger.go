@@ -23,11 +23,12 @@ func (s *Server) ledgerAPI() []route {
 	query := []string{"from", "until", "what", "who", "user", "alone", "before", "limit"}
 	entry := ledger.Entry{Number: 41, Who: "ines", What: "licenses.saved", Root: "0m3k2a1-1b2c3d4e5f6a7b", Group: "0m3k2a1-4f0c9a2b7d11e8"}
 	page := object{"entries": []ledger.Entry{entry}, "next": 0}
-	row := ledger.Row{Group: "0m3k2a1-4f0c9a2b7d11e8", Path: []ledger.Place{{Group: "0m3k2a1-4f0c9a2b7d11e8", Name: "Building 7"}}, Used: numbersAndApps(12, 8), Active: numbersAndApps(12, 8), Devices: 2, Users: 9}
+	row := ledger.Row{Group: "0m3k2a1-4f0c9a2b7d11e8", Path: []ledger.Place{{Group: "0m3k2a1-4f0c9a2b7d11e8", Name: "Building 7"}}, Used: numbersAndApps(12, 8), Active: numbersAndApps(12, 8), Devices: 2, Users: 9,
+		Month: "2026-11", Measured: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Peak: ledger.Peaks{{Count: 14, At: time.Date(2026, 11, 9, 16, 20, 0, 0, time.UTC)}}, Average: ledger.Averages{11.5}, Final: numbersAndApps(12, 8)}
 	return slices.Concat([]route{
-		{Method: "GET", Pattern: api + "/groups/{group}/usage", Access: roles.SeeUsage, Handler: s.usageJSON, Status: 200, Summary: "What a group and every group below it uses, each parent before its children, for post-payment",
+		{Method: "GET", Pattern: api + "/groups/{group}/usage", Access: roles.SeeUsage, Handler: s.usageJSON, Status: 200, Query: []string{"month"}, Summary: "What a group and every group below it uses now, and in a month: the most at once and when, the mean, the end; each parent before its children, for post-payment",
 			Response: object{"at": "2026-11-22T08:00:00Z", "rows": []ledger.Row{row}}},
-		{Method: "GET", Pattern: api + "/groups/{group}/usage.csv", Access: roles.SeeUsage, Handler: s.usageCSV, Status: 200, Media: "text/csv", Summary: "The same as a table"},
+		{Method: "GET", Pattern: api + "/groups/{group}/usage.csv", Access: roles.SeeUsage, Handler: s.usageCSV, Status: 200, Query: []string{"month"}, Media: "text/csv", Summary: "The same as a table"},
 		{Method: "GET", Pattern: api + "/groups/{group}/reminders", Access: LoggedIn, Handler: s.getReminders, Status: 200, Query: []string{"until"}, Summary: "Which reminders would be sent of a group's licenses, when and to whom",
 			Response: object{"reminders": []dueAnswer{{Due: ledger.Due{Name: "Building 7", Days: 30, To: []string{"ines@example.org"}}}}}},
 		{Method: "GET", Pattern: api + "/groups/{group}/ledger", Access: roles.SeeChanges, Handler: s.getEntries, Status: 200, Query: query, Summary: "Who changed what in a group and below it, newest first", Response: page},
