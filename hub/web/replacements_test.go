@@ -141,7 +141,7 @@ func TestTheAuditShowsTheNewestChangesOfLicenses(t *testing.T) {
 	residences(t, f)
 	s := newServer(t, f)
 	admin, dealer := as(t, s, f, roles.Administrator), named(t, s, f, "ben", roles.Dealer, "harbor")
-	dealer.want(200, "PUT", api+"/groups/harbor/licenses", object{"restricted": false})
+	dealer.want(200, "PUT", api+"/groups/flat-1/licenses", object{"restricted": true, "blocks": []object{{"counts": both(6, 4)}}})
 	admin.want(200, "PUT", api+"/groups/a-residence", object{"name": "B Residence"})
 	if page := admin.want(200, "GET", "/settings/audit", nil); !strings.Contains(page, "Licenses saved") || !strings.Contains(page, "B Residence") || !strings.Contains(page, "The whole ledger") {
 		t.Errorf("the administrator's audit: %s", page)
