@@ -99,7 +99,7 @@ func (w Widening) words(name, since string) string {
 // giver says who can give a group more.
 func (d *draft) giver(g *Group) string {
 	if g.IsRoot() {
-		return "a company gets more by a package or the Trial, or from a server administrator"
+		return "a company gets more by a package or the Trial, from its distributor or from a server administrator"
 	}
 	text := "only whoever gives out licenses above it can give it more"
 	if parent := d.group(g.Parent); parent != nil {

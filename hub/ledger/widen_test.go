@@ -137,7 +137,7 @@ func TestNobodyRaisesHisOwnLimit(t *testing.T) {
 func TestACompanyGetsMoreByWhatItBought(t *testing.T) {
 	w := newWorld(t)
 	w.group("company", "", "", limits(block("b", sip(5))))
-	w.refused(ledger.SaveLicenses{Group: "company", Limits: limits(block("b", sip(ledger.MaxCount)))}, ledger.OnlyAbove, "a company gets more by a package or the Trial, or from a server administrator")
+	w.refused(ledger.SaveLicenses{Group: "company", Limits: limits(block("b", sip(ledger.MaxCount)))}, ledger.OnlyAbove, "a company gets more by a package or the Trial, from its distributor or from a server administrator")
 	w.refused(ledger.SaveLicenses{Group: "company"}, ledger.OnlyAbove, "would not be restricted any more")
 	w.do(ledger.ActivatePackage{Root: "company", ID: packageID(1), Grant: grants(5, 5)})
 	w.refused(ledger.SaveLicenses{Group: "company", Limits: limits(block("b", sip(6)))}, ledger.OnlyAbove, "11 SIP numbers instead of 10")

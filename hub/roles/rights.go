@@ -10,6 +10,7 @@ type Right string
 const (
 	SeeLicenses      Right = "licenses.see"     // what a group has, uses and is bound by
 	EditLicenses     Right = "licenses.edit"    // restrict a group, give it blocks (B-4, B-18)
+	SetCompany       Right = "company.limits"   // at a company: what it has in all, beside packages and the Trial (T-10)
 	SeeUsage         Right = "usage.see"        // counts and the report for post-payment (T-21)
 	EditGroups       Right = "groups.edit"      // make, change, move and archive groups below (B-3, B-18)
 	EditUserLicenses Right = "users.licenses"   // counts, features and dates of one user (B-21)
@@ -51,6 +52,7 @@ func Rights() []About {
 	return []About{
 		{SeeLicenses, "Licenses", "See licenses and what limits them", false},
 		{EditLicenses, "Licenses", "Give licenses to groups", false},
+		{SetCompany, "Licenses", "Set what a company has in all", false},
 		{SeeUsage, "Licenses", "See how much is used", false},
 		{EditGroups, "Licenses", "Make and change groups", false},
 		{EditUserLicenses, "Licenses", "Give licenses to users", false},

@@ -43,7 +43,7 @@ func Builtin() []Role {
 	looks := []Right{SeeJournals, SeePersonEvents, Monitor}
 	built := []Role{
 		{ID: Administrator, Title: "Server administrator", Rights: every()},
-		{ID: Distributor, Title: "Distributor", Rights: append(slices.Clone(dealer), ApproveRelease, AskHandOver)},
+		{ID: Distributor, Title: "Distributor", Rights: append(slices.Clone(dealer), SetCompany, ApproveRelease, AskHandOver)},
 		{ID: Dealer, Title: "Dealer", Rights: dealer},
 		{ID: Management, Title: "Management company", Rights: []Right{SeeLicenses, SeeUsage, EditUserLicenses, SeePersons, EditPersons, SeeJournals, SeePersonEvents,
 			OpenDoors, Monitor, AnswerWarnings, EditWarnings, ConsentHandOver, ManageRoles, SeeChanges}},

@@ -8,11 +8,11 @@ import (
 	"github.com/doorpanel/doorpanel/hub/roles"
 )
 
-// aboveToo tells whether the caller gives out licenses above this group as well, over the whole hub for a company: then he may give it
-// more than it has.
+// aboveToo tells whether the caller gives out licenses above this group as well, for a company: whether he sets what it has in all
+// (T-10). Then he may give it more than it has.
 func (g groupView) aboveToo() bool {
 	if g.IsRoot() {
-		return g.holder.Everywhere()
+		return g.holder.May(roles.SetCompany, pathOf([]ledger.Group{g.Group}))
 	}
 	return g.holder.May(roles.EditLicenses, pathOf(g.above))
 }
@@ -23,7 +23,7 @@ func (g groupView) giver() string {
 	case g.aboveToo():
 		return ""
 	case g.IsRoot():
-		return "a package, the Trial or a server administrator"
+		return "a package, the Trial, the distributor or a server administrator"
 	}
 	up := groupView{Group: g.above[len(g.above)-1], above: g.above[:len(g.above)-1]}
 	if m := up.manager(); m != "" {

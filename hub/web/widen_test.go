@@ -16,7 +16,7 @@ func TestNobodyRaisesTheLimitOfHisOwnGroup(t *testing.T) {
 	residences(t, f)
 	s := newServer(t, f)
 	dealer, distributor := named(t, s, f, "dealer", roles.Dealer, "a-residence"), named(t, s, f, "distributor", roles.Distributor, "acme")
-	both := named(t, s, f, "both", roles.Distributor, "acme", roles.Hub)
+	atTop := named(t, s, f, "at-top", roles.Dealer, "acme")
 	until := "2027-12-01T00:00"
 	api := func(numbers, apps int) object {
 		return object{"restricted": true, "blocks": []object{{"id": "b-a-residence", "counts": object{"sip_numbers": numbers, "apps": apps}, "until": until}}}
@@ -32,11 +32,11 @@ func TestNobodyRaisesTheLimitOfHisOwnGroup(t *testing.T) {
 		{dealer, building, api(60, 20), 403, "A Residence would have 60 SIP numbers instead of 50: only whoever gives out licenses above it can give it more; ask Ms. Bianchi"},
 		{dealer, building, object{"restricted": false}, 403, "would not be restricted any more"},
 		{dealer, building, object{"restricted": true}, 403, "would stand on Basic"},
-		{distributor, company, object{"restricted": false}, 403, "by a package or the Trial, or from a server administrator"},
-		{distributor, company, object{"restricted": true, "blocks": []object{{"counts": object{"sip_numbers": 10_000_000}}}}, 403, "by a package or the Trial, or from a server administrator"},
-		{both, company, object{"restricted": false}, 403, "by a package or the Trial, or from a server administrator"},
+		{atTop, company, object{"restricted": false}, 403, "by a package or the Trial, from its distributor or from a server administrator"},
+		{atTop, company, object{"restricted": true, "blocks": []object{{"counts": object{"sip_numbers": 10_000_000}}}}, 403, "by a package or the Trial, from its distributor or from a server administrator"},
 		{dealer, building, api(49, 20), 200, ""},
 		{distributor, building, api(60, 20), 200, ""},
+		{distributor, company, object{"restricted": true, "blocks": []object{{"counts": object{"sip_numbers": 500, "apps": 400}}}}, 200, ""},
 		{as(t, s, f, roles.Administrator), company, object{"restricted": false}, 200, ""},
 	}
 	for _, c := range tests {
@@ -59,13 +59,14 @@ func TestThePageSaysWhoAloneCanRaiseALimitBeforeAnythingIsSaved(t *testing.T) {
 	residences(t, f)
 	s := newServer(t, f)
 	dealer, distributor := named(t, s, f, "dealer", roles.Dealer, "a-residence"), named(t, s, f, "distributor", roles.Distributor, "acme")
+	atTop := named(t, s, f, "at-top", roles.Dealer, "acme")
 	const page = "/groups/a-residence/licenses"
 	for _, c := range []struct {
 		who        client
 		page, says string
 	}{
 		{dealer, page, "Only Ms. Bianchi can raise it."}, {dealer, page, "Only Ms. Bianchi can switch it off."},
-		{distributor, "/groups/acme/licenses", "Only a package, the Trial or a server administrator can raise it."},
+		{atTop, "/groups/acme/licenses", "Only a package, the Trial, the distributor or a server administrator can raise it."},
 	} {
 		if shown := c.who.want(http.StatusOK, "GET", c.page, nil); !strings.Contains(shown, c.says) {
 			t.Errorf("%s does not say %q", c.page, c.says)
@@ -74,7 +75,7 @@ func TestThePageSaysWhoAloneCanRaiseALimitBeforeAnythingIsSaved(t *testing.T) {
 	for _, own := range []struct {
 		who  client
 		page string
-	}{{distributor, page}, {dealer, "/groups/apartment-1/licenses"}, {as(t, s, f, roles.Administrator), "/groups/acme/licenses"}} {
+	}{{distributor, page}, {dealer, "/groups/apartment-1/licenses"}, {distributor, "/groups/acme/licenses"}, {as(t, s, f, roles.Administrator), "/groups/acme/licenses"}} {
 		if shown := own.who.want(http.StatusOK, "GET", own.page, nil); strings.Contains(shown, "only-lower") {
 			t.Errorf("%s says so to who gives out licenses above it", own.page)
 		}
