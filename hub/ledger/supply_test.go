@@ -35,7 +35,7 @@ func TestAFeatureIsSuppliedByTheCompanyAndByEveryRestrictedGroupOnTheWay(t *test
 	with := blocks{block("b", sip(1), "monitoring")}.until(day(9))
 	next := block("c", sip(1), "monitoring")
 	next.From, next.Until = day(12), day(20)
-	w.do(ledger.SaveLicenses{Group: "building", Limits: limits(with, next)})
+	w.do(ledger.SaveLicenses{Group: "building", Limits: limits(with, next), Above: true})
 	if s := w.supply("building"); !s.Given(w.now) || !s.Until.Equal(day(9)) {
 		t.Errorf("until the building's ends: %+v", s)
 	}

@@ -84,6 +84,16 @@ func gathered[T any](t testing.TB, list iter.Seq2[T, error]) (out []T) {
 	return out
 }
 
+// ofThose are the uses that fit, nil when none does, as gathered.
+func ofThose(uses []ledger.Use, fits func(ledger.Use) bool) (out []ledger.Use) {
+	for _, u := range uses {
+		if fits(u) {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
 // shown reads the whole tree through the lists of a book.
 func shown(t testing.TB, s Store) (all records) {
 	t.Helper()
@@ -240,11 +250,11 @@ func ledgerByModel(t *testing.T, b Bench) {
 		}
 		same(t, "in the lists", shown(t, s), known.records())
 		for _, u := range known.users {
-			want := slices.DeleteFunc(sorted(known.uses), func(x ledger.Use) bool { return x.User != u.ID })
+			want := ofThose(sorted(known.uses), func(x ledger.Use) bool { return x.User == u.ID })
 			check(t, s.Look(func(book ledger.Book) error { same(t, "of the user", gathered(t, book.UsesOf(u.ID)), want); return nil }))
 		}
 		for _, d := range known.devices {
-			want := slices.DeleteFunc(sorted(known.uses), func(x ledger.Use) bool { return x.Panel != d.ID })
+			want := ofThose(sorted(known.uses), func(x ledger.Use) bool { return x.Panel == d.ID })
 			check(t, s.Look(func(book ledger.Book) error {
 				same(t, "on the panel", gathered(t, book.UsesOn(d.ID)), want)
 				return nil
