@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,10 +48,11 @@ func TestWhatOnePanelSaysOfLicensesAndNobodyCanUseStopsNobody(t *testing.T) {
 }
 
 func TestWhatTheStoreDoesNotTakeIsTriedUntilItDoes(t *testing.T) {
-	full := true
+	var full atomic.Bool
+	full.Store(true)
 	inWorld(t, func(_ *world, o *Options) {
 		o.Learn = func(fleet.Received) error {
-			if full {
+			if full.Load() {
 				return fmt.Errorf("%w: the disk is full", fleet.ErrNotKept)
 			}
 			return nil
@@ -64,7 +66,7 @@ func TestWhatTheStoreDoesNotTakeIsTriedUntilItDoes(t *testing.T) {
 		if w.wire.unacknowledged() != 1 {
 			t.Error("acknowledged, and not kept")
 		}
-		full = false
+		full.Store(false)
 		w.pass(time.Minute)
 		w.wantStored(panelID, 1, 1)
 		if faults := read(w.store, func() int { return len(w.store.faults) }); faults != 0 {

@@ -106,7 +106,7 @@ func (e *estate) line(group, name string) (line ledger.Line, kind ledger.Type) {
 	return line, kind
 }
 
-// working lists the uses of a group that are not suspended, as they are stored.
+// working lists what is in use in a group and not suspended, as it is stored; the panels themselves are not asked for.
 func (e *estate) working(group string) (names []string) {
 	e.Helper()
 	err := e.ledger.Look(func(book ledger.Book) error {
@@ -114,7 +114,7 @@ func (e *estate) working(group string) (names []string) {
 			if err != nil {
 				return err
 			}
-			if u.Suspended() == 0 {
+			if u.Suspended() == 0 && u.Resource != ledger.Panels {
 				names = append(names, u.ID)
 			}
 		}

@@ -609,6 +609,7 @@ func TestAReleaseIsHandedOverOnceOnly(t *testing.T) {
 		if err := s.Set("front", true, 30*time.Second); err != nil {
 			t.Error(err)
 		}
+		synctest.Wait() // the first guard in its place is refused
 		h.set(false, false)
 		time.Sleep(time.Second) // fake time
 		h.kill()
