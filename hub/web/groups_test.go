@@ -96,7 +96,7 @@ func TestTheTreeInARealBrowser(t *testing.T) {
 	b.shot("ledger-refused", 1280, 900, false)
 	b.fits("what is in the way")
 
-	pack, err := f.tree.EnterPackage(t.Context(), "acme", "DP1:50", "", "ines")
+	pack, err := f.tree.EnterPackage(t.Context(), "acme", "", "DP1:50", "ines")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -284,7 +284,7 @@ func treeLines() map[string]line {
 		"POST /people/{person}/groups":         person(roles.EditUserLicenses).naming(404, func(_, there ids) any { return object{"group": there["group"]} }),
 		"POST /people/{person}/uses":           person(roles.EditUserLicenses).with(fixed(object{"resource": "sip_numbers", "label": "1234"})),
 		"POST /people/{person}/uses/{use}/pin": person(roles.EditUserLicenses).with(fixed(object{"on": "on"})), "POST /people/{person}/uses/{use}/release": person(roles.EditUserLicenses),
-		"POST /people/{person}/licenses": person(roles.EditUserLicenses).with(fixed(object{"package": hex32(above)})).but("it is no license of an account"),
+		"POST /people/{person}/licenses": person(roles.EditUserLicenses).with(func(_, there ids) any { return object{"package": there["package"]} }).but("it is no license of an account"),
 		"POST /people/{person}/remove":   person(roles.EditUserLicenses, roles.EditPersons),
 		"GET /groups/{group}/usage":      group(roles.SeeUsage), "GET /groups/{group}/usage.csv": group(roles.SeeUsage), "GET /groups/{group}/usage.json": group(roles.SeeUsage),
 		"GET /groups/{group}/ledger": group(roles.SeeChanges), "GET /groups/{group}/ledger.json": group(roles.SeeChanges),
