@@ -399,23 +399,3 @@ func FuzzAmountsAreReadOrRefused(f *testing.F) {
 		}
 	})
 }
-
-func TestTheFourConfigurationsArePresets(t *testing.T) {
-	w := newWorld(t)
-	b := blocks{block("b", pairs(5, 5))}.until(start.AddDate(0, 2, 0))
-	for _, preset := range ledger.Presets() {
-		id := string(preset)
-		w.group(id, "", "", preset.Limits(b))
-		w.use("use-"+id, id)
-		s := w.state(id)
-		if got := ledger.PresetOf(ledger.Limits{Restricted: s.Restricted, Blocks: s.Blocks, Reminder: preset.Limits(b).Reminder}); got != preset {
-			t.Errorf("%s is taken for %s", preset, got)
-		}
-		if (s.Type == ledger.Metered) != (preset == ledger.NoRestriction) || s.Line("sip_numbers").Used != 1 {
-			t.Errorf("%s: %+v", preset, s)
-		}
-	}
-	if c := w.tick(start.AddDate(0, 2, -30).Add(time.Hour)); len(c.Reminders) != 1 || c.Reminders[0].Group != "with-reminders" {
-		t.Errorf("reminded of %+v", c.Reminders)
-	}
-}

@@ -168,7 +168,6 @@ func TestNothingOfAnErasedPersonStaysInASummary(t *testing.T) {
 		t.Fatalf("%d erased, %v", n, err)
 	}
 	// One that was begun before the erasing holds the name, and is not kept after it.
-	s.events.summaries.forget()
 	s.events.summaries.keep(2, late, begun)
 	if known, _ := s.events.summaries.state(2); known {
 		t.Error("a summary from before the erasing is kept")

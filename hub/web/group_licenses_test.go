@@ -171,3 +171,33 @@ func TestGivingAPackageBackSaysFirstWhatThatDoes(t *testing.T) {
 	}
 	admin.want(http.StatusNotFound, "GET", "/groups/harbor/packages/"+pack+"/undo", nil)
 }
+
+// T-20 to T-23, as the API hands them out and as they stand after they were saved.
+func TestTheFourConfigurationsArePresets(t *testing.T) {
+	f := newHubFake()
+	residences(t, f)
+	admin := as(t, newServer(t, f), f, roles.Administrator)
+	const path = "/api/v1/groups/acme/licenses"
+	var offered struct {
+		Presets []struct {
+			ID     string
+			Limits json.RawMessage
+		}
+	}
+	if err := json.Unmarshal([]byte(admin.want(http.StatusOK, "GET", path+"/presets", nil)), &offered); err != nil || len(offered.Presets) != 4 {
+		t.Fatalf("%+v, %v", offered, err)
+	}
+	wants := map[string]struct{ counted, ends, reminds bool }{
+		"count": {}, "postpaid": {counted: true}, "prepaid": {counted: true, ends: true}, "reminded": {counted: true, ends: true, reminds: true},
+	}
+	for _, p := range offered.Presets {
+		admin.want(http.StatusOK, "PUT", path, p.Limits)
+		want, known := wants[p.ID]
+		got := f.tree.groups["acme"].Limits
+		ends := len(got.Blocks) == 1 && !got.Blocks[0].Until.IsZero()
+		reminds := got.Reminder != nil && got.Reminder.Days == 30 && got.Reminder.Every == ledger.Weekly
+		if !known || got.Restricted != want.counted || (len(got.Blocks) == 1) != want.counted || ends != want.ends || reminds != want.reminds {
+			t.Errorf("%s is saved as %+v", p.ID, got)
+		}
+	}
+}
